@@ -1,0 +1,27 @@
+"""m3n: wrist-worn activity recognition, pretrained on video through virtual IMUs.
+
+Names are imported when they are first used, so that `import m3n` and `m3n --help` stay quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_ROOMS = {
+    "simulate": "m3n.imu.simulate",
+    "InputError": "m3n.errors",
+}
+__all__ = ["InputError", "__version__", "simulate"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return getattr(importlib.import_module(_ROOMS[name]), name)
+    raise AttributeError(f"module 'm3n' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,202 @@
+"""`m3n <command>`: parses, calls, prints. Heavy imports wait until a command runs, so that `m3n --help` answers at once.
+
+Exit status: 0 done; 2 bad input or configuration, with one clear line; 1 anything else.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+PATH = click.Path(path_type=Path)
+EPILOGS = {
+    "demo": "Everything the demo does, it does through the commands below, and prints each as it runs it.",
+}
+
+
+class StageCommand(click.Command):
+    """A command whose help ends with every config key, its default and its meaning."""
+
+    def __init__(self, *args: Any, stage: str | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.stage = stage
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if self.stage:
+            from m3n import config
+
+            _format_keys(formatter, f"Settings (key=value, or under `{self.stage}:` in --config)", config.STAGES[self.stage])
+        if self.stage == "ingest":
+            from m3n import sources
+
+            with formatter.section("Sources"):
+                formatter.write_dl([(name, text) for name, (text, _) in sources.SOURCES.items()])
+            for name in sources.SOURCES:
+                _format_keys(formatter, f"Settings of {name}", sources.load(name).Options)
+
+
+def _format_keys(formatter: click.HelpFormatter, title: str, schema: Any) -> None:
+    from m3n import config
+
+    rows = [(f"{key}={default}", text) for key, default, text in config.describe(schema)]
+    if rows:
+        with formatter.section(title):
+            formatter.write_dl(rows, col_max=44)
+
+
+def stage_options(out: bool = True, address: bool = False) -> Callable[[Any], Any]:
+    """The options that stages share."""
+
+    def add(command: Any) -> Any:
+        command = click.option("--json", "json_file", type=PATH, help="Write the figures to this file too.")(command)
+        if address:
+            command = click.option("--address", help="Ray cluster to run on (default: the surrounding job's, or a local one).")(command)
+        if out:
+            command = click.option("--out", required=True, type=PATH, help="Folder for the result.")(command)
+        command = click.option("--config", "config_file", type=PATH, help="YAML file with one section per stage.")(command)
+        return click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")(command)
+
+    return add
+
+
+def _finish(figures: dict[str, Any], json_file: Path | None, where: Path | None) -> None:
+    for key, value in figures.items():
+        if isinstance(value, int | float | str) and not isinstance(value, bool):
+            click.echo(f"  {key}: {value:,.4g}" if isinstance(value, float) else f"  {key}: {value}")
+    if json_file:
+        from m3n import tables
+
+        json_file.parent.mkdir(parents=True, exist_ok=True)
+        tables.write_text(json_file, json.dumps(figures, indent=2) + "\n")
+    if where:
+        click.echo(f"  -> {where}")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="m3n")
+def cli() -> None:
+    """Wrist-worn activity recognition, pretrained on video through virtual IMUs (Multi^3Net, arXiv 2406.01316).
+
+    \b
+    Poses from video  ->  ingest  ->  simulate  ->  pretrain  ->  finetune  ->  a classifier of real wrist data
+    Start with `m3n demo`; every command teaches with --help.
+    """
+
+
+@cli.command(cls=StageCommand)
+@click.option("--out", default="runs/demo", type=PATH, show_default=True, help="Folder for everything the demo makes.")
+@click.option("--json", "json_file", type=PATH, help="Write the figures to this file too.")
+def demo(out: Path, json_file: Path | None) -> None:
+    """The whole path on data that needs no licence: choreographed poses to a classifier of a real smart watch."""
+    from m3n.stages.demo import demo as run
+
+    _finish(run(out, run_command=_run_printed, echo=click.echo), json_file, out)
+
+
+def _run_printed(arguments: list[str]) -> None:
+    click.echo("\n$ m3n " + " ".join(arguments))
+    cli.main(arguments, standalone_mode=False, prog_name="m3n")
+
+
+@cli.command(cls=StageCommand, stage="ingest")
+@click.argument("source")
+@stage_options()
+def ingest(source: str, overrides: tuple[str, ...], config_file: Path | None, out: Path, json_file: Path | None) -> None:
+    """Read poses or recordings of an outside format: m3n ingest SOURCE [PATH] --out DIR [KEY=VALUE]...
+
+    Writes DIR/poses and / or DIR/recordings.
+    """
+    from m3n import config
+    from m3n.errors import InputError
+    from m3n.stages.ingest import ingest as run
+    from m3n.stages.ingest import options_of
+
+    paths = [o for o in overrides if "=" not in o or Path(o).exists()]
+    if len(paths) > 1:
+        raise InputError(f"expected one PATH, found {len(paths)}: {' '.join(paths)}")
+    options = config.resolve(options_of(source), "ingest", config_file, [o for o in overrides if o not in paths])
+    _finish(run(source, Path(paths[0]) if paths else None, out, options), json_file, out)
+
+
+@cli.command(cls=StageCommand, stage="simulate")
+@click.argument("poses", type=PATH)
+@stage_options(address=True)
+def simulate(
+    poses: Path, overrides: tuple[str, ...], config_file: Path | None, out: Path, address: str | None, json_file: Path | None
+) -> None:
+    """Simulate wrist IMUs over a table of pose clips, on Ray Data."""
+    from m3n import config
+    from m3n.stages.simulate import simulate_clips
+
+    resolved = config.resolve(config.SimulateConfig, "simulate", config_file, overrides)
+    _finish(simulate_clips(poses, out, resolved, address), json_file, out)
+
+
+@cli.command(cls=StageCommand, stage="pretrain")
+@click.argument("data", type=PATH)
+@stage_options(address=True)
+def pretrain(
+    data: Path, overrides: tuple[str, ...], config_file: Path | None, out: Path, address: str | None, json_file: Path | None
+) -> None:
+    """Pretrain text, pose and IMU encoders together on synthetic clips, on Ray Train."""
+    from m3n import config
+    from m3n.stages.pretrain import pretrain as run
+
+    resolved = config.resolve(config.PretrainConfig, "pretrain", config_file, overrides)
+    _finish(run(data, out, resolved, address), json_file, out)
+
+
+@cli.command(cls=StageCommand, stage="finetune")
+@click.argument("recordings", type=PATH)
+@click.option("--checkpoint", type=PATH, help="Folder made by `m3n pretrain`; without it, training starts from scratch.")
+@stage_options()
+def finetune(
+    recordings: Path,
+    checkpoint: Path | None,
+    overrides: tuple[str, ...],
+    config_file: Path | None,
+    out: Path,
+    json_file: Path | None,
+) -> None:
+    """Train a classifier of real recordings and score it on subjects never seen."""
+    from m3n import config
+    from m3n.stages.finetune import finetune as run
+
+    resolved = config.resolve(config.FinetuneConfig, "finetune", config_file, overrides)
+    figures = run(recordings, out, resolved, checkpoint)
+    _finish(figures, json_file, out)
+    if figures["test_subjects_seen_in_pretraining"]:
+        seen = figures["test_subjects_seen_in_pretraining"]
+        click.echo(
+            f"  warning: poses of the test subjects {', '.join(seen)} were in the pretraining corpus, so these scores flatter; "
+            f"pretrain with exclude_subjects=[{','.join(seen)}]",
+            err=True,
+        )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    from m3n.errors import InputError
+
+    try:
+        cli.main(arguments, standalone_mode=False, prog_name="m3n")
+    except InputError as error:
+        click.echo(f"m3n: {error}", err=True)
+        return 2
+    except click.ClickException as error:
+        click.echo(f"m3n: {error.format_message()}", err=True)
+        return 2
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("m3n: interrupted", err=True)
+        return 130
+    return 0
+
+
+def entry() -> None:
+    """Console script."""
+    sys.exit(main())

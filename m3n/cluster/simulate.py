@@ -1,0 +1,122 @@
+"""Virtual IMUs over shards of pose clips, in parallel on Ray Data.
+
+One item of the Ray data set is one input shard; a stateful worker turns it into the output shard of the same name and renames it
+into place. So the result does not depend on how many workers there are or in which order they finish, and an interrupted run
+continues with the shards that are missing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from m3n import schema, tables
+from m3n.errors import InputError
+from m3n.imu.simulate import simulate_clip
+
+INPUT_FACT, CONFIG_FACT, RESULT_FACT = "m3n.input_sha256", "m3n.simulation_sha256", "m3n.result"
+
+
+def simulation_sha256(settings: dict[str, Any]) -> str:
+    """Digest of what decides an output shard's content, beside its input."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+
+def run_shards(shards: list[Path], staging: Path, settings: dict[str, Any], workers: int) -> Iterator[dict[str, Any]]:
+    """Simulate every shard into `staging`, and yield what came of each as it is done.
+
+    `settings`: placements, rate_hz, cutoff_hz by source, sensor and seed. A result holds `shard`, `sha256` of the input, `clips`,
+    `frames`, `samples`, `seconds`, `rejected` [[item, reason], …], or `error`, one line for the user.
+    """
+    import ray
+
+    from m3n.cluster.start import quiet_data
+
+    todo = []
+    for shard in shards:
+        done = _finished(shard, staging, simulation_sha256(settings))
+        if done is None:
+            todo.append({"path": str(shard)})
+        else:
+            yield done
+    if not todo:
+        return
+    quiet_data()
+    pipeline = ray.data.from_items(todo, override_num_blocks=len(todo)).map_batches(
+        ShardSimulator,
+        fn_constructor_kwargs={"staging": str(staging), "settings": settings},
+        batch_size=1,
+        batch_format="numpy",
+        compute=ray.data.ActorPoolStrategy(size=min(workers, len(todo))),
+        num_cpus=1,
+    )
+    for row in pipeline.iter_rows():
+        yield json.loads(row["result"])
+
+
+def _finished(shard: Path, staging: Path, settings_sha256: str) -> dict[str, Any] | None:
+    """The result of a shard that an earlier run has already simulated from the same input and settings."""
+    output = staging / shard.name
+    if not output.exists():
+        return None
+    facts = pq.read_schema(output).metadata or {}
+    same = facts.get(CONFIG_FACT.encode()) == settings_sha256.encode()
+    if not same or facts.get(INPUT_FACT.encode()) != tables.file_sha256(shard).encode():
+        return None
+    return json.loads(facts[RESULT_FACT.encode()])
+
+
+class ShardSimulator:
+    """One worker: simulates the shards it is handed, one after the other."""
+
+    def __init__(self, staging: str, settings: dict[str, Any]) -> None:
+        self.staging = Path(staging)
+        self.settings = settings
+        self.sha256 = simulation_sha256(settings)
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
+        return {"result": [json.dumps(self.simulate(Path(path))) for path in batch["path"]]}
+
+    def simulate(self, shard: Path) -> dict[str, Any]:
+        """Simulate one shard; the result's `error` holds bad input, because an exception would lose its one clear line."""
+        try:
+            table = tables.read_shard(shard, schema.POSE_CLIPS)
+        except InputError as error:
+            return {"shard": shard.name, "error": str(error)}
+        placements = self.settings["placements"]
+        result: dict[str, Any] = {
+            "shard": shard.name, "sha256": tables.file_sha256(shard), "clips": 0, "frames": 0, "samples": 0, "seconds": 0.0,
+            "rejected": [],
+        }  # fmt: skip
+        done, seen = [], set()
+        for number, row in enumerate(tables.rows(table)):
+            reason = schema.check_pose_clip(row)
+            if reason is None and row["clip_id"] in seen:
+                reason = f"clip_id '{row['clip_id']}' stands in the shard twice"
+            if reason is not None:
+                result["rejected"].append([f"{shard} row {number} (clip '{row['clip_id']}')", reason])
+                continue
+            seen.add(row["clip_id"])
+            samples = simulate_clip(
+                row,
+                placements=placements,
+                rate_hz=self.settings["rate_hz"],
+                cutoff_hz=self.settings["cutoff_hz"].get(row["source"], self.settings["default_cutoff_hz"]),
+                sensor=self.settings["sensor"],
+                seed=self.settings["seed"],
+            )
+            count = len(samples[placements[0]])
+            columns = {schema.imu_column(p): values for p, values in samples.items()}
+            done.append({**row, "rate_hz": self.settings["rate_hz"], "n_samples": count, **columns})
+            result["clips"] += 1
+            result["frames"] += int(row["n_frames"])
+            result["samples"] += count
+            result["seconds"] += (int(row["n_frames"]) - 1) / float(row["fps"])
+        facts = {INPUT_FACT: result["sha256"], CONFIG_FACT: self.sha256, RESULT_FACT: json.dumps(result)}
+        tables.write_shard(self.staging / shard.name, tables.to_table(done, schema.synthetic_clips(placements)), facts)
+        return result

@@ -1,0 +1,68 @@
+"""Connecting to Ray: the cluster the user names, the one a job runs on, or a quiet local one on loopback."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+from m3n.errors import InputError
+
+LOCAL = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AUTH_MODE": "disabled",  # a local cluster listens on loopback alone, and the default writes a token into the home folder
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+}
+DATA_CPUS = 2  # logical CPUs beyond the workers', which Ray's own operators need so as not to wait for ever
+
+
+def connect(address: str | None = None, workers: int = 2) -> None:
+    """Join the cluster at `address` (or the one of the surrounding job), or start a local one; does nothing when connected.
+
+    A local cluster gets at least `workers` + 2 logical CPUs, so that a laptop can run what it is asked to. Raises InputError
+    where the address does not answer.
+    """
+    target = address or os.environ.get("RAY_ADDRESS")
+    if not target:
+        for name, value in LOCAL.items():
+            os.environ.setdefault(name, value)
+    import ray
+
+    if ray.is_initialized():
+        return
+    for name in ("ray", "ray.data", "ray.train", "ray.tune"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    if target:
+        try:
+            ray.init(address=target, log_to_driver=False, logging_level=logging.ERROR)
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            raise InputError(f"no Ray cluster answers at {target}: {str(error).splitlines()[0]}") from None
+        return
+    ray.init(
+        num_cpus=max(os.cpu_count() or 1, workers + DATA_CPUS),
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+        object_store_memory=_object_store_bytes(),
+    )
+
+
+def _object_store_bytes() -> int:
+    """A tenth of the memory, at least 200 MB: tables are read shard by shard, and windows are what it must hold."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(200 * 2**20, min(memory // 10, 8 * 2**30))
+
+
+def quiet_data() -> None:
+    """Ray Data in order and without its own progress bars, which would fight with ours."""
+    import ray
+
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    context.execution_options.preserve_order = True
+    context.execution_options.verbose_progress = False

@@ -1,0 +1,341 @@
+"""One typed config per stage: a YAML file plus dotted `key=value` overrides, merged by OmegaConf and checked by pydantic.
+
+A config file has one section per stage (`simulate:`, `pretrain:`, `finetune:`, ...), so that one preset can carry a whole path;
+each command reads its own section. Unknown keys are errors that name the nearest known one. Every field carries a
+description with its unit; `--help` is made from them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import types
+import typing
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from m3n.errors import InputError, nearest
+from m3n.schema import check_placements
+
+Weight = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Options(BaseModel):
+    """Base of every config: unknown keys are refused, values cannot be changed after the check."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class IngestConfig(Options):
+    """Settings that every source shares; a source adds its own."""
+
+    rows_per_shard: Count = Field(64, description="rows in one Parquet shard")
+    max_rejected: Share = Field(0.05, description="largest share of items that may go to quarantine before ingest fails")
+
+
+class SimulateConfig(Options):
+    """Virtual IMUs over pose clips."""
+
+    placements: list[str] = Field(["left_wrist", "right_wrist"], description="sensor placements to simulate")
+    rate_hz: Positive = Field(60.0, description="sampling rate of the virtual sensors [Hz]")
+    cutoff_hz: Positive | Literal["source", "none"] = Field(
+        "source", description="cut-off of the zero-lag low pass over the motion [Hz]; 'source': the pose source's own; 'none'"
+    )
+    sensor: Literal["ideal", "smartwatch"] = Field("ideal", description="sensor error model")
+    seed: int = Field(0, ge=0, description="seed of the sensor errors")
+    workers: Count = Field(2, description="simulating processes")
+    max_rejected: Share = Field(0.05, description="largest share of clips that may go to quarantine before simulate fails")
+
+    @field_validator("placements")
+    @classmethod
+    def _known_placements(cls, value: list[str]) -> list[str]:
+        check_placements(value)
+        return value
+
+
+class WindowsConfig(Options):
+    """How sequences are cut; travels with the checkpoint."""
+
+    window_s: Positive = Field(2.0, description="length of a window [s]")
+    hop_s: Positive = Field(1.0, description="step from one window to the next [s]")
+    pose_fps: Positive = Field(15.0, description="pose frames per second inside a window [Hz]")
+    rate_hz: Positive = Field(50.0, description="IMU samples per second inside a window [Hz]")
+    max_short: Share = Field(0.05, description="largest share of clips that may be shorter than a window (they are left out)")
+
+    @property
+    def samples(self) -> int:
+        """IMU samples per window."""
+        return max(1, round(self.window_s * self.rate_hz))
+
+    @property
+    def pose_frames(self) -> int:
+        """Pose frames per window."""
+        return max(1, round(self.window_s * self.pose_fps))
+
+
+class ModelConfig(Options):
+    """Architecture of Multi3Net; these are the arguments of `m3n.models.Multi3Net`."""
+
+    imu_encoder: Literal["conv_transformer", "residual_cnn", "conv_lstm"] = Field(
+        "conv_transformer", description="architecture of the IMU encoder"
+    )
+    shared_imu_encoder: bool = Field(True, description="one IMU encoder for both wrists (left mirrored onto right), or one each")
+    width: Annotated[int, Field(ge=8, multiple_of=8)] = Field(128, description="channels inside the encoders")
+    depth: Count = Field(2, description="transformer layers of the pose encoder, and blocks of the IMU encoder")
+    embedding: Annotated[int, Field(ge=2)] = Field(256, description="size of the joint embedding")
+    dropout: Share = Field(0.1, description="dropout rate")
+
+
+class LossConfig(Options):
+    """Weights of the pretraining objectives; 0 switches one off."""
+
+    text_imu: Weight = Field(1.0, description="InfoNCE between text and IMU")
+    text_pose: Weight = Field(0.5, description="InfoNCE between text and pose")
+    imu_pose: Weight = Field(1.0, description="InfoNCE between IMU and pose")
+    left_right: Weight = Field(0.25, description="InfoNCE between the left and the right wrist")
+    pose2imu: Weight = Field(1.0, description="Pose2IMU regression (mean squared error of normalised samples)")
+    reconstruction: Weight = Field(1.0, description="IMU reconstruction (mean squared error of normalised samples)")
+    temperature: Positive = Field(0.07, description="temperature of every InfoNCE")
+
+    @model_validator(mode="after")
+    def _some_weight(self) -> LossConfig:
+        if not any(self.weights.values()):
+            raise ValueError("every loss weight is 0: give at least one objective a weight")
+        return self
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Objective -> weight."""
+        return {name: value for name, value in self if name != "temperature"}
+
+
+class AugmentConfig(Options):
+    """Random changes of every training window, on the batch."""
+
+    turn_rad: Weight = Field(3.14159, description="mounting turned about the forearm, uniform over +- this angle [rad]")
+    tilt_rad: Weight = Field(0.15, description="standard deviation of a further mounting rotation about any axis [rad]")
+    scale: Weight = Field(0.1, description="standard deviation of a log-normal gain")
+    noise: Weight = Field(0.05, description="standard deviation of white noise, in units of the normalised signal")
+    mask: Share = Field(0.2, description="longest blanked span, as a share of the window")
+
+
+class OptimConfig(Options):
+    """Optimiser and budget."""
+
+    optimizer: Literal["adam", "adamw"] = Field("adamw", description="optimiser")
+    lr: Positive = Field(1e-3, description="peak learning rate")
+    weight_decay: Weight = Field(0.01, description="weight decay (decoupled in adamw)")
+    warmup: Share = Field(0.05, description="share of the steps with rising learning rate")
+    schedule: Literal["cosine", "constant"] = Field("cosine", description="learning rate after the warm-up")
+    clip_norm: Positive = Field(1.0, description="largest norm of the gradient")
+    batch_size: Annotated[int, Field(ge=2)] = Field(128, description="windows in a global batch, over all workers")
+    epochs: Count = Field(60, description="passes over the training windows, at most")
+    patience: Count = Field(30, description="epochs without a better validation loss before training stops")
+
+
+class PretrainConfig(Options):
+    """Multi-task pretraining on synthetic clips."""
+
+    windows: WindowsConfig = WindowsConfig()
+    model: ModelConfig = ModelConfig()
+    loss: LossConfig = LossConfig()
+    augment: AugmentConfig = AugmentConfig()
+    optim: OptimConfig = OptimConfig()
+    text_model: str = Field("all-MiniLM-L6-v2", description="frozen sentence encoder: name or path for sentence-transformers")
+    exclude_subjects: list[str] = Field([], description="subjects whose clips are left out (those held out downstream)")
+    val_share: Share = Field(0.1, description="share of subjects (of clips, where there are no subjects) kept for validation")
+    workers: Count = Field(2, description="Ray Train workers")
+    seed: int = Field(0, ge=0, description="seed of weights, order, augmentation and split")
+
+
+class FinetuneConfig(Options):
+    """Classifier of real, labelled recordings."""
+
+    freeze: Literal["none", "all"] = Field("none", description="'all': frozen encoder, linear probe; 'none': everything learns")
+    label_fraction: Annotated[float, Field(gt=0, le=1)] = Field(1.0, description="share of the training labels used, stratified")
+    train_subjects: int | list[str] | None = Field(
+        None, description="subjects with labels: a list, or how many to draw; null: all that are not held out"
+    )
+    val_subjects: list[str] = Field([], description="subjects for model selection, taken from the training subjects")
+    test_subjects: list[str] | None = Field(None, description="held-out subjects; null: those of `fold`")
+    folds: Annotated[int, Field(ge=2)] = Field(5, description="subject folds, where test_subjects is null")
+    fold: Annotated[int, Field(ge=0)] = Field(0, description="which fold is held out")
+    placements: list[str] | None = Field(None, description="placements to use; null: all that the recordings have")
+    windows: WindowsConfig | None = Field(None, description="null: the checkpoint's; from scratch: the defaults")
+    model: ModelConfig | None = Field(None, description="architecture; null: the checkpoint's; from scratch: the defaults")
+    augment: AugmentConfig = AugmentConfig(turn_rad=0.3, mask=0.0)
+    epochs: Count = Field(60, description="passes over the labelled windows (no fewer than min_steps steps)")
+    min_steps: Annotated[int, Field(ge=0)] = Field(400, description="smallest number of optimiser steps")
+    batch_size: Count = Field(64, description="windows in a batch")
+    lr: Positive = Field(1e-3, description="peak learning rate of the head, and of everything from scratch")
+    encoder_lr: Positive = Field(1e-3, description="peak learning rate of a pretrained encoder that is not frozen")
+    weight_decay: Weight = Field(0.01, description="decoupled weight decay")
+    label_smoothing: Share = Field(0.1, description="label smoothing of the cross entropy")
+    seed: int = Field(0, ge=0, description="seed of weights, order, augmentation and label draw")
+
+    @field_validator("placements")
+    @classmethod
+    def _known_placements(cls, value: list[str] | None) -> list[str] | None:
+        if value is not None:
+            check_placements(value)
+        return value
+
+    @field_validator("train_subjects", "val_subjects", "test_subjects", mode="before")
+    @classmethod
+    def _subjects_are_names(cls, value: Any) -> Any:
+        return [str(v) for v in value] if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _fold_in_range(self) -> FinetuneConfig:
+        if self.test_subjects is None and self.fold >= self.folds:
+            raise ValueError(f"fold is {self.fold}, expected below folds = {self.folds} (folds count from 0)")
+        if isinstance(self.train_subjects, int) and self.train_subjects < 1:
+            raise ValueError(f"train_subjects is {self.train_subjects}, expected at least 1")
+        return self
+
+
+class TuneConfig(Options):
+    """Search over pretraining settings; the objective is validation macro F1 after fine-tuning."""
+
+    trials: Count = Field(8, description="trials to run")
+    concurrent: Count = Field(1, description="trials at a time")
+    seed: int = Field(0, ge=0, description="seed of the sampler")
+    pretrain: PretrainConfig = PretrainConfig()
+    finetune: FinetuneConfig = FinetuneConfig()
+
+
+STAGES: dict[str, type[Options]] = {
+    "ingest": IngestConfig,
+    "simulate": SimulateConfig,
+    "pretrain": PretrainConfig,
+    "finetune": FinetuneConfig,
+    "tune": TuneConfig,
+}
+
+C = TypeVar("C", bound=Options)
+
+
+def resolve(schema: type[C], stage: str, file: Path | None = None, overrides: Iterable[str] = ()) -> C:
+    """The checked config of one stage: defaults, then the stage's section of `file`, then `key=value` overrides.
+
+    Raises InputError for an unreadable file, an unknown section or key, or a value of the wrong type or range.
+    """
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    merged = OmegaConf.create(_section(file, stage) if file else {})
+    for override in overrides:
+        key, equals, _ = override.partition("=")
+        if not equals or not key.strip():
+            raise InputError(f"'{override}' is not an override: expected key=value, as in seed=1 or optim.lr=0.001")
+        try:
+            merged.merge_with_dotlist([override])
+        except (OmegaConfBaseException, YAMLError, ValueError, TypeError) as error:
+            raise InputError(f"cannot read the override '{override}': {_first_line(error)}") from None
+    values = OmegaConf.to_container(merged, resolve=False)
+    try:
+        return schema.model_validate(values)
+    except ValidationError as error:
+        raise InputError(_explain(error, schema, file)) from None
+
+
+def _section(file: Path, stage: str) -> dict[str, Any]:
+    import yaml
+
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot read the config file {file}: {reason}") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{file} is not valid YAML: {' '.join(str(error).split())}") from None
+    content = {} if content is None else content
+    if not isinstance(content, dict):
+        raise InputError(f"{file}: expected one section per stage ({', '.join(STAGES)}), found a {type(content).__name__}")
+    for name, section in content.items():
+        if name not in STAGES:
+            raise InputError(f"{file}: unknown section '{name}'{nearest(str(name), STAGES)}; expected {', '.join(STAGES)}")
+        if not isinstance(section, dict | None):
+            raise InputError(f"{file}: section '{name}' must hold key: value pairs")
+    return content.get(stage) or {}
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+
+def _explain(error: ValidationError, schema: type[Options], file: Path | None) -> str:
+    first = error.errors()[0]
+    path = [str(part) for part in first["loc"]]
+    where = f" (in {file} or the overrides)" if file else ""
+    if first["type"] == "extra_forbidden":
+        return f"unknown config key '{'.'.join(path)}'{nearest('.'.join(path), keys(schema))}{where}"
+    key = _known_part(path, schema)
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] in ("value_error",) or not key:
+        return f"{key + ': ' if key else ''}{message}{where}"
+    return f"config key '{key}' is {first['input']!r}: {message[0].lower() + message[1:]}{where}"
+
+
+def _known_part(path: list[str], schema: type[Options]) -> str:
+    """The longest start of an error's location that is a key (unions add their own parts behind it)."""
+    known = set(keys(schema)) | {".".join(k.split(".")[:n]) for k in keys(schema) for n in range(1, k.count(".") + 1)}
+    return next((".".join(path[:n]) for n in range(len(path), 0, -1) if ".".join(path[:n]) in known), "")
+
+
+def describe(schema: type[Options], prefix: str = "") -> Iterator[tuple[str, str, str]]:
+    """(dotted key, default, description) of every setting, in order."""
+    for name, field in schema.model_fields.items():
+        nested = _nested(field.annotation)
+        if nested is not None and field.default is not None:
+            for key, default, text in describe(nested, f"{prefix}{name}."):
+                value = _dig(field.default, key.removeprefix(f"{prefix}{name}."))
+                yield key, default if value is None else json.dumps(value), text
+        else:
+            default = field.get_default(call_default_factory=True)
+            yield f"{prefix}{name}", json.dumps(default, default=str), field.description or ""
+
+
+def _nested(annotation: Any) -> type[Options] | None:
+    options = typing.get_args(annotation) if isinstance(annotation, types.UnionType) else (annotation,)
+    return next((a for a in options if isinstance(a, type) and issubclass(a, Options)), None)
+
+
+def _dig(value: Any, key: str) -> Any:
+    for part in key.split("."):
+        value = getattr(value, part, None)
+    return value
+
+
+def keys(schema: type[Options], prefix: str = "") -> list[str]:
+    """Every dotted key of a config, sections that may be null included."""
+    found: list[str] = []
+    for name, field in schema.model_fields.items():
+        nested = _nested(field.annotation)
+        found += keys(nested, f"{prefix}{name}.") if nested is not None else [f"{prefix}{name}"]
+    return found
+
+
+def flatten(config: Options) -> dict[str, Any]:
+    """Dotted key -> value, for MLflow params and manifests."""
+
+    def walk(value: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+        if isinstance(value, dict) and value:
+            for name, inner in value.items():
+                yield from walk(inner, f"{prefix}.{name}" if prefix else name)
+        else:
+            yield prefix, value
+
+    return dict(walk(config.model_dump(mode="json"), ""))
+
+
+def sha256(config: Options) -> str:
+    """Digest of a config's values, the same wherever they came from."""
+    return hashlib.sha256(json.dumps(config.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,20 @@
+"""The one exception for mistakes a user can mend.
+
+The command line turns it into a single line on stderr and exit status 2; anything else that escapes is a fault of m3n's
+own and ends with exit status 1.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(ValueError):
+    """Bad input or configuration; the message names what was wrong, where, what was expected and what to do."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """", did you mean 'x'?" for the known name closest to `name`, or an empty string."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f", did you mean '{close[0]}'?" if close else ""

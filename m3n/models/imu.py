@@ -1,0 +1,110 @@
+"""IMU encoders: a window of one placement's samples to a short sequence of tokens.
+
+Each maps imu_bt6 (batch, samples, 6; normalised) to tokens_bsw (batch, steps, width), steps = samples / 8, so that pooling,
+heads and decoders are the same for all of them. Normalisation is per sample (group and layer norm), never per batch, so the
+result does not depend on how a batch is spread over workers.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+
+def _conv(inputs: int, outputs: int, kernel: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv1d(inputs, outputs, kernel, stride, padding=kernel // 2), nn.GroupNorm(8, outputs), nn.GELU()
+    )
+
+
+def _stem(width: int) -> nn.Sequential:
+    return nn.Sequential(_conv(6, width // 2, 7, 2), _conv(width // 2, width, 5, 2), _conv(width, width, 5, 2))
+
+
+def positions(steps: int, width: int, like: Tensor) -> Tensor:
+    """Sinusoidal positions (steps, width) (Vaswani et al. 2017), for sequences of any length."""
+    rate = torch.exp(torch.arange(0, width, 2, device=like.device) * (-9.21034 / width))
+    angle = torch.arange(steps, device=like.device)[:, None] * rate
+    return torch.cat([angle.sin(), angle.cos()], dim=1).to(like.dtype)
+
+
+def transformer(width: int, depth: int, dropout: float) -> nn.TransformerEncoder:
+    """Pre-norm transformer layers with heads of 32 channels."""
+    layer = nn.TransformerEncoderLayer(
+        width, max(1, width // 32), 2 * width, dropout, activation="gelu", batch_first=True, norm_first=True
+    )
+    return nn.TransformerEncoder(layer, depth, norm=nn.LayerNorm(width), enable_nested_tensor=False)
+
+
+class ConvTransformer(nn.Module):
+    """Convolutional stem, then a small transformer."""
+
+    def __init__(self, width: int, depth: int, dropout: float) -> None:
+        super().__init__()
+        self.stem = _stem(width)
+        self.layers = transformer(width, depth, dropout)
+
+    def forward(self, imu_bt6: Tensor) -> Tensor:
+        tokens_bsw = self.stem(imu_bt6.transpose(1, 2)).transpose(1, 2)
+        return self.layers(tokens_bsw + positions(tokens_bsw.shape[1], tokens_bsw.shape[2], tokens_bsw))
+
+
+class _Residual(nn.Module):
+    def __init__(self, width: int, dropout: float) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            _conv(width, width, 5, 1),
+            nn.Dropout(dropout),
+            nn.Conv1d(width, width, 5, padding=2),
+            nn.GroupNorm(8, width),
+        )
+
+    def forward(self, x_bws: Tensor) -> Tensor:
+        return nn.functional.gelu(x_bws + self.body(x_bws))
+
+
+class ResidualCNN(nn.Module):
+    """Convolutional stem, then residual blocks."""
+
+    def __init__(self, width: int, depth: int, dropout: float) -> None:
+        super().__init__()
+        self.stem = _stem(width)
+        self.layers = nn.Sequential(*(_Residual(width, dropout) for _ in range(depth)))
+
+    def forward(self, imu_bt6: Tensor) -> Tensor:
+        return self.layers(self.stem(imu_bt6.transpose(1, 2))).transpose(1, 2)
+
+
+class ConvLSTM(nn.Module):
+    """Convolutions, then LSTM layers, after DeepConvLSTM (Ordóñez and Roggen 2016)."""
+
+    def __init__(self, width: int, depth: int, dropout: float) -> None:
+        super().__init__()
+        self.stem = _stem(width)
+        self.layers = nn.LSTM(width, width, depth, batch_first=True, dropout=dropout if depth > 1 else 0.0)
+
+    def forward(self, imu_bt6: Tensor) -> Tensor:
+        return self.layers(self.stem(imu_bt6.transpose(1, 2)).transpose(1, 2))[0]
+
+
+IMU_ENCODERS: dict[str, type[nn.Module]] = {
+    "conv_transformer": ConvTransformer,
+    "residual_cnn": ResidualCNN,
+    "conv_lstm": ConvLSTM,
+}
+
+
+class AttentionPool(nn.Module):
+    """Tokens (batch, steps, width) to features (batch, width): a learned query's attention, beside the plain mean."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.score = nn.Linear(width, 1)
+        self.mix = nn.Linear(2 * width, width)
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, tokens_bsw: Tensor) -> Tensor:
+        attention_bs1 = self.score(tokens_bsw).softmax(dim=1)
+        pooled = torch.cat([(attention_bs1 * tokens_bsw).sum(1), tokens_bsw.mean(1)], dim=-1)
+        return self.norm(self.mix(pooled))

@@ -1,0 +1,179 @@
+"""Multi^3Net (arXiv 2406.01316): encoders of text, pose and IMU with a shared embedding, and two decoders.
+
+Legend of shape suffixes: b windows, p placements, t IMU samples, f pose frames, d pose features, s tokens, w width, e embedding.
+
+The left wrist is mirrored in the sagittal plane onto the right one before a shared encoder sees it, so that one set of weights
+serves both: a movement of the left arm is the same movement of the right arm, seen in a mirror. Where encoders are not shared,
+each placement keeps its own frame and weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from m3n.models.imu import IMU_ENCODERS, AttentionPool, positions, transformer
+
+# a reflection turns acceleration over as a vector and angular rate as a pseudovector; y is the axis across the wrist
+MIRROR = (1.0, -1.0, 1.0, -1.0, 1.0, -1.0)
+
+
+class ImuTower(nn.Module):
+    """One or more placements' windows to tokens and features; the part that fine-tuning keeps."""
+
+    mirror_p6: Tensor
+
+    def __init__(
+        self, placements: Sequence[str], *, imu_encoder: str, shared: bool, width: int, depth: int, dropout: float
+    ) -> None:
+        super().__init__()
+        self.placements = tuple(placements)
+        self.shared = shared
+        self.encoders = nn.ModuleList(
+            IMU_ENCODERS[imu_encoder](width, depth, dropout) for _ in range(1 if shared else len(self.placements))
+        )
+        self.pool = AttentionPool(width)
+        mirrored = [MIRROR if shared and p.startswith("left_") else (1.0,) * 6 for p in self.placements]
+        self.register_buffer("mirror_p6", torch.tensor(mirrored), persistent=False)
+
+    def tokens(self, imu_bpt6: Tensor, columns: Sequence[int] | None = None) -> Tensor:
+        """Tokens (b, p, s, w). `columns` says which of the tower's placements the input holds; None: all, in order."""
+        columns = range(len(self.placements)) if columns is None else columns
+        imu_bpt6 = imu_bpt6 * self.mirror_p6[list(columns)][None, :, None]
+        if self.shared:
+            b, p = imu_bpt6.shape[:2]
+            return self.encoders[0](imu_bpt6.flatten(0, 1)).unflatten(0, (b, p))
+        return torch.stack([self.encoders[c](imu_bpt6[:, i]) for i, c in enumerate(columns)], dim=1)
+
+    def forward(self, imu_bpt6: Tensor, worn_bp: Tensor | None = None, columns: Sequence[int] | None = None) -> Tensor:
+        """Features (b, w): the mean over the placements that were worn."""
+        tokens_bpsw = self.tokens(imu_bpt6, columns)
+        features_bpw = self.pool(tokens_bpsw.flatten(0, 1)).unflatten(0, tokens_bpsw.shape[:2])
+        return mean_worn(features_bpw, worn_bp)
+
+
+def mean_worn(features_bpw: Tensor, worn_bp: Tensor | None) -> Tensor:
+    """Mean over the placements that were worn; over all of them where `worn_bp` is None."""
+    if worn_bp is None:
+        return features_bpw.mean(1)
+    weight_bp1 = worn_bp.to(features_bpw.dtype)[..., None]
+    return (features_bpw * weight_bp1).sum(1) / weight_bp1.sum(1).clamp(min=1)
+
+
+class PoseTower(nn.Module):
+    """Pose windows (b, f, d) to tokens (b, f, w) and features (b, w)."""
+
+    def __init__(self, pose_features: int, width: int, depth: int, dropout: float) -> None:
+        super().__init__()
+        self.embed = nn.Linear(pose_features, width)
+        self.layers = transformer(width, depth, dropout)
+        self.pool = AttentionPool(width)
+
+    def forward(self, pose_bfd: Tensor) -> tuple[Tensor, Tensor]:
+        tokens_bfw = self.embed(pose_bfd)
+        tokens_bfw = self.layers(tokens_bfw + positions(tokens_bfw.shape[1], tokens_bfw.shape[2], tokens_bfw))
+        return tokens_bfw, self.pool(tokens_bfw)
+
+
+class SequenceDecoder(nn.Module):
+    """Tokens (b, s, w) to samples (b, t, channels), upsampled along time."""
+
+    def __init__(self, width: int, channels: int) -> None:
+        super().__init__()
+        self.before = nn.Sequential(nn.Conv1d(width, width, 3, padding=1), nn.GELU())
+        self.after = nn.Sequential(
+            nn.Conv1d(width, width // 2, 7, padding=3), nn.GELU(), nn.Conv1d(width // 2, channels, 7, padding=3)
+        )
+
+    def forward(self, tokens_bsw: Tensor, samples: int) -> Tensor:
+        x = self.before(tokens_bsw.transpose(1, 2))
+        return self.after(functional.interpolate(x, size=samples, mode="linear", align_corners=False)).transpose(1, 2)
+
+
+def projection(inputs: int, outputs: int) -> nn.Sequential:
+    """Two-layer projection into the joint embedding."""
+    return nn.Sequential(nn.Linear(inputs, outputs), nn.GELU(), nn.Linear(outputs, outputs))
+
+
+class Multi3Net(nn.Module):
+    """All encoders and decoders; `forward` returns what the losses need, by name."""
+
+    def __init__(
+        self,
+        placements: Sequence[str],
+        pose_features: int,
+        text_features: int,
+        *,
+        imu_encoder: str = "conv_transformer",
+        shared_imu_encoder: bool = True,
+        width: int = 128,
+        depth: int = 2,
+        embedding: int = 256,
+        dropout: float = 0.1,
+    ) -> None:
+        super().__init__()
+        self.imu = ImuTower(
+            placements, imu_encoder=imu_encoder, shared=shared_imu_encoder, width=width, depth=depth, dropout=dropout
+        )
+        self.pose = PoseTower(pose_features, width, depth, dropout)
+        self.imu_projection = projection(width, embedding)
+        self.pose_projection = projection(width, embedding)
+        self.text_projection = projection(text_features, embedding)
+        self.pose2imu = SequenceDecoder(width, 6 * len(self.imu.placements))
+        self.reconstruct = SequenceDecoder(width, 6)
+
+    def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Outputs for a batch with `imu_bpt6` (as the sensors read), `pose_bfd` and `text_bc` (sentence embeddings).
+
+        Unit-norm embeddings: `text_be`, `pose_be`, `imu_be` (all placements), `imu_bpe` (each). Normalised samples:
+        `pose2imu_bpt6`, `reconstruction_bpt6`, both in the placements' own frames.
+        """
+        imu_bpt6 = batch["imu_bpt6"]
+        b, p, t, _ = imu_bpt6.shape
+        tokens_bpsw = self.imu.tokens(imu_bpt6)
+        features_bpw = self.imu.pool(tokens_bpsw.flatten(0, 1)).unflatten(0, (b, p))
+        pose_tokens_bfw, pose_features_bw = self.pose(batch["pose_bfd"])
+        reconstruction = self.reconstruct(tokens_bpsw.flatten(0, 1), t).unflatten(0, (b, p))
+        return {
+            "text_be": _unit(self.text_projection(batch["text_bc"])),
+            "pose_be": _unit(self.pose_projection(pose_features_bw)),
+            "imu_be": _unit(self.imu_projection(features_bpw.mean(1))),
+            "imu_bpe": _unit(self.imu_projection(features_bpw)),
+            "pose2imu_bpt6": self.pose2imu(pose_tokens_bfw, t).unflatten(2, (p, 6)).transpose(1, 2),
+            "reconstruction_bpt6": reconstruction * self.imu.mirror_p6[None, :, None],
+        }
+
+
+class Classifier(nn.Module):
+    """An IMU tower with a linear head."""
+
+    def __init__(self, imu: ImuTower, classes: int, width: int) -> None:
+        super().__init__()
+        self.imu = imu
+        self.head = nn.Linear(width, classes)
+
+    def forward(self, imu_bpt6: Tensor, worn_bp: Tensor | None = None, columns: Sequence[int] | None = None) -> Tensor:
+        """Logits (b, classes)."""
+        return self.head(self.imu(imu_bpt6, worn_bp, columns))
+
+
+def make_imu_tower(placements: Sequence[str], architecture: dict[str, Any]) -> ImuTower:
+    """An IMU tower from the fields of `m3n.config.ModelConfig`."""
+    return ImuTower(
+        placements,
+        imu_encoder=architecture["imu_encoder"],
+        shared=architecture["shared_imu_encoder"],
+        width=architecture["width"],
+        depth=architecture["depth"],
+        dropout=architecture["dropout"],
+    )
+
+
+def _unit(x: Tensor) -> Tensor:
+    return functional.normalize(x, dim=-1)
+
+

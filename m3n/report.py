@@ -1,0 +1,114 @@
+"""Plots and tables that people look at instead of reading numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from m3n.schema import CHANNELS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLOURS = ("#1f6f8b", "#d1495b", "#edae49", "#66a182", "#6c5b7b")
+
+
+def _figure(width: float, height: float, rows: int = 1, columns: int = 1) -> tuple[Figure, np.ndarray]:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False, layout="constrained")
+    for ax in axes.flat:
+        ax.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _save(figure: Figure, path: Path) -> None:
+    import matplotlib.pyplot as plt
+
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def confusion_plot(path: Path, confusion: Sequence[Sequence[int]], classes: Sequence[str], title: str) -> None:
+    """Confusion matrix (truth x predicted), shares of each row in colour and counts in print."""
+    counts = np.asarray(confusion, dtype=float)
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    size = max(5.0, 0.5 * len(classes) + 2.5)
+    figure, axes = _figure(size + 0.8, size)
+    ax: Axes = axes[0, 0]
+    image = ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    ax.set_xticks(range(len(classes)), classes, rotation=45, ha="right")
+    ax.set_yticks(range(len(classes)), classes)
+    ax.set(xlabel="predicted", ylabel="true", title=title)
+    for i, j in np.ndindex(*counts.shape):
+        if counts[i, j]:
+            ax.text(j, i, f"{counts[i, j]:.0f}", ha="center", va="center", fontsize=8, color="w" if shares[i, j] > 0.5 else "k")
+    figure.colorbar(image, ax=ax, shrink=0.8, label="share of the true class")
+    _save(figure, path)
+
+
+def learning_curve_plot(
+    path: Path, scores: Mapping[str, Mapping[float, Sequence[float]]], xlabel: str, title: str, ticks: Mapping[float, str]
+) -> None:
+    """Macro F1 against the amount of labels: one line per method, a dot per fold and seed, the mean as the line.
+
+    scores: method -> amount of labels -> scores.
+    """
+    figure, axes = _figure(7.5, 4.8)
+    ax: Axes = axes[0, 0]
+    for colour, (method, points) in zip(COLOURS, scores.items(), strict=False):
+        amounts = sorted(points)
+        ax.plot(amounts, [np.mean(points[a]) for a in amounts], "-", color=colour, label=method, lw=2)
+        for amount in amounts:
+            ax.plot([amount] * len(points[amount]), points[amount], "o", color=colour, alpha=0.45, ms=5)
+    ax.set_xticks(list(ticks), list(ticks.values()))
+    ax.set(xlabel=xlabel, ylabel="macro F1 on subjects never seen", title=title, ylim=(0, 1))
+    ax.grid(axis="y", alpha=0.3)
+    ax.legend(frameon=False, loc="lower right")
+    _save(figure, path)
+
+
+def traces_plot(path: Path, real: Mapping[str, np.ndarray], simulated: Mapping[str, np.ndarray], rate_hz: float, title: str) -> None:
+    """Real beside simulated samples (samples, 6) of the same labels: acceleration and angular rate, one row per label."""
+    labels = [label for label in real if label in simulated]
+    figure, axes = _figure(13, 1.9 * len(labels) + 0.6, len(labels), 4)
+    heads = ("real: specific force [m/s²]", "simulated", "real: angular rate [rad/s]", "simulated")
+    for row, label in enumerate(labels):
+        for column, (samples, channels) in enumerate(
+            [(real[label], slice(0, 3)), (simulated[label], slice(0, 3)), (real[label], slice(3, 6)), (simulated[label], slice(3, 6))]
+        ):
+            ax: Axes = axes[row, column]
+            time = np.arange(len(samples)) / rate_hz
+            for colour, name, values in zip(COLOURS, CHANNELS[channels], samples[:, channels].T, strict=False):
+                ax.plot(time, values, color=colour, lw=1, label=name)
+            if row == 0:
+                ax.set_title(heads[column], fontsize=10)
+                ax.legend(frameon=False, fontsize=7, ncols=3, loc="upper right")
+            if column == 0:
+                ax.set_ylabel(label)
+            if row == len(labels) - 1:
+                ax.set_xlabel("time [s]")
+        for first in (0, 2):  # the same scale for real and simulated
+            pair = axes[row, first : first + 2]
+            low, high = min(a.get_ylim()[0] for a in pair), max(a.get_ylim()[1] for a in pair)
+            for ax in pair:
+                ax.set_ylim(low, high)
+    figure.suptitle(title)
+    _save(figure, path)
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table, padded so that it reads well in a terminal too."""
+    widths = [max(len(str(line[i])) for line in (header, *rows)) for i in range(len(header))]
+
+    def line(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(str(c).ljust(w) for c, w in zip(cells, widths, strict=True)) + " |"
+
+    return "\n".join([line(header), "|" + "|".join("-" * (w + 2) for w in widths) + "|", *map(line, rows)]) + "\n"

@@ -1,0 +1,231 @@
+"""Tables, units and frames: the vocabulary every other room speaks.
+
+Three tables flow through m3n (pose clips, synthetic clips, IMU recordings). A sequence is a flat list<float32>, row-major,
+with its length beside it, because flat lists read twice as fast as nested ones and never need a pickle. `check_*` looks at
+one row and returns what is wrong with it (or None), so that one damaged row can be quarantined; `validate_*` looks at a
+table's columns and raises, because a missing column is never a matter of one row.
+
+Units: metres, seconds, radians, Hz. World: right-handed, z up. Accelerometers read specific force (+g along the axis that
+points up, at rest); gyroscopes read the sensor's angular rate; both in the sensor frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from m3n.errors import InputError
+
+SCHEMA_VERSION = 1
+GRAVITY = 9.80665  # m/s², standard gravity (CGPM 1901)
+CHANNELS = ("ax", "ay", "az", "gx", "gy", "gz")
+PLACEMENTS = (
+    "left_wrist", "right_wrist", "head", "pelvis", "left_thigh", "right_thigh", "left_ankle", "right_ankle",
+)  # fmt: skip
+JOINT_COUNT = {"smpl": 24, "smplh": 52, "smplx": 55}
+GENDERS = ("neutral", "female", "male")
+
+FLOATS = pa.list_(pa.float32())
+SEGMENTS = pa.list_(pa.struct([("start_s", pa.float32()), ("stop_s", pa.float32()), ("label", pa.string())]))
+
+POSE_CLIPS = pa.schema(
+    [
+        ("clip_id", pa.string()),
+        ("source", pa.string()),
+        ("subject", pa.string()),
+        ("text", pa.string()),
+        ("label", pa.string()),
+        ("fps", pa.float32()),
+        ("body_model", pa.string()),
+        ("gender", pa.string()),
+        ("betas", FLOATS),
+        ("n_frames", pa.int32()),
+        ("poses", FLOATS),
+        ("trans", FLOATS),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """One item of the input that could not become a row: what it was, and why."""
+
+    item: str
+    reason: str
+
+
+def imu_column(placement: str) -> str:
+    """Column that holds a placement's IMU samples."""
+    return f"imu_{placement}"
+
+
+def check_placements(placements: tuple[str, ...] | list[str]) -> None:
+    """Raise InputError for an unknown, repeated or missing placement."""
+    if not placements:
+        raise InputError(f"placements is empty: name at least one of {', '.join(PLACEMENTS)}")
+    for name in placements:
+        if name not in PLACEMENTS:
+            raise InputError(f"unknown placement '{name}': expected one of {', '.join(PLACEMENTS)}")
+    if len(set(placements)) != len(placements):
+        raise InputError(f"placements names one twice: {', '.join(placements)}")
+
+
+def synthetic_clips(placements: tuple[str, ...] | list[str]) -> pa.Schema:
+    """Schema of `synthetic_clips` for the simulated placements."""
+    extra = [pa.field("rate_hz", pa.float32()), pa.field("n_samples", pa.int32())]
+    return pa.schema(list(POSE_CLIPS) + extra + [pa.field(imu_column(p), FLOATS) for p in placements])
+
+
+def imu_recordings(placements: tuple[str, ...] | list[str] = PLACEMENTS) -> pa.Schema:
+    """Schema of `imu_recordings`; a placement that was not worn is null."""
+    return pa.schema(
+        [
+            ("recording_id", pa.string()),
+            ("source", pa.string()),
+            ("subject", pa.string()),
+            ("session", pa.string()),
+            ("label", pa.string()),
+            ("segments", SEGMENTS),
+            ("rate_hz", pa.float32()),
+            ("n_samples", pa.int32()),
+        ]
+        + [(imu_column(p), FLOATS) for p in placements]
+    )
+
+
+def simulated_placements(columns: list[str]) -> tuple[str, ...]:
+    """Placements that have a column, in the canonical order."""
+    return tuple(p for p in PLACEMENTS if imu_column(p) in columns)
+
+
+def validate_pose_clips(columns: pa.Schema, where: str) -> None:
+    """Raise InputError unless `columns` holds `pose_clips`."""
+    _require_columns(columns, POSE_CLIPS, where, "pose_clips")
+
+
+def validate_synthetic_clips(columns: pa.Schema, where: str) -> tuple[str, ...]:
+    """Raise InputError unless `columns` holds `synthetic_clips`; returns the simulated placements."""
+    placements = simulated_placements(columns.names)
+    if not placements:
+        raise InputError(f"{where}: no imu_<placement> column; run `m3n simulate` on the pose clips first")
+    _require_columns(columns, synthetic_clips(placements), where, "synthetic_clips")
+    return placements
+
+
+def validate_imu_recordings(columns: pa.Schema, where: str) -> tuple[str, ...]:
+    """Raise InputError unless `columns` holds `imu_recordings`; returns the placements that have a column."""
+    placements = simulated_placements(columns.names)
+    if not placements:
+        raise InputError(f"{where}: no imu_<placement> column; expected a recordings table made by `m3n ingest`")
+    _require_columns(columns, imu_recordings(placements), where, "imu_recordings")
+    return placements
+
+
+def _require_columns(columns: pa.Schema, expected: pa.Schema, where: str, table: str) -> None:
+    for field in expected:
+        if field.name not in columns.names:
+            raise InputError(f"{where}: column '{field.name}' is missing; a {table} table needs {field.type}")
+        found = columns.field(field.name).type
+        if not _same_kind(found, field.type):
+            raise InputError(f"{where}: column '{field.name}' is {found}; a {table} table needs {field.type}")
+
+
+def _same_kind(found: pa.DataType, expected: pa.DataType) -> bool:
+    """True where a cast loses nothing that matters: other writers choose other widths and offsets."""
+    if pa.types.is_null(found):
+        return True
+    if pa.types.is_list(expected):
+        is_list = pa.types.is_list(found) or pa.types.is_large_list(found) or pa.types.is_fixed_size_list(found)
+        return is_list and _same_kind(found.value_type, expected.value_type)
+    for kind in (pa.types.is_floating, pa.types.is_integer, pa.types.is_struct):
+        if kind(expected):
+            return kind(found)
+    return pa.types.is_string(found) or pa.types.is_large_string(found) or pa.types.is_dictionary(found)
+
+
+def check_pose_clip(row: Mapping[str, Any]) -> str | None:
+    """What is wrong with one row of `pose_clips` (sequences as arrays of any shape), or None."""
+    for name in ("clip_id", "source", "fps", "body_model", "gender", "n_frames", "poses", "trans"):
+        if row.get(name) is None:
+            return f"{name} is null"
+    if row["body_model"] not in JOINT_COUNT:
+        return f"body_model is '{row['body_model']}', expected {', '.join(JOINT_COUNT)}"
+    if row["gender"] not in GENDERS:
+        return f"gender is '{row['gender']}', expected {', '.join(GENDERS)}"
+    if not (np.isfinite(row["fps"]) and row["fps"] > 0):
+        return f"fps is {row['fps']}, expected a positive frame rate in Hz"
+    frames, width = int(row["n_frames"]), 3 * JOINT_COUNT[row["body_model"]]
+    if frames < 2:
+        return f"n_frames is {frames}, expected at least 2"
+    return (
+        _check_sequence("poses", row["poses"], frames, width)
+        or _check_sequence("trans", row["trans"], frames, 3)
+        or _check_sequence("betas", row.get("betas"), 1, None)
+    )
+
+
+def check_synthetic_clip(row: Mapping[str, Any], placements: tuple[str, ...]) -> str | None:
+    """What is wrong with one row of `synthetic_clips`, or None."""
+    return check_pose_clip(row) or _check_samples(row, placements, required=True)
+
+
+def check_imu_recording(row: Mapping[str, Any], placements: tuple[str, ...]) -> str | None:
+    """What is wrong with one row of `imu_recordings`, or None. Missing gyroscope channels are NaN throughout."""
+    for name in ("recording_id", "source", "subject"):
+        if row.get(name) is None:
+            return f"{name} is null"
+    if all(row.get(imu_column(p)) is None for p in placements):
+        return "no placement was worn: every imu_<placement> column is null"
+    for segment in row.get("segments") if row.get("segments") is not None else ():
+        if not segment["stop_s"] > segment["start_s"] >= 0:
+            return f"segment '{segment['label']}' runs from {segment['start_s']} s to {segment['stop_s']} s"
+    return _check_samples(row, placements, required=False)
+
+
+def _check_samples(row: Mapping[str, Any], placements: tuple[str, ...], *, required: bool) -> str | None:
+    if row.get("n_samples") is None or int(row["n_samples"]) < 1:
+        return f"n_samples is {row.get('n_samples')}, expected at least 1"
+    rate = row.get("rate_hz")
+    if rate is None or not (np.isfinite(rate) and rate > 0):
+        return f"rate_hz is {rate}, expected a positive sampling rate in Hz"
+    for placement in placements:
+        column = imu_column(placement)
+        values = row.get(column)
+        if values is None:
+            if required:
+                return f"{column} is null"
+            continue
+        if not required:  # an accelerometer alone is accepted: its angular rate is NaN in every sample
+            values = np.asarray(values, dtype=np.float32).reshape(-1)
+            if values.size == 6 * int(row["n_samples"]):
+                rate_columns = values.reshape(-1, 6)[:, 3:]
+                if np.isnan(rate_columns).all():
+                    values = np.nan_to_num(values.reshape(-1, 6)[:, :3])
+                    problem = _check_sequence(column, values, int(row["n_samples"]), 3)
+                    if problem:
+                        return problem
+                    continue
+        problem = _check_sequence(column, values, int(row["n_samples"]), 6)
+        if problem:
+            return problem
+    return None
+
+
+def _check_sequence(name: str, values: Any, length: int, width: int | None) -> str | None:
+    if values is None:
+        return f"{name} is null"
+    flat = np.asarray(values).reshape(-1)
+    if flat.dtype == object or not np.issubdtype(flat.dtype, np.number):
+        return f"{name} does not hold numbers"
+    if width is not None and flat.size != length * width:
+        return f"{name} has {flat.size} values, expected {length} x {width} = {length * width}"
+    finite = np.isfinite(flat)
+    if not finite.all():
+        first = int(np.argmin(finite))
+        place = f"frame {first // width}, column {first % width}" if width else f"value {first}"
+        return f"{name} is {flat[first]} at {place}, expected finite numbers"
+    return None

@@ -1,0 +1,129 @@
+"""AMASS (Mahmood et al., ICCV 2019) and its like: SMPL-family motion capture, one npz file per clip.
+
+A file holds `poses` (F, 156) for SMPL-H or (F, 165) for SMPL-X, axis-angle, body first; `trans` (F, 3) m in a z-up world;
+`betas`; a frame rate under one of two names; and often `gender`. Poses of SMPL (72) and of the body alone (66) are read too.
+Files are read with pickles switched off.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from m3n.config import Options as BaseOptions
+from m3n.errors import InputError
+from m3n.schema import GENDERS, JOINT_COUNT, Rejected
+
+SOURCE = "amass"
+FRAME_RATE_KEYS = ("mocap_framerate", "mocap_frame_rate")
+_WIDTHS = {3 * count: model for model, count in JOINT_COUNT.items()}  # 72 smpl, 156 smplh, 165 smplx
+_BODY_ONLY = 66  # pelvis to wrists, as SMPL without hands
+_SUFFIXES = {"poses", "stageii", "stagei", "sync"}  # bookkeeping at the end of AMASS's file names
+
+
+class Options(BaseOptions):
+    """Settings of `m3n ingest amass`."""
+
+    text: str | None = Field(default=None, description="what every clip shows, in words; null: the words of its file name")
+    label: str | None = Field(default=None, description="activity label of every clip; null: none")
+    gender: Literal["neutral", "female", "male"] | None = Field(
+        default=None, description="gender of every clip; null: the file's own"
+    )
+
+
+def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Rejected]:
+    """Rows of `pose_clips`, one per npz file: `path` itself, or every one in a folder and its subfolders, by name.
+
+    The clip's id is its path below `path` without the ending, its subject the folder it lies in. Files that hold no motion
+    (such as AMASS's shape.npz) and damaged ones come out as Rejected. Raises InputError where `path` holds no npz file.
+    """
+    path = Path(path)
+    if path.is_dir():
+        files = sorted(path.rglob("*.npz"), key=lambda file: file.relative_to(path).as_posix())
+    else:
+        files = [path] if path.suffix == ".npz" and path.is_file() else []
+    if not files:
+        raise InputError(f"{path}: no npz file; expected an AMASS file or a folder of them")
+    for file in files:
+        name = (file.relative_to(path) if path.is_dir() else Path(file.name)).with_suffix("")
+        try:
+            yield _clip(file, name, options)
+        except InputError as error:
+            yield Rejected(name.as_posix(), str(error))
+
+
+def _clip(file: Path, name: Path, options: Options) -> dict[str, Any]:
+    data = _read(file)
+    missing = [key for key in ("poses", "trans") if key not in data]
+    rate = next((data[key] for key in FRAME_RATE_KEYS if key in data), None)
+    if missing or rate is None:
+        lacking = [*missing, *([" or ".join(FRAME_RATE_KEYS)] if rate is None else [])]
+        raise InputError(f"{file.name}: holds no motion: {', '.join(lacking)} missing")
+    poses, trans = _numbers(file, "poses", data["poses"]), _numbers(file, "trans", data["trans"])
+    fps = _numbers(file, "the frame rate", rate).reshape(-1)
+    if fps.size != 1:
+        raise InputError(f"{file.name}: the frame rate has {fps.size} values, expected one")
+    frames = len(poses)
+    poses = poses.reshape(frames, -1) if frames else poses
+    if poses.ndim != 2 or poses.shape[1] not in (*_WIDTHS, _BODY_ONLY):
+        widths = ", ".join(f"{width} ({model})" for width, model in _WIDTHS.items())
+        raise InputError(f"{file.name}: poses have shape {data['poses'].shape}, expected (frames, {widths} or {_BODY_ONLY})")
+    if trans.shape != (frames, 3):
+        raise InputError(f"{file.name}: trans has shape {trans.shape}, expected ({frames}, 3)")
+    if poses.shape[1] == _BODY_ONLY:
+        poses = np.pad(poses, ((0, 0), (0, 72 - _BODY_ONLY)))
+    return {
+        "clip_id": f"{SOURCE}-{name.as_posix()}",
+        "source": SOURCE,
+        "subject": name.parent.name or None,
+        "text": _words(name.name) if options.text is None else options.text,
+        "label": options.label,
+        "fps": float(fps[0]),
+        "body_model": _WIDTHS[poses.shape[1]],
+        "gender": options.gender or _gender(file, data.get("gender")),
+        "betas": _numbers(file, "betas", data["betas"]).reshape(-1) if "betas" in data else np.zeros(10, np.float32),
+        "n_frames": frames,
+        "poses": poses,
+        "trans": trans,
+    }
+
+
+def _read(file: Path) -> dict[str, NDArray[Any]]:
+    """What can be read without pickles; other keys, such as lists of marker labels, are not needed."""
+    wanted = ("poses", "trans", "betas", "gender", *FRAME_RATE_KEYS)
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            return {key: archive[key] for key in wanted if key in archive.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{file.name}: cannot be read as plain arrays ({error})") from error
+
+
+def _numbers(file: Path, key: str, values: NDArray[Any]) -> NDArray[np.float32]:
+    if values.dtype.kind not in "fiu":
+        raise InputError(f"{file.name}: {key} holds {values.dtype}, expected numbers")
+    return values.astype(np.float32)
+
+
+def _gender(file: Path, value: NDArray[Any] | None) -> str:
+    """Files write it as text, as bytes, or as the text of bytes."""
+    if value is None:
+        return "neutral"
+    held = value.reshape(-1)[0] if value.size else ""
+    text = held.decode("utf-8", "replace") if isinstance(held, bytes) else str(held)
+    text = re.sub(r"^b'(.*)'$", r"\1", text.strip()).lower()
+    if text not in GENDERS:
+        raise InputError(f"{file.name}: gender is '{text}', expected {', '.join(GENDERS)}; set the option gender")
+    return text
+
+
+def _words(stem: str) -> str:
+    """'B10_-_Walk_turn_left_poses' -> 'walk turn left': take numbers and bookkeeping are no words."""
+    parts = re.findall(r"[^\W\d_]+(?=\d|_|\W|$)", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", stem))
+    return " ".join(part.lower() for part in parts if len(part) > 1 and part.lower() not in _SUFFIXES)

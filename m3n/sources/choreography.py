@@ -1,0 +1,118 @@
+"""Pose clips of arm movements authored by formula: training material that needs no file, no licence and no download.
+
+Clips of seven shoulder exercises (`exercises`) and of everyday arm movements (`movements`) are drawn at random, each a full
+SMPL motion with a sentence that describes it. About forty virtual people, each with a body shape, a tempo, a range of motion
+and a way of holding the arms, share the clips, so that they can be split by person. A clip depends on the seed and on its own
+number alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from m3n import config
+from m3n.errors import InputError
+from m3n.randomness import generator
+from m3n.schema import Rejected
+from m3n.sources.exercises import EXERCISES
+from m3n.sources.movements import MOVEMENTS
+from m3n.sources.posture import Array, in_world, mirrored, smpl_motion
+from m3n.sources.rhythm import Rhythm
+
+PEOPLE = 40
+PELVIS_HEIGHT = 0.93  # of a standing adult [m]
+
+
+class Options(config.Options):
+    """What to author."""
+
+    clips: int = Field(600, ge=1, description="number of clips to author")
+    seed: int = Field(0, ge=0, description="seed of everything random")
+    fps: float = Field(60.0, gt=0, description="frames per second of the clips [Hz]")
+    exercises_share: float = Field(0.5, ge=0, le=1, description="share of the clips that are shoulder exercises")
+
+
+@dataclass(frozen=True)
+class Person:
+    """What a virtual person brings to every clip: SMPL shape, tempo and range factors, stoop [rad], everyday hand."""
+
+    name: str
+    betas: Array
+    tempo: float
+    amplitude: float
+    stoop: float
+    left_handed: bool
+
+
+def pose_clips(path: Path | None, options: Options) -> Iterator[dict[str, Any] | Rejected]:
+    """Rows of `pose_clips`: SMPL, z-up world, metres and radians, poses (n_frames, 72) and trans (n_frames, 3) float32.
+
+    Raises InputError where a path is given: there is nothing to read.
+    """
+    if path is not None:
+        raise InputError(f"choreography authors its clips by formula and needs no file; leave out '{path}'")
+    for index in range(options.clips):
+        yield clip(index, options)
+
+
+def clip(index: int, options: Options) -> dict[str, Any]:
+    """The row of clip number `index`, whatever other clips are authored."""
+    rng = generator(options.seed, "choreography", index)
+    who = person(int(rng.integers(PEOPLE)), options.seed)
+    is_exercise = rng.random() < options.exercises_share
+    catalogue = EXERCISES if is_exercise else MOVEMENTS
+    label = list(catalogue)[int(rng.integers(len(catalogue)))]
+    formula, *sentences = catalogue[label]
+    left = rng.random() < (0.5 if is_exercise else 0.8 if who.left_handed else 0.2)
+    text = sentences[int(rng.integers(len(sentences)))].format(side="left" if left else "right")
+
+    t = np.arange(round(rng.uniform(6.0, 12.0) * options.fps)) / options.fps
+    t_own = t / who.tempo  # a slow person's clock runs slower
+    rhythm = Rhythm(rng, t_own, who.amplitude * float(rng.uniform(0.75, 1.2)))
+    body = formula(rhythm)
+    shake = rhythm.sway(float(rng.uniform(0.005, 0.03))) + rhythm.tremor()
+    body = replace(
+        body,
+        arm=replace(body.arm, unrest=shake),
+        other=replace(body.other, unrest=rhythm.sway(0.02)),
+        bend=body.bend + who.stoop + rhythm.sway(0.01),
+        tilt=body.tilt + rhythm.sway(0.01),
+        turn=body.turn + rhythm.sway(0.015),
+    )
+    poses, trans = smpl_motion(body, len(t))
+    if not left:
+        poses, trans = mirrored(poses, trans)
+    poses, trans = in_world(poses, trans, float(rng.uniform(-np.pi, np.pi)), PELVIS_HEIGHT)
+    return {
+        "clip_id": f"choreography-{options.seed}-{index:05d}",
+        "source": "choreography",
+        "subject": who.name,
+        "text": text,
+        "label": label,
+        "fps": options.fps,
+        "body_model": "smpl",
+        "gender": "neutral",
+        "betas": who.betas.astype(np.float32),
+        "n_frames": len(t),
+        "poses": poses.astype(np.float32),
+        "trans": trans.astype(np.float32),
+    }
+
+
+def person(number: int, seed: int) -> Person:
+    """Virtual person `number` of the crowd of this seed."""
+    rng = generator(seed, "choreography", "person", number)
+    return Person(
+        name=f"choreo-{number:03d}",
+        betas=np.clip(rng.standard_normal(10), -2.5, 2.5),
+        tempo=float(np.exp(rng.uniform(-0.15, 0.15))),
+        amplitude=float(rng.uniform(0.8, 1.15)),
+        stoop=float(rng.uniform(-0.05, 0.2)),
+        left_handed=bool(rng.random() < 0.15),
+    )

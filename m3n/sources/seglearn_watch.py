@@ -1,0 +1,119 @@
+"""Smart-watch recordings of seven shoulder exercises, as shipped inside the package seglearn (BSD).
+
+140 recordings of 10 people, both arms in turn, 50 Hz (Burns et al. 2018, arXiv 1802.01489). The file says neither units nor
+frames; this module's job is to state them and to bring both arms to m3n's wrist frame (x to the hand, z dorsal, y = z × x).
+
+What was verified on all 140 recordings, and how the conversion follows from it:
+
+- The accelerometer is in g: its median norm in quiet stretches is within 10 % of 1. The gyroscope is in rad/s: abduction
+  sweeps the arm by about 2.4 rad in 1.1 s, and the numbers peak near 4.
+- Arm hanging, the right watch reads ax = -1 g and the left one +1 g. Forearm level with the thumb up (both rotations, elbow
+  at the side) either watch reads ay = +1 g. The left-hand values are the right-hand ones turned by 180 degrees about z.
+- The sign of z cannot come from gravity in a hanging arm. It comes from abduction: at the lowest point the arm is accelerated
+  away from the body, where the back of a hanging hand points, so the specific force along z must be positive there. The file
+  has -1.0 g on average, on both sides; likewise it has -1 g where the arm passes the horizontal, palm down. So the file holds
+  the negative of the specific force, the sign convention of Apple's Core Motion (face up, at rest: z = -1 g), while its angular
+  rate follows the right-hand rule. This also explains x: a watch worn upright has its own x axis towards the hand on the
+  left arm and towards the elbow on the right arm, and gravity, not its opposite, is what reads +1 on it.
+
+Hence, with a, w as stored: left wrist (watch frame = m3n's): f = -a, w as is. Right wrist (turned by 180 degrees about z):
+f = (ax, ay, -az), rate = (-wx, -wy, wz). Taking the file's right side as it stands would be the mirror image of a right arm:
+every rigid-body check passes on it too, but palms point up where they point down.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from m3n import config
+from m3n.errors import InputError
+from m3n.safe_pickle import load_object_npy
+from m3n.schema import GRAVITY, Rejected, imu_column
+
+RATE_HZ = 50.0
+LABELS = {
+    "PEN": "pendulum",
+    "ABD": "abduction",
+    "FEL": "forward elevation",
+    "IR": "internal rotation",
+    "ER": "external rotation",
+    "TRAP": "trapezius extension",
+    "ROW": "upright row",
+}
+# side as stored -> placement, and the factors of (ax, ay, az, wx, wy, wz) that lead to specific force and rate in m3n's frame
+_SIDES: dict[int, tuple[str, tuple[float, ...]]] = {
+    1: ("right_wrist", (1.0, 1.0, -1.0, -1.0, -1.0, 1.0)),
+    0: ("left_wrist", (-1.0, -1.0, -1.0, 1.0, 1.0, 1.0)),
+}
+
+
+class Options(config.Options):
+    """This source takes no settings: units and frames are known."""
+
+
+def imu_recordings(path: Path | None, options: Options) -> Iterator[dict[str, Any] | Rejected]:
+    """Rows of `imu_recordings`, one per recording: (n_samples, 6) specific force in m/s² and angular rate in rad/s, 50 Hz.
+
+    `path` is a copy of `watch_dataset.npy`; None takes the one of the installed package seglearn. Raises InputError where the
+    package or the file is missing or the file holds something else.
+    """
+    file = path if path is not None else installed_file()
+    data = load_object_npy(file)
+    wanted = ("X", "y", "subject", "side", "y_labels")
+    missing = [key for key in wanted if not isinstance(data, dict) or key not in data]
+    if missing:
+        raise InputError(f"{file}: '{missing[0]}' is missing; expected seglearn's watch_dataset.npy with {', '.join(wanted)}")
+    counts = {key: len(data[key]) for key in wanted[:4]}
+    if len(set(counts.values())) != 1:
+        raise InputError(f"{file}: {counts} differ in length; expected one entry per recording in each")
+    for index in range(counts["X"]):
+        yield _recording(index, data)
+
+
+def installed_file() -> Path:
+    """Path of the data file inside the installed package seglearn, which is not imported because that needs pandas."""
+    spec = importlib.util.find_spec("seglearn")
+    file = Path(spec.origin).parent / "data" / "watch_dataset.npy" if spec is not None and spec.origin else None
+    if file is None or not file.is_file():
+        raise InputError(
+            "seglearn_watch: the package seglearn is not installed; run `pip install seglearn` (or `pip install m3n[data]`), "
+            "or give the path of its watch_dataset.npy"
+        )
+    return file
+
+
+def _recording(index: int, data: dict[str, Any]) -> dict[str, Any] | Rejected:
+    item = f"recording {index}"
+    code = str(data["y_labels"][int(data["y"][index])])
+    samples = np.asarray(data["X"][index], dtype=np.float64)
+    side = int(data["side"][index])
+    if code not in LABELS:
+        return Rejected(item, f"label is '{code}', expected one of {', '.join(LABELS)}")
+    if side not in _SIDES:
+        return Rejected(item, f"side is {side}, expected 1 (right) or 0 (left)")
+    if samples.ndim != 2 or samples.shape[1] != 6 or len(samples) == 0:
+        return Rejected(item, f"samples have shape {samples.shape}, expected (n_samples, 6)")
+    placement, signs = _SIDES[side]
+    subject = str(int(data["subject"][index]))
+    return {
+        "recording_id": f"seglearn_watch-{index:03d}",
+        "source": "seglearn_watch",
+        "subject": subject,
+        "session": None,
+        "label": LABELS[code],
+        "segments": None,
+        "rate_hz": RATE_HZ,
+        "n_samples": len(samples),
+        imu_column(placement): _converted(samples, signs),
+    }
+
+
+def _converted(samples: NDArray[np.float64], signs: tuple[float, ...]) -> NDArray[np.float32]:
+    factors = np.array(signs) * np.array([GRAVITY] * 3 + [1.0] * 3)
+    return (samples * factors).astype(np.float32)

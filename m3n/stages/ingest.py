@@ -1,0 +1,78 @@
+"""`m3n ingest`: an outside format to tables of pose clips and IMU recordings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from m3n import schema, sources, tables
+from m3n.config import IngestConfig, Options
+from m3n.errors import InputError
+from m3n.schema import Rejected
+
+KINDS = {"poses": ("pose_clips", "clip_id"), "recordings": ("imu_recordings", "recording_id")}
+
+
+def options_of(source: str) -> type[Options]:
+    """The config class of a source: its own settings and those that all sources share."""
+    own = sources.load(source).Options
+    return type(f"{own.__name__}", (own, IngestConfig), {"__doc__": own.__doc__})
+
+
+def ingest(source: str, path: Path | None, out: Path, options: Options | None = None) -> dict[str, Any]:
+    """Read `path` with a source into `out`/poses and / or `out`/recordings; returns the figures.
+
+    Raises InputError for an unreadable input, or where too much of it had to be rejected; then nothing is left in `out`.
+    """
+    module = sources.load(source)
+    options = options_of(source)() if options is None else options
+    if path is not None and not path.exists():
+        raise InputError(f"{path} does not exist")
+    readers = {kind: getattr(module, table) for kind, (table, _) in KINDS.items() if hasattr(module, table)}
+    figures: dict[str, Any] = {}
+    inputs = {} if path is None else {path.name: tables.file_sha256(path)}
+    with tables.staged(out) as staging:
+        for kind, reader in readers.items():
+            rejected: list[Rejected] = []
+            (staging / kind).mkdir()
+            totals = {"rows": 0, "seconds": 0.0}
+            rows = _checked(reader(path, options), kind, rejected, totals)
+            limits: Any = options
+            columns = schema.POSE_CLIPS if kind == "poses" else schema.imu_recordings()
+            tables.write_table(staging / kind, rows, columns, limits.rows_per_shard)
+            tables.judge_rejected(rejected, int(totals["rows"]), limits.max_rejected, f"{path or source}")
+            tables.write_quarantine(staging / kind, rejected)
+            tables.write_manifest(
+                staging / kind, table=KINDS[kind][0], totals=totals, inputs=inputs,
+                config={"source": source, **options.model_dump(mode="json")}, rejected=rejected,
+            )  # fmt: skip
+            figures |= {kind: totals["rows"], f"{kind}_seconds": totals["seconds"], f"{kind}_rejected": len(rejected)}
+        tables.write_manifest(staging, table="folder", totals=figures, inputs=inputs, config={"source": source})
+    return figures
+
+
+def _checked(
+    items: Iterable[dict[str, Any] | Rejected], kind: str, rejected: list[Rejected], totals: dict[str, float]
+) -> Iterator[dict[str, Any]]:
+    """The rows that are valid; the others are noted in `rejected`, and `totals` counts what passes."""
+    identity = KINDS[kind][1]
+    seen: set[str] = set()
+    for item in items:
+        if isinstance(item, Rejected):
+            rejected.append(item)
+            continue
+        if kind == "poses":
+            reason, seconds = schema.check_pose_clip(item), (item["n_frames"] - 1) / max(item["fps"], 1e-9)
+        else:
+            reason = schema.check_imu_recording(item, schema.PLACEMENTS)
+            seconds = item["n_samples"] / max(item["rate_hz"], 1e-9)
+        if reason is None and item[identity] in seen:
+            reason = f"{identity} '{item[identity]}' stands there twice"
+        if reason is not None:
+            rejected.append(Rejected(str(item.get(identity)), reason))
+            continue
+        seen.add(item[identity])
+        totals["rows"] += 1
+        totals["seconds"] += seconds
+        yield item

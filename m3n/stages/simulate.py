@@ -1,0 +1,68 @@
+"""`m3n simulate`: pose clips to synthetic clips."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from m3n import schema, sources, tables, tracking
+from m3n.cluster.simulate import run_shards
+from m3n.cluster.start import connect
+from m3n.config import SimulateConfig
+from m3n.errors import InputError
+from m3n.progress import bar
+from m3n.schema import Rejected
+
+
+def simulate_clips(poses: Path, out: Path, config: SimulateConfig = SimulateConfig(), address: str | None = None) -> dict[str, Any]:
+    """Simulate the sensors of `config.placements` over a table of pose clips, into `out`; returns the figures.
+
+    Raises InputError for a table that cannot be simulated; then nothing is left in `out`.
+    """
+    shards = tables.shard_paths(poses)
+    for shard in shards:
+        schema.validate_pose_clips(tables.read_schema(shard), str(shard))
+    cutoff = {name: config.cutoff_hz if isinstance(config.cutoff_hz, float) else None for name in sources.SOURCES}
+    if config.cutoff_hz == "source":
+        cutoff = {name: sources.pose_cutoff_hz(name) for name in sources.SOURCES}
+    settings = {
+        "placements": config.placements,
+        "rate_hz": config.rate_hz,
+        "cutoff_hz": cutoff,
+        "default_cutoff_hz": config.cutoff_hz if isinstance(config.cutoff_hz, float) else None,
+        "sensor": config.sensor,
+        "seed": config.seed,
+    }
+    started = time.perf_counter()
+    with tables.staged(out, resume=True) as staging:
+        connect(address, config.workers)
+        results = []
+        with bar("simulate", len(shards)) as advance:
+            for result in run_shards(shards, staging, settings, config.workers):
+                if "error" in result:
+                    raise InputError(result["error"])
+                results.append(result)
+                seconds = time.perf_counter() - started
+                advance(1, f"{sum(r['frames'] for r in results) / seconds:,.0f} frames/s")
+        results.sort(key=lambda r: r["shard"])
+        rejected = [Rejected(*item) for r in results for item in r["rejected"]]
+        totals = {key: sum(r[key] for r in results) for key in ("clips", "frames", "samples", "seconds")}
+        tables.judge_rejected(rejected, totals["clips"], config.max_rejected, str(poses))
+        tables.write_quarantine(staging, rejected)
+        for stale in set(staging.glob("*.parquet")) - {staging / shard.name for shard in shards}:
+            stale.unlink()
+        tables.write_manifest(
+            staging,
+            table="synthetic_clips",
+            totals={"rows": totals["clips"], "frames": totals["frames"], "samples": totals["samples"], "seconds": totals["seconds"]},
+            inputs={r["shard"]: r["sha256"] for r in results},
+            config=config.model_dump(exclude={"workers"}),
+            rejected=rejected,
+        )
+    elapsed = time.perf_counter() - started
+    figures = {**totals, "rejected": len(rejected), "elapsed_s": elapsed, "frames_per_s": totals["frames"] / elapsed}
+    with tracking.track("simulate", out.name, config, out=out, data_sha=tables.data_sha256(poses)) as run:
+        run.metrics({f"simulate/{name}": value for name, value in figures.items()})
+        run.artifact(out / tables.MANIFEST)
+    return figures

@@ -1,0 +1,85 @@
+"""Checkpoints: `model.safetensors` and `checkpoint.json`, which holds all that is needed to use the weights.
+
+The window shape, the normaliser and the placements travel with the weights, so that no one ever trains on two-second windows
+in m/s² and predicts on one-second windows in g.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from m3n.errors import InputError
+from m3n.windows import Normaliser
+
+WEIGHTS, DESCRIPTION = "model.safetensors", "checkpoint.json"
+VERSION = 1
+
+
+@dataclass
+class Checkpoint:
+    """Weights by name, and what they are weights of."""
+
+    kind: str  # "multi3net" or "classifier"
+    weights: Mapping[str, Tensor]
+    architecture: dict[str, Any]  # the fields of ModelConfig
+    windows: dict[str, Any]  # the fields of WindowsConfig
+    placements: list[str]
+    normaliser: Normaliser
+    classes: list[str] = field(default_factory=list)
+    text_model: str | None = None
+    text_features: int | None = None
+    subjects: dict[str, list[str]] = field(default_factory=dict)  # source -> subjects that were trained on
+
+
+def save(folder: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint into an existing folder; the description last, so that a folder with one is whole."""
+    safetensors.torch.save_file({k: v.detach().cpu().contiguous() for k, v in checkpoint.weights.items()}, folder / WEIGHTS)
+    content = {k: v for k, v in vars(checkpoint).items() if k != "weights"}
+    content = {"version": VERSION, **content, "normaliser": asdict(checkpoint.normaliser)}
+    (folder / DESCRIPTION).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def load(folder: Path, kind: str) -> Checkpoint:
+    """Read a checkpoint of one kind; InputError where it is missing, damaged or of another kind."""
+    folder = Path(folder)
+    if not (folder / DESCRIPTION).is_file():
+        raise InputError(f"{folder} holds no {DESCRIPTION}: expected a checkpoint folder made by m3n")
+    try:
+        content = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        if content.pop("version") != VERSION:
+            raise InputError(f"{folder}: the checkpoint was made by another version of m3n; make it again")
+        content["normaliser"] = Normaliser(**content["normaliser"])
+        checkpoint = Checkpoint(weights=safetensors.torch.load_file(folder / WEIGHTS), **content)
+    except InputError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise InputError(f"{folder} is not a readable checkpoint: {str(error).splitlines()[0]}") from None
+    if checkpoint.kind != kind:
+        maker = {"multi3net": "m3n pretrain", "classifier": "m3n finetune"}[kind]
+        raise InputError(f"{folder} holds a {checkpoint.kind} checkpoint; expected one made by `{maker}`")
+    return checkpoint
+
+
+def fill(model: nn.Module, weights: Mapping[str, Tensor], where: str) -> None:
+    """Load weights into a model; InputError that names the first one that does not fit."""
+    own = model.state_dict()
+    for name, value in own.items():
+        if name not in weights:
+            raise InputError(f"{where}: the checkpoint is of another architecture: it has no weight '{name}'")
+        if weights[name].shape != value.shape:
+            found, expected = tuple(weights[name].shape), tuple(value.shape)
+            raise InputError(f"{where}: the checkpoint is of another architecture: '{name}' is {found}, expected {expected}")
+    model.load_state_dict({name: weights[name] for name in own})
+
+
+def part(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The weights below a prefix, without it."""
+    return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}

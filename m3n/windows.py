@@ -1,0 +1,260 @@
+"""Fixed-length windows of pose and IMU, cut so that both cover the same time.
+
+Shapes: n windows, p placements, t IMU samples, f pose frames. Windows of a clip start at k * hop_s; the last one ends within
+the clip. Pose windows hold 22 body joints as 6-D rotations (Zhou et al., CVPR 2019) and the pelvis' velocity, all in a frame
+whose yaw is that of the window's first frame, so that the direction a person faces does not matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any, Protocol
+
+import numpy as np
+from scipy.signal import resample_poly
+
+from m3n.body.kinematics import rotation_matrices
+from m3n.errors import InputError
+from m3n.schema import imu_column
+
+BODY_JOINTS = 22  # the joints that SMPL, SMPL-H and SMPL-X share, in the same order
+POSE_FEATURES = BODY_JOINTS * 6 + 3
+
+
+class WindowShape(Protocol):
+    """What `m3n.config.WindowsConfig` offers; named here so that this room can run without it."""
+
+    window_s: float
+    hop_s: float
+    pose_fps: float
+    rate_hz: float
+    max_short: float
+
+    @property
+    def samples(self) -> int: ...
+    @property
+    def pose_frames(self) -> int: ...
+
+
+@dataclass
+class ClipWindows:
+    """Aligned windows of synthetic clips."""
+
+    pose_nfd: np.ndarray  # (n, f, POSE_FEATURES) float32
+    imu_npt6: np.ndarray  # (n, p, t, 6) float32, m/s² and rad/s
+    text: np.ndarray  # (n,) int, index into `texts`; -1 where a clip has no sentence
+    clip: np.ndarray  # (n,) int, index into `clip_ids`
+    texts: list[str]
+    clip_ids: list[str]
+    subjects: list[str]  # one per clip; the clip's own id where it has no subject
+    placements: tuple[str, ...]
+    sources: list[str] = field(default_factory=list)  # one per clip
+    short: list[str] = field(default_factory=list)  # clips left out because they are shorter than a window
+
+
+@dataclass
+class RecordingWindows:
+    """Labelled windows of real recordings."""
+
+    imu_npt6: np.ndarray  # (n, p, t, 6) float32, m/s² and rad/s; 0 where a placement was not worn
+    worn_np: np.ndarray  # (n, p) bool
+    label: np.ndarray  # (n,) int, index into `classes`
+    recording: np.ndarray  # (n,) int, index into `recording_ids`
+    classes: list[str]
+    recording_ids: list[str]
+    subjects: list[str]  # one per recording
+    sources: list[str]  # one per recording
+    placements: tuple[str, ...]
+
+    def subset(self, chosen: np.ndarray) -> RecordingWindows:
+        """The windows at the positions (or the mask) `chosen`."""
+        return RecordingWindows(
+            self.imu_npt6[chosen], self.worn_np[chosen], self.label[chosen], self.recording[chosen],
+            self.classes, self.recording_ids, self.subjects, self.sources, self.placements,
+        )  # fmt: skip
+
+    @property
+    def subject(self) -> np.ndarray:
+        """(n,) subject of every window."""
+        return np.array(self.subjects)[self.recording]
+
+
+def starts(duration_s: float, window_s: float, hop_s: float) -> np.ndarray:
+    """Start times (s) of the windows that fit into a duration; empty where none does."""
+    count = int(np.floor((duration_s - window_s) / hop_s + 1e-6)) + 1
+    return np.arange(max(count, 0)) * hop_s
+
+
+def cut_clips(rows: Iterable[dict[str, Any]], shape: WindowShape, placements: Sequence[str]) -> ClipWindows:
+    """Windows of checked `synthetic_clips` rows.
+
+    Raises InputError where no clip is long enough, or more than the share `max_short` of them is not.
+    """
+    pose, imu, text, clip = [], [], [], []
+    texts: dict[str, int] = {}
+    clip_ids, subjects, sources, short = [], [], [], []
+    for row in rows:
+        duration = min((row["n_frames"] - 1) / row["fps"], row["n_samples"] / row["rate_hz"])
+        begin = starts(duration, shape.window_s, shape.hop_s)
+        if not len(begin):
+            short.append(f"clip '{row['clip_id']}' lasts {duration:.2f} s")
+            continue
+        signals = [np.asarray(row[imu_column(p)]).reshape(row["n_samples"], 6) for p in placements]
+        pose.append(_pose_windows(row, begin, shape))
+        imu.append(np.stack([_imu_windows(s, row["rate_hz"], begin, shape) for s in signals], axis=1))
+        clip += [len(clip_ids)] * len(begin)
+        text += [texts.setdefault(row["text"], len(texts)) if row["text"] else -1] * len(begin)
+        clip_ids.append(row["clip_id"])
+        subjects.append(row["subject"] or row["clip_id"])
+        sources.append(row["source"])
+    _judge_short(short, len(clip_ids), shape)
+    return ClipWindows(
+        np.concatenate(pose), np.concatenate(imu), np.array(text), np.array(clip),
+        list(texts), clip_ids, subjects, tuple(placements), sources, short,
+    )  # fmt: skip
+
+
+def cut_recordings(
+    rows: Iterable[dict[str, Any]], shape: WindowShape, placements: Sequence[str], classes: Sequence[str] | None = None
+) -> RecordingWindows:
+    """Labelled windows of checked `imu_recordings` rows; recordings without a label or a placement are passed over.
+
+    A window takes the recording's label, or the label of most of its time where the recording has segments (windows that are
+    mostly unlabelled are left out). A recording shorter than a window is padded by its last sample, so that a labelled
+    example is never lost. `classes` fixes the labels' order; otherwise they are sorted. Raises InputError where nothing is left.
+    """
+    imu, worn, label, recording = [], [], [], []
+    recording_ids, subjects, sources = [], [], []
+    for row in rows:
+        signals = [row.get(imu_column(p)) for p in placements]
+        if all(s is None for s in signals) or (row["label"] is None and not row["segments"]):
+            continue
+        duration = row["n_samples"] / row["rate_hz"]
+        begin = starts(duration, shape.window_s, shape.hop_s) if duration > shape.window_s else np.zeros(1)
+        names = [_majority_label(row, t, t + shape.window_s) for t in begin]
+        kept = [i for i, name in enumerate(names) if name is not None]
+        if not kept:
+            continue
+        blank = np.zeros((len(kept), shape.samples, 6), np.float32)
+        imu.append(
+            np.stack(
+                [
+                    blank if s is None else _imu_windows(np.reshape(s, (-1, 6)), row["rate_hz"], begin[kept], shape)
+                    for s in signals
+                ],
+                axis=1,
+            )
+        )
+        worn.append(np.tile([s is not None for s in signals], (len(kept), 1)))
+        label += [names[i] for i in kept]
+        recording += [len(recording_ids)] * len(kept)
+        recording_ids.append(row["recording_id"])
+        subjects.append(row["subject"])
+        sources.append(row["source"])
+    if not label:
+        raise InputError(f"no labelled window of {', '.join(placements)}: expected recordings with a label or segments")
+    order = sorted(set(label)) if classes is None else list(classes)
+    index = {name: i for i, name in enumerate(order)}
+    unknown = sorted(set(label) - set(order))
+    if unknown:
+        raise InputError(f"label '{unknown[0]}' is not one of the classifier's {len(order)} classes: {', '.join(order)}")
+    return RecordingWindows(
+        np.concatenate(imu), np.concatenate(worn), np.array([index[name] for name in label]), np.array(recording),
+        order, recording_ids, subjects, sources, tuple(placements),
+    )  # fmt: skip
+
+
+def _judge_short(short: list[str], kept: int, shape: WindowShape) -> None:
+    if short and (kept == 0 or len(short) > shape.max_short * (kept + len(short))):
+        raise InputError(
+            f"{short[0]}, shorter than a window of {shape.window_s:g} s, as {len(short)} of {kept + len(short)} clips are: "
+            "choose a smaller windows.window_s, or raise windows.max_short to leave them out"
+        )
+    if kept == 0:
+        raise InputError("no clip to cut windows from: the table is empty, or every clip was excluded")
+
+
+def _majority_label(row: dict[str, Any], start_s: float, stop_s: float) -> str | None:
+    if not row["segments"]:
+        return row["label"]
+    time: dict[str, float] = {}
+    for segment in row["segments"]:
+        overlap = min(stop_s, segment["stop_s"]) - max(start_s, segment["start_s"])
+        if overlap > 0:
+            time[segment["label"]] = time.get(segment["label"], 0.0) + overlap
+    if not time:
+        return None
+    name = max(sorted(time), key=lambda n: time[n])
+    return name if time[name] > (stop_s - start_s) / 2 else None
+
+
+def resample(samples: np.ndarray, from_hz: float, to_hz: float) -> np.ndarray:
+    """A signal (samples, channels) at another rate, anti-aliased; sample k of the result is at k / to_hz.
+
+    The ratio is approximated by a fraction with a denominator of at most 200 (33.3 to 50 Hz is 3/2 within 0.1 %).
+    """
+    ratio = Fraction(to_hz / from_hz).limit_denominator(200)
+    if ratio == 1:
+        return samples
+    return resample_poly(samples, ratio.numerator, ratio.denominator, axis=0, padtype="line")
+
+
+def _imu_windows(samples: np.ndarray, rate_hz: float, begin: np.ndarray, shape: WindowShape) -> np.ndarray:
+    values = resample(np.nan_to_num(samples), float(rate_hz), shape.rate_hz)
+    first = np.round(begin * shape.rate_hz).astype(int)
+    index = np.minimum(first[:, None] + np.arange(shape.samples), len(values) - 1)
+    return values[index].astype(np.float32)
+
+
+def _pose_windows(row: dict[str, Any], begin: np.ndarray, shape: WindowShape) -> np.ndarray:
+    """(windows, f, POSE_FEATURES): 22 x 6-D rotations, then the pelvis' velocity in m/s."""
+    frames, fps = row["n_frames"], float(row["fps"])
+    rotations = rotation_matrices(np.asarray(row["poses"]).reshape(frames, -1, 3)[:, :BODY_JOINTS])
+    times = begin[:, None] + np.arange(shape.pose_frames) / shape.pose_fps
+    position = np.clip(times * fps, 0, frames - 1)
+    low = np.minimum(position.astype(int), frames - 2)
+    blend = (position - low)[..., None]
+    columns = rotations[..., :2].swapaxes(-1, -2).reshape(frames, BODY_JOINTS * 6)  # two columns of every matrix
+    six_d = (columns[low] * (1 - blend) + columns[low + 1] * blend).reshape(*times.shape, BODY_JOINTS, 2, 3)
+    velocity = np.gradient(np.asarray(row["trans"], float).reshape(frames, 3), 1 / fps, axis=0)
+    velocity = velocity[low] * (1 - blend) + velocity[low + 1] * blend
+    forward = rotations[low[:, 0], 0][..., 2]  # the pelvis' z axis at the first frame of every window
+    yaw = np.arctan2(forward[:, 1], forward[:, 0])
+    cos, sin = np.cos(yaw), np.sin(yaw)
+    unturn = np.zeros((len(begin), 3, 3))
+    unturn[:, 0, 0], unturn[:, 0, 1], unturn[:, 1, 0], unturn[:, 1, 1], unturn[:, 2, 2] = cos, sin, -sin, cos, 1
+    six_d[:, :, 0] = np.einsum("wij,wfkj->wfki", unturn, six_d[:, :, 0])
+    six_d = _orthonormal(six_d)
+    velocity = np.einsum("wij,wfj->wfi", unturn, velocity)
+    return np.concatenate([six_d.reshape(*times.shape, -1), velocity], axis=-1).astype(np.float32)
+
+
+def _orthonormal(six_d: np.ndarray) -> np.ndarray:
+    """Gram-Schmidt on the two columns (…, 2, 3) that a linear blend has bent a little."""
+    first = six_d[..., 0, :] / np.linalg.norm(six_d[..., 0, :], axis=-1, keepdims=True)
+    second = six_d[..., 1, :] - np.sum(first * six_d[..., 1, :], axis=-1, keepdims=True) * first
+    return np.stack([first, second / np.linalg.norm(second, axis=-1, keepdims=True)], axis=-2)
+
+
+@dataclass(frozen=True)
+class Normaliser:
+    """One scale for all acceleration axes and one for all angular-rate axes.
+
+    Axes of a kind share their scale, and no mean is taken off, so that a rotated sensor stays a rotated sensor.
+    """
+
+    acc: float  # m/s²
+    gyro: float  # rad/s
+
+    @classmethod
+    def fit(cls, imu: np.ndarray) -> Normaliser:
+        """Root mean square over samples and axes of (…, 6)."""
+        acc = float(np.sqrt(np.mean(np.square(imu[..., :3], dtype=np.float64))))
+        gyro = float(np.sqrt(np.mean(np.square(imu[..., 3:], dtype=np.float64))))
+        return cls(acc or 1.0, gyro or 1.0)
+
+    def __call__(self, imu: np.ndarray) -> np.ndarray:
+        """Normalised samples (…, 6) float32."""
+        return (imu / np.repeat([self.acc, self.gyro], 3)).astype(np.float32)
