@@ -11,10 +11,15 @@ from typing import Any
 __version__ = "0.1.0"
 
 _ROOMS = {
-    "simulate": "m3n.imu.simulate",
     "InputError": "m3n.errors",
+    "finetune": "m3n.stages.finetune",
+    "ingest": "m3n.stages.ingest",
+    "pretrain": "m3n.stages.pretrain",
+    "simulate": "m3n.imu.simulate",
+    "simulate_clips": "m3n.stages.simulate",
+    "tune": "m3n.stages.tune",
 }
-__all__ = ["InputError", "__version__", "simulate"]
+__all__ = ["InputError", "__version__", "finetune", "ingest", "pretrain", "simulate", "simulate_clips", "tune"]
 
 
 def __getattr__(name: str) -> Any:

@@ -14,9 +14,6 @@ from typing import Any
 import click
 
 PATH = click.Path(path_type=Path)
-EPILOGS = {
-    "demo": "Everything the demo does, it does through the commands below, and prints each as it runs it.",
-}
 
 
 class StageCommand(click.Command):
@@ -177,6 +174,32 @@ def finetune(
             f"pretrain with exclude_subjects=[{','.join(seen)}]",
             err=True,
         )
+
+
+@cli.command(cls=StageCommand, stage="tune")
+@click.argument("data", type=PATH)
+@click.argument("recordings", type=PATH)
+@click.option("--space", required=True, help="Search space: a Python file, or the name of one in tune_spaces/.")
+@stage_options(address=True)
+def tune(
+    data: Path,
+    recordings: Path,
+    space: str,
+    overrides: tuple[str, ...],
+    config_file: Path | None,
+    out: Path,
+    address: str | None,
+    json_file: Path | None,
+) -> None:
+    """Search pretraining settings for the best validation macro F1 after fine-tuning, on Ray Tune.
+
+    DATA is a table of synthetic clips, RECORDINGS one of real, labelled recordings. The held-out subjects are never looked at.
+    """
+    from m3n import config
+    from m3n.stages.tune import tune as run
+
+    resolved = config.resolve(config.TuneConfig, "tune", config_file, overrides)
+    _finish(run(data, recordings, out, space, resolved, address), json_file, out)
 
 
 def main(arguments: list[str] | None = None) -> int:

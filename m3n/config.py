@@ -89,7 +89,7 @@ class ModelConfig(Options):
     width: Annotated[int, Field(ge=8, multiple_of=8)] = Field(128, description="channels inside the encoders")
     depth: Count = Field(2, description="transformer layers of the pose encoder, and blocks of the IMU encoder")
     embedding: Annotated[int, Field(ge=2)] = Field(256, description="size of the joint embedding")
-    dropout: Share = Field(0.1, description="dropout rate")
+    dropout: Share = Field(0.0, description="dropout rate")
 
 
 class LossConfig(Options):
@@ -239,7 +239,11 @@ def resolve(schema: type[C], stage: str, file: Path | None = None, overrides: It
             merged.merge_with_dotlist([override])
         except (OmegaConfBaseException, YAMLError, ValueError, TypeError) as error:
             raise InputError(f"cannot read the override '{override}': {_first_line(error)}") from None
-    values = OmegaConf.to_container(merged, resolve=False)
+    return check(schema, OmegaConf.to_container(merged, resolve=False), file)
+
+
+def check(schema: type[C], values: Any, file: Path | None = None) -> C:
+    """A config from nested values; InputError that names the first key that is wrong."""
     try:
         return schema.model_validate(values)
     except ValidationError as error:
@@ -264,6 +268,8 @@ def _section(file: Path, stage: str) -> dict[str, Any]:
             raise InputError(f"{file}: unknown section '{name}'{nearest(str(name), STAGES)}; expected {', '.join(STAGES)}")
         if not isinstance(section, dict | None):
             raise InputError(f"{file}: section '{name}' must hold key: value pairs")
+    if stage == "tune":  # a sweep starts from the stages' own sections
+        return {name: content[name] for name in ("pretrain", "finetune") if content.get(name)} | (content.get("tune") or {})
     return content.get(stage) or {}
 
 
@@ -288,6 +294,12 @@ def _known_part(path: list[str], schema: type[Options]) -> str:
     """The longest start of an error's location that is a key (unions add their own parts behind it)."""
     known = set(keys(schema)) | {".".join(k.split(".")[:n]) for k in keys(schema) for n in range(1, k.count(".") + 1)}
     return next((".".join(path[:n]) for n in range(len(path), 0, -1) if ".".join(path[:n]) in known), "")
+
+
+def preset(name: str) -> Path:
+    """A file of `configs/`, in a checkout or in an installed package."""
+    package = Path(__file__).resolve().parent
+    return next((f for f in (package.parent / "configs" / name, package / "configs" / name) if f.is_file()), Path("configs") / name)
 
 
 def describe(schema: type[Options], prefix: str = "") -> Iterator[tuple[str, str, str]]:

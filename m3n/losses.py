@@ -1,8 +1,8 @@
 """The pretraining objectives, each by name, and their weighted sum.
 
 InfoNCE (van den Oord et al. 2018; symmetric as in CLIP, Radford et al. 2021) over the global batch: every worker compares its
-own rows with the columns of all workers, gathered with gradient. Two windows that share a clip or a sentence are never each
-other's negatives: they are left out of the sum rather than pushed apart.
+own rows with the columns of all workers, gathered with gradient. Two windows that share a clip, a sentence or a label are never
+each other's negatives: they are left out of the sum rather than pushed apart.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def info_nce(
 ) -> Tensor:
     """Symmetric InfoNCE between paired unit-norm embeddings, mean over the valid rows of the global batch.
 
-    a_be, b_be (b, e): this worker's pairs; same_bn (b, n) bool: which columns of the global batch share a clip or a sentence with
-    a local row (its own pair included); valid_b (b,) bool: rows that have both modalities, None for all. Pairs of worker `rank`
+    a_be, b_be (b, e): this worker's pairs; same_bn (b, n) bool: which columns of the global batch share a clip, a sentence or a
+    label with a local row (its own pair included); valid_b (b,) bool: rows that have both modalities, None for all. Pairs of worker `rank`
     start at column rank * b. The mean over workers of what is returned is the loss of the global batch.
     """
     b, n = same_bn.shape
@@ -53,7 +53,7 @@ def info_nce(
 
 
 def same_group(keys_bk: Tensor, keys_nk: Tensor) -> Tensor:
-    """(b, n) True where two windows agree in any of their k keys (clip, sentence); a negative key agrees with none."""
+    """(b, n) True where two windows agree in any of their k keys (clip, sentence, label); a negative key agrees with none."""
     return ((keys_bk[:, None] == keys_nk[None]) & (keys_bk[:, None] >= 0)).any(-1)
 
 
@@ -71,7 +71,7 @@ class MultiTaskLoss:
     def __call__(
         self, out: Mapping[str, Tensor], batch: Mapping[str, Tensor], rank: int = 0, gather: Gather = no_gather
     ) -> dict[str, Tensor]:
-        """`batch` holds `keys_bk` (clip and sentence of every window; -1: no sentence, and no part in the objectives with text),
+        """`batch` holds `keys_bk` (clip, sentence, label; -1 for none; without a sentence no part in the objectives with text),
         `ideal_bpt6` (what Pose2IMU regresses) and `clean_bpt6` (what reconstruction aims at: mounted as the input, noise-free)."""
         keys_bk = batch["keys_bk"]
         same_bn = same_group(keys_bk, gather(keys_bk))

@@ -37,6 +37,7 @@ _ALLOWED: dict[tuple[str, str], Any] = {
 for _package in ("numpy.core", "numpy._core"):  # the same functions before and after numpy 2
     _ALLOWED[(f"{_package}.multiarray", "_reconstruct")] = _MULTIARRAY._reconstruct
     _ALLOWED[(f"{_package}.multiarray", "scalar")] = _MULTIARRAY.scalar
+    _ALLOWED[(f"{_package}.numeric", "_frombuffer")] = np._core.numeric._frombuffer  # type: ignore[attr-defined]  # protocol 5
 for _package in ("__builtin__", "builtins"):  # as Python 2 and 3 call it
     _ALLOWED.update({(_package, kind.__name__): kind for kind in (list, dict, set, frozenset, tuple, bytearray, complex)})
 

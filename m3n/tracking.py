@@ -33,6 +33,13 @@ def tracking_uri() -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
 
 
+def absolute_uri() -> str:
+    """The same place, for a process with another working folder."""
+    uri = tracking_uri()
+    path = uri.removeprefix("sqlite:///")
+    return f"sqlite:///{Path(path).resolve()}" if uri != path else uri
+
+
 class Run:
     """One MLflow run. Every call returns at once; failures are logged, never raised."""
 

@@ -46,6 +46,7 @@ class ClipWindows:
     imu_npt6: np.ndarray  # (n, p, t, 6) float32, m/s² and rad/s
     text: np.ndarray  # (n,) int, index into `texts`; -1 where a clip has no sentence
     clip: np.ndarray  # (n,) int, index into `clip_ids`
+    label: np.ndarray  # (n,) int, the same number for the same label; -1 where a clip has none
     texts: list[str]
     clip_ids: list[str]
     subjects: list[str]  # one per clip; the clip's own id where it has no subject
@@ -92,8 +93,9 @@ def cut_clips(rows: Iterable[dict[str, Any]], shape: WindowShape, placements: Se
 
     Raises InputError where no clip is long enough, or more than the share `max_short` of them is not.
     """
-    pose, imu, text, clip = [], [], [], []
+    pose, imu, text, clip, label = [], [], [], [], []
     texts: dict[str, int] = {}
+    labels: dict[str, int] = {}
     clip_ids, subjects, sources, short = [], [], [], []
     for row in rows:
         duration = min((row["n_frames"] - 1) / row["fps"], row["n_samples"] / row["rate_hz"])
@@ -106,12 +108,13 @@ def cut_clips(rows: Iterable[dict[str, Any]], shape: WindowShape, placements: Se
         imu.append(np.stack([_imu_windows(s, row["rate_hz"], begin, shape) for s in signals], axis=1))
         clip += [len(clip_ids)] * len(begin)
         text += [texts.setdefault(row["text"], len(texts)) if row["text"] else -1] * len(begin)
+        label += [labels.setdefault(row["label"], len(labels)) if row["label"] else -1] * len(begin)
         clip_ids.append(row["clip_id"])
         subjects.append(row["subject"] or row["clip_id"])
         sources.append(row["source"])
     _judge_short(short, len(clip_ids), shape)
     return ClipWindows(
-        np.concatenate(pose), np.concatenate(imu), np.array(text), np.array(clip),
+        np.concatenate(pose), np.concatenate(imu), np.array(text), np.array(clip), np.array(label),
         list(texts), clip_ids, subjects, tuple(placements), sources, short,
     )  # fmt: skip
 

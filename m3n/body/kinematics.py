@@ -91,7 +91,7 @@ def skinned_points(
     Raises InputError for a vertex that the body does not have.
     """
     ids = np.asarray(vertex_ids, np.int64).reshape(-1)
-    if ids.size and not (0 <= ids.min() and ids.max() < len(body.v_template)):
+    if ids.size and not (ids.min() >= 0 and ids.max() < len(body.v_template)):
         raise InputError(f"vertex {ids.max()} asked for, but the body has {len(body.v_template)} vertices")
     rotvecs, offset = _checked(body, poses, trans)
     rest = rest_joints(body, betas)

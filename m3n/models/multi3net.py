@@ -50,48 +50,55 @@ class ImuTower(nn.Module):
         return torch.stack([self.encoders[c](imu_bpt6[:, i]) for i, c in enumerate(columns)], dim=1)
 
     def forward(self, imu_bpt6: Tensor, worn_bp: Tensor | None = None, columns: Sequence[int] | None = None) -> Tensor:
-        """Features (b, w): the mean over the placements that were worn."""
-        tokens_bpsw = self.tokens(imu_bpt6, columns)
-        features_bpw = self.pool(tokens_bpsw.flatten(0, 1)).unflatten(0, tokens_bpsw.shape[:2])
-        return mean_worn(features_bpw, worn_bp)
-
-
-def mean_worn(features_bpw: Tensor, worn_bp: Tensor | None) -> Tensor:
-    """Mean over the placements that were worn; over all of them where `worn_bp` is None."""
-    if worn_bp is None:
-        return features_bpw.mean(1)
-    weight_bp1 = worn_bp.to(features_bpw.dtype)[..., None]
-    return (features_bpw * weight_bp1).sum(1) / weight_bp1.sum(1).clamp(min=1)
+        """Features (b, w): the mean over the placements that were worn (`worn_bp`; None: all)."""
+        b, p = imu_bpt6.shape[:2]
+        worn_bp = torch.ones(b, p, dtype=torch.bool, device=imu_bpt6.device) if worn_bp is None else worn_bp
+        columns = range(len(self.placements)) if columns is None else columns
+        imu_bpt6 = imu_bpt6 * self.mirror_p6[list(columns)][None, :, None]
+        sums_bw: Tensor | float = 0.0
+        for i, column in enumerate(columns):  # only what was worn is worth encoding
+            rows = worn_bp[:, i].nonzero().squeeze(1)
+            encoder = self.encoders[0 if self.shared else column]
+            features_rw = self.pool(encoder(imu_bpt6[rows, i]))
+            sums_bw = sums_bw + features_rw.new_zeros(b, features_rw.shape[1]).index_add(0, rows, features_rw)
+        return sums_bw / worn_bp.sum(1, keepdim=True).clamp(min=1)
 
 
 class PoseTower(nn.Module):
-    """Pose windows (b, f, d) to tokens (b, f, w) and features (b, w)."""
+    """Pose windows (b, f, d) to tokens (b, f / 2, w) and features (b, w)."""
 
     def __init__(self, pose_features: int, width: int, depth: int, dropout: float) -> None:
         super().__init__()
-        self.embed = nn.Linear(pose_features, width)
+        self.stem = nn.Sequential(
+            nn.Conv1d(pose_features, width, 3, padding=1), nn.GELU(), nn.Conv1d(width, width, 4, stride=2, padding=1)
+        )
         self.layers = transformer(width, depth, dropout)
         self.pool = AttentionPool(width)
 
     def forward(self, pose_bfd: Tensor) -> tuple[Tensor, Tensor]:
-        tokens_bfw = self.embed(pose_bfd)
-        tokens_bfw = self.layers(tokens_bfw + positions(tokens_bfw.shape[1], tokens_bfw.shape[2], tokens_bfw))
-        return tokens_bfw, self.pool(tokens_bfw)
+        tokens_bsw = self.stem(pose_bfd.transpose(1, 2)).transpose(1, 2)
+        tokens_bsw = self.layers(tokens_bsw + positions(tokens_bsw.shape[1], tokens_bsw.shape[2], tokens_bsw))
+        return tokens_bsw, self.pool(tokens_bsw)
 
 
 class SequenceDecoder(nn.Module):
-    """Tokens (b, s, w) to samples (b, t, channels), upsampled along time."""
+    """Tokens (b, s, w) to samples (b, t, channels): every step of an even grid gives a patch of samples."""
+
+    PATCH = 4
 
     def __init__(self, width: int, channels: int) -> None:
         super().__init__()
-        self.before = nn.Sequential(nn.Conv1d(width, width, 3, padding=1), nn.GELU())
-        self.after = nn.Sequential(
-            nn.Conv1d(width, width // 2, 7, padding=3), nn.GELU(), nn.Conv1d(width // 2, channels, 7, padding=3)
+        self.mix = nn.Sequential(
+            nn.Conv1d(width, width, 3, padding=1), nn.GELU(), nn.Conv1d(width, width, 3, padding=1), nn.GELU()
         )
+        self.out = nn.Conv1d(width, self.PATCH * channels, 3, padding=1)
+        self.channels = channels
 
     def forward(self, tokens_bsw: Tensor, samples: int) -> Tensor:
-        x = self.before(tokens_bsw.transpose(1, 2))
-        return self.after(functional.interpolate(x, size=samples, mode="linear", align_corners=False)).transpose(1, 2)
+        steps = -(-samples // self.PATCH)
+        x_bws = functional.interpolate(tokens_bsw.transpose(1, 2), size=steps, mode="linear", align_corners=False)
+        patches_bsw = self.out(self.mix(x_bws)).transpose(1, 2)
+        return patches_bsw.reshape(len(tokens_bsw), steps * self.PATCH, self.channels)[:, :samples]
 
 
 def projection(inputs: int, outputs: int) -> nn.Sequential:
@@ -113,7 +120,7 @@ class Multi3Net(nn.Module):
         width: int = 128,
         depth: int = 2,
         embedding: int = 256,
-        dropout: float = 0.1,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.imu = ImuTower(
@@ -136,14 +143,14 @@ class Multi3Net(nn.Module):
         b, p, t, _ = imu_bpt6.shape
         tokens_bpsw = self.imu.tokens(imu_bpt6)
         features_bpw = self.imu.pool(tokens_bpsw.flatten(0, 1)).unflatten(0, (b, p))
-        pose_tokens_bfw, pose_features_bw = self.pose(batch["pose_bfd"])
+        pose_tokens_bsw, pose_features_bw = self.pose(batch["pose_bfd"])
         reconstruction = self.reconstruct(tokens_bpsw.flatten(0, 1), t).unflatten(0, (b, p))
         return {
             "text_be": _unit(self.text_projection(batch["text_bc"])),
             "pose_be": _unit(self.pose_projection(pose_features_bw)),
             "imu_be": _unit(self.imu_projection(features_bpw.mean(1))),
             "imu_bpe": _unit(self.imu_projection(features_bpw)),
-            "pose2imu_bpt6": self.pose2imu(pose_tokens_bfw, t).unflatten(2, (p, 6)).transpose(1, 2),
+            "pose2imu_bpt6": self.pose2imu(pose_tokens_bsw, t).unflatten(2, (p, 6)).transpose(1, 2),
             "reconstruction_bpt6": reconstruction * self.imu.mirror_p6[None, :, None],
         }
 

@@ -43,11 +43,6 @@ def _gait(r: Rhythm, body: Body, cycle: float, stride: float, speed: float, boun
     return replace(body, step=step, stride=stride, shift=shift, turn=body.turn + 0.12 * stride * np.sin(step))
 
 
-def _arm_swing(amount: float, elbow: float, step: Array, side: int) -> Arm:
-    back_and_forth = -side * np.sin(step)
-    return swing(0.12, 0.05 + amount * back_and_forth, elbow=elbow + 0.35 * amount * (1 + back_and_forth), pronation=0.4)
-
-
 def stir(r: Rhythm) -> Body:
     angle = r.phase(r.period(0.5, 1.8))
     x, y, z = _circle(r, (-0.05, -0.28, 0.32), r.uniform(0.03, 0.1) * r.amplitude, angle, "xz")
@@ -56,7 +51,9 @@ def stir(r: Rhythm) -> Body:
 
 def hammer(r: Rhythm) -> Body:
     s = r.reps(r.period(0.55, 1.4), 0.0, r.uniform(0.0, 0.2))
-    arm = Arm(0.4 + 0.35 * s * r.amplitude, r.normal(1.1, 0.2), 0.2, 0.7 + 0.9 * s * r.amplitude, r.normal(0.1, 0.2), 0.2 - 0.4 * s)
+    arm = Arm(
+        0.4 + 0.35 * s * r.amplitude, r.normal(1.1, 0.2), 0.2, 0.7 + 0.9 * s * r.amplitude, r.normal(0.1, 0.2), 0.2 - 0.4 * s
+    )
     return Body(arm, HELD, bend=0.15 - 0.05 * s)
 
 
@@ -75,7 +72,9 @@ def pour(r: Rhythm) -> Body:
 def saw(r: Rhythm) -> Body:
     s = 0.5 + 0.5 * r.swing(r.period(0.45, 1.3))
     x, y, z = _travel(r, (0.05, -0.3, 0.05), (0.0, -0.34, 0.4), s)
-    return Body(reach(x, y, z, pole=(0.4, -0.6, -1.0), pronation=r.normal(0.1, 0.25)), HELD, lean=r.uniform(0.2, 0.6), turn=-0.15 * s)
+    return Body(
+        reach(x, y, z, pole=(0.4, -0.6, -1.0), pronation=r.normal(0.1, 0.25)), HELD, lean=r.uniform(0.2, 0.6), turn=-0.15 * s
+    )
 
 
 def drink(r: Rhythm) -> Body:
@@ -169,13 +168,17 @@ def chop(r: Rhythm) -> Body:
 
 def knead(r: Rhythm) -> Body:
     s = 0.5 + 0.5 * r.swing(r.period(0.7, 1.6))
-    arm = reach(-0.08, -0.3 - 0.06 * s, 0.2 + 0.18 * r.amplitude * s, pole=(0.9, -0.4, -0.5), pronation=1.2 + 0.2 * s, wrist=-0.5)
+    arm = reach(
+        -0.08, -0.3 - 0.06 * s, 0.2 + 0.18 * r.amplitude * s, pole=(0.9, -0.4, -0.5), pronation=1.2 + 0.2 * s, wrist=-0.5
+    )
     return Body(arm, arm, lean=0.2 + 0.2 * s)
 
 
 def iron(r: Rhythm) -> Body:
     s, t = r.swing(r.period(1.2, 3.5)), r.swing(r.period(3.0, 6.0))
-    return Body(reach(0.05 + 0.2 * r.amplitude * s, -0.28, 0.32 + 0.06 * t - 0.05 * s**2, pronation=1.2), HELD, bend=0.15, turn=0.15 * s)
+    return Body(
+        reach(0.05 + 0.2 * r.amplitude * s, -0.28, 0.32 + 0.06 * t - 0.05 * s**2, pronation=1.2), HELD, bend=0.15, turn=0.15 * s
+    )
 
 
 def open_door(r: Rhythm) -> Body:
@@ -204,7 +207,8 @@ def punch(r: Rhythm) -> Body:
 def swim_crawl(r: Rhythm) -> Body:
     angle = r.phase(r.period(1.3, 2.6))
     arms = [
-        Arm(1.6 + 1.2 * np.cos(angle + k), 1.2 + 0.5 * np.sin(angle + k), 0.5, 0.6 + 0.5 * np.sin(angle + k), 0.9) for k in (0, np.pi)
+        Arm(1.6 + 1.2 * np.cos(angle + k), 1.2 + 0.5 * np.sin(angle + k), 0.5, 0.6 + 0.5 * np.sin(angle + k), 0.9)
+        for k in (0, np.pi)
     ]
     return Body(arms[0], arms[1], lean=r.uniform(0.5, 1.3), turn=0.3 * np.sin(angle))
 
@@ -297,7 +301,9 @@ def jog(r: Rhythm) -> Body:
 def _locomotion(r: Rhythm, cycle: float, stride: float, speed: float, bounce: float, amount: float, elbow: float) -> Body:
     moving = _gait(r, Body(Arm(), lean=0.02 + 0.12 * (stride - 0.4)), cycle, stride, speed, bounce)
     step = np.asarray(moving.step)
-    arms = [_arm_swing(amount * r.amplitude, elbow, step, side) for side in (1, -1)]
+    ahead = [-np.sin(step), np.sin(step)]  # each arm swings with the opposite leg
+    amount *= r.amplitude
+    arms = [swing(0.12, 0.05 + amount * a, elbow=elbow + 0.35 * amount * (1 + a), pronation=0.4) for a in ahead]
     return replace(moving, arm=arms[0], other=arms[1])
 
 
@@ -316,14 +322,14 @@ def pick_up(r: Rhythm) -> Body:
 
 def shelve(r: Rhythm) -> Body:
     s = r.reps(r.period(2.0, 4.5), r.uniform(0.1, 0.3), r.uniform(0.1, 0.3))
-    x, y, z = _travel(r, (0.0, -0.35, 0.22), (0.0, r.uniform(0.2, 0.38), 0.3), s)
-    return Body(reach(x, y, z, pole=(0.7, -0.7, -0.1), pronation=r.normal(0.2, 0.4)), bend=-0.1 * s)
+    x, y, z = _travel(r, (0.0, -0.35, 0.22), (0.0, r.uniform(0.15, 0.3), 0.28), s)
+    return Body(reach(x, y, z, pole=(1.0, -0.4, 0.1), pronation=r.normal(0.2, 0.4)), bend=-0.1 * s)
 
 
 def paint_wall(r: Rhythm) -> Body:
     s = 0.5 + 0.5 * r.swing(r.period(1.2, 3.5))
     x, y, z = _travel(r, (0.05, -0.3, 0.34), (0.05, 0.36, 0.32), s)
-    return Body(reach(x + r.sway(0.05, 0.2), y, z, pole=(0.8, -0.7, 0.0), pronation=r.normal(0.7, 0.4)), squat=0.1 * (1 - s))
+    return Body(reach(x + r.sway(0.05, 0.2), y, z, pole=(1.0, -0.4, 0.1), pronation=r.normal(0.7, 0.4)), squat=0.1 * (1 - s))
 
 
 def rest(r: Rhythm) -> Body:
@@ -335,12 +341,6 @@ def look_at_watch(r: Rhythm) -> Body:
     s = r.reps(r.period(2.5, 5.0), r.uniform(0.25, 0.5), r.uniform(0.1, 0.3))
     x, y, z = _travel(r, (0.1, -0.48, 0.08), (-0.1, -0.1, 0.28), s)
     return Body(reach(x, y, z, pole=WING, pronation=0.4 + 0.8 * s))
-
-
-def phone_call(r: Rhythm) -> Body:
-    s = r.reps(r.period(4.0, 7.0), 0.6, 0.1)
-    x, y, z = _travel(r, (0.05, -0.42, 0.2), (-0.03, 0.14, 0.1), s, 0.02)
-    return Body(reach(x, y, z, pole=(0.9, -0.6, 0.4), pronation=0.4 - 0.5 * s))
 
 
 def cross_arms(r: Rhythm) -> Body:

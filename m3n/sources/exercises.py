@@ -1,8 +1,9 @@
 """The seven shoulder exercises of the smart-watch recordings, authored by formula from how physiotherapists teach them.
 
-The recordings' own description (SPAR data set, Burns et al. 2018) calls them pendulum, abduction, forward elevation, internal and
-external rotation against an elastic band, lower trapezius row against a band, and row with a 3 lb dumbbell, bent over; the names
-below are those that m3n gives to the recordings. Ranges are those of healthy shoulders and wider; none was tuned on a score.
+The recordings' own description (SPAR data set, Burns et al. 2018) calls them pendulum, abduction, forward elevation, internal
+and external rotation against an elastic band, lower trapezius row against a band, and bent over row with a 3 lb dumbbell; the
+names below are those that m3n gives to the recordings, so "upright row" covers both kinds of row. Ranges are those of healthy
+shoulders and wider; none was tuned on a score.
 """
 
 from __future__ import annotations
@@ -32,10 +33,10 @@ def pendulum(r: Rhythm) -> Body:
     rock = r.uniform(0.0, 0.12) * np.sin(angle + r.uniform(-1, 1))
     arm = swing(
         sideways + r.normal(0.05, 0.1),
-        forwards + lean + bend + r.normal(0.0, 0.15),
+        forwards + lean + bend + r.normal(0.12, 0.15),
         elbow=r.uniform(0.05, 0.5) + 0.2 * size * np.sin(angle + r.uniform(-3, 3)),
         axial=r.normal(0.1, 0.4),
-        pronation=r.spread(0.5, 0.5),
+        pronation=r.spread(0.9, 0.5),
     )
     support = reach(0.05, -0.35, 0.3, pole=(1.0, -0.5, -0.3)) if r.chance(0.7) else swing(0.2, 0.2)
     return Body(arm, support, lean=lean + rock, bend=bend, squat=r.uniform(0, 0.1))
@@ -89,11 +90,11 @@ def _rotate(r: Rhythm, start: float, stop: float) -> Body:
     span = (stop - start) * min(1.0, r.amplitude) * min(1.0, period / 1.0)
     outward = s if stop < start else 1 - s  # 1 where the forearm points furthest out
     arm = Arm(
-        elevation=r.uniform(0.02, 0.35) + r.uniform(-0.05, 0.25) * outward,
+        elevation=r.uniform(0.02, 0.3) + r.uniform(-0.05, 0.25) * outward,
         plane=r.normal(0.2, 0.5),
         axial=start + span * s,
         elbow=r.normal(1.55, 0.16) + r.uniform(-0.15, 0.25) * outward,
-        pronation=r.spread(0.0, 0.3) - r.normal(0.25, 0.3) * outward,
+        pronation=r.spread(0.05, 0.2) - r.normal(0.2, 0.25) * outward,
         wrist=r.uniform(-0.2, 0.2),
     )
     turning = r.uniform(0.0, 0.25) * (outward - 0.5)
@@ -107,11 +108,11 @@ def trapezius_extension(r: Rhythm) -> Body:
     s = r.stroke(period)
     bent_over = r.chance(0.15)
     lean = r.uniform(0.7, 1.2) if bent_over else r.uniform(-0.05, 0.3)
-    front = lean * 0.8 + r.uniform(0.05, 0.7)
-    straightness = r.uniform(0.05, 0.5)
+    front = lean * 0.8 + r.uniform(0.0, 0.6)
+    straightness = r.uniform(0.03, 0.4)
     reached = r.uniform(0.3, 1.1) * r.amplitude * min(1.0, period / 1.1)
     arm = swing(
-        r.uniform(0.0, 0.35) + r.uniform(-0.15, 0.4) * s,
+        r.uniform(0.0, 0.25) + r.uniform(-0.1, 0.3) * s,
         front - reached * s,
         elbow=straightness + r.uniform(-0.6 * straightness, 0.4) * s,
         axial=r.normal(0.0, 0.35) + r.normal(0.0, 0.5) * s,
@@ -151,7 +152,9 @@ def _bent_over_row(r: Rhythm, s: Array, extent: float) -> Body:
         shrug=0.1 * s,
     )
     support = reach(0.05, -0.4, 0.2, pole=(1.0, -0.5, -0.3)) if r.chance(0.6) else arm
-    return Body(arm, support, lean=lean - r.uniform(0, 0.08) * s, bend=bend, turn=r.uniform(0.0, 0.15) * s, squat=r.uniform(0, 0.15))
+    return Body(
+        arm, support, lean=lean - r.uniform(0, 0.08) * s, bend=bend, turn=r.uniform(0.0, 0.15) * s, squat=r.uniform(0, 0.15)
+    )
 
 
 EXERCISES = {

@@ -316,13 +316,6 @@ MOVEMENTS = {
         "The forearm comes up level in front of the chest, stays and drops.",
         "A traveller glances at a wristwatch.",
     ),
-    "make a phone call": (
-        everyday.phone_call,
-        "A person holds a phone to the ear with the {side} hand.",
-        "Someone answers a call and talks.",
-        "The hand lifts a telephone to the head and stays there.",
-        "A caller talks and hangs up.",
-    ),
     "cross arms": (
         everyday.cross_arms,
         "A person crosses both arms in front of the chest.",

@@ -49,8 +49,8 @@ class Arm:
 class Body:
     """A whole posture over time; the acting arm is the left one. Angles in radians, `shift` in metres (left, up, forward).
 
-    `lean` hinges the trunk forward at the hips, `bend` flexes the spine, `turn` twists the trunk to the left, `tilt` leans it to
-    the left. `sit` and `squat` run from 0 (standing) to 1. `step` is the phase of the gait cycle in radians, `stride` the
+    `lean` hinges the trunk forward at the hips, `bend` flexes the spine, `turn` twists the trunk to the left, `tilt` leans it
+    to the left. `sit` and `squat` run from 0 (standing) to 1. `step` is the phase of the gait cycle in radians, `stride` the
     amplitude of the hip swing; walking forward is part of `shift`.
     """
 
@@ -128,8 +128,8 @@ def smpl_motion(body: Body, frames: int) -> tuple[Array, Array]:
     quaternions = np.stack([rotations[j].as_quat() for j in order])
     poses[:, order] = _continuous_rotvec(quaternions).transpose(1, 0, 2)
     trans = np.zeros((frames, 3)) if body.shift is None else np.array(body.shift, dtype=float)
-    trans[:, 1] -= THIGH * (1 - np.cos(hip)) + THIGH * (1 - np.cos(np.maximum(knee - hip, 0.0)))
-    trans[:, 2] -= THIGH * np.sin(hip) * (squat > 0) * (1 - sit) * 0.5
+    trans[:, 1] -= THIGH * (2 - np.cos(hip) - np.cos(knee - hip))  # thigh and shank are about as long
+    trans[:, 2] -= 0.5 * THIGH * np.sin(1.1 * squat) * (1 - sit)  # the feet stay below the body
     return poses.reshape(frames, 3 * JOINTS), trans
 
 

@@ -48,7 +48,7 @@ class Rhythm:
     def tremor(self) -> Array:
         """Faint noise (frames,) of 4 to 9 Hz, as muscles and a loosely worn watch have [rad]."""
         rates = self.rng.uniform(4.0, 9.0, 4)
-        sd = float(np.exp(self.rng.uniform(np.log(0.0004), np.log(0.004))))
+        sd = float(np.exp(self.rng.uniform(np.log(0.0002), np.log(0.0015))))
         phases = self.rng.uniform(0, 2 * np.pi, 4)
         return np.asarray(sd * np.sqrt(0.5) * np.sin(2 * np.pi * np.outer(self.t, rates) + phases).sum(axis=1))
 
@@ -67,7 +67,7 @@ class Rhythm:
     def stroke(self, period: float, hold: float = 0.3, rest: float = 0.3) -> Array:
         """There and back between 0 and about 1 in about `period` s: either swung, or with a dwell at both ends.
 
-        `hold` and `rest` are the largest shares of the period spent at 1 and at 0. Short periods leave little time for dwelling.
+        `hold` and `rest` are the largest shares of the period spent at 1 and at 0. Short periods leave little time to dwell.
         """
         slow = float(np.clip((period - 0.8) / 2.0, 0, 1))
         if self.chance(0.55) or period < 1.3:

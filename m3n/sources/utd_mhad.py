@@ -6,10 +6,10 @@ with the recorded ones over all 671 clips of actions 1-21 by least squares (Wahb
 
     m3n x (to the hand) = +IMU x,   m3n y = -IMU y,   m3n z (dorsal) = -IMU z
 
-The best orthogonal matrix of the angular rates has the diagonal 0.98, -0.99, -0.98, that of the specific forces 0.98, -0.99,
--0.98: both 13° from this signed permutation; the next best of the 48 explains 0.6 of what it does. Both are rotations though
+The best orthogonal matrix of the angular rates has the diagonal 0.97, -0.99, -0.97, that of the specific forces 0.98, -0.99,
+-0.97: both 14° from this signed permutation; the next best of the 48 explains 0.6 of what it does. Both are rotations though
 a reflection was allowed, also for each of the 8 subjects alone: so left and right are not swapped and the Kinect's frame is
-right-handed, as `world_joints` takes it. What differs between actions is mostly a turn about the forearm, from -33° (push) to
+right-handed, as `world_joints` takes it. What differs between actions is mostly a turn about the forearm, from -34° (push) to
 +51° (arm curl): pronation, which the Kinect does not see. On the thigh (190 clips of actions 22-27) specific force gives
 
     m3n x (to the knee) = +IMU x,   m3n y = +IMU z,   m3n z (forward) = -IMU y

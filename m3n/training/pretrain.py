@@ -143,7 +143,7 @@ def _make_batch(corpus: Corpus, rows: np.ndarray) -> dict[str, Tensor]:
         "clean_bpt6": ideal,
         "pose_bfd": torch.from_numpy(windows.pose_nfd[rows]),
         "text_bc": torch.from_numpy(corpus.text_nc[windows.text[rows]]),
-        "keys_bk": torch.from_numpy(np.stack([windows.clip[rows], windows.text[rows]], axis=1)),
+        "keys_bk": torch.from_numpy(np.stack([windows.clip[rows], windows.text[rows], windows.label[rows]], axis=1)),
     }
 
 

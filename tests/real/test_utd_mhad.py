@@ -43,12 +43,16 @@ def test_clips_and_recordings_are_valid_and_paired() -> None:
     rows = pairs([1])
     assert len(rows) == 32  # 8 subjects, 4 trials
     for clip, recording in rows:
-        assert list(clip) == POSE_CLIPS.names and check_pose_clip(clip) is None
-        assert list(recording) == imu_recordings().names and check_imu_recording(recording, PLACEMENTS) is None
-        assert clip["clip_id"] == recording["recording_id"] and clip["subject"] == recording["subject"]
+        assert list(clip) == POSE_CLIPS.names
+        assert check_pose_clip(clip) is None
+        assert list(recording) == imu_recordings().names
+        assert check_imu_recording(recording, PLACEMENTS) is None
+        assert clip["clip_id"] == recording["recording_id"]
+        assert clip["subject"] == recording["subject"]
         assert clip["label"] == recording["label"] == "swipe left"
         assert clip["n_frames"] / clip["fps"] == pytest.approx(recording["n_samples"] / 50)
-    assert rows[0][0]["clip_id"] == "utd_mhad-a01_s01_t01" and rows[0][0]["subject"] == "s1"
+    assert rows[0][0]["clip_id"] == "utd_mhad-a01_s01_t01"
+    assert rows[0][0]["subject"] == "s1"
     assert len({clip["text"] for clip, _ in rows}) >= 4
 
 
@@ -66,7 +70,8 @@ def test_squatting_knees_go_forwards() -> None:
     _, joints = joint_transforms(load_body("smpl"), clip["poses"], clip["trans"], clip["betas"])
     deepest = (joints[:, 0, 2] - joints[:, 7, 2]).argmin()
     hip, knee, ankle = joints[deepest, [2, 5, 8], 1]
-    assert knee > hip + 0.2 and knee > ankle + 0.1
+    assert knee > hip + 0.2
+    assert knee > ankle + 0.1
 
 
 def test_arm_at_rest_reads_minus_g_towards_the_hand_in_metres_per_second_squared() -> None:
@@ -103,7 +108,8 @@ def test_raw_axes_differ_by_the_documented_signs() -> None:
 
 def test_thigh_actions_are_thigh_recordings() -> None:
     _, recording = pairs([24])[0]
-    assert recording["imu_right_wrist"] is None and recording["imu_right_thigh"].shape == (recording["n_samples"], 6)
+    assert recording["imu_right_wrist"] is None
+    assert recording["imu_right_thigh"].shape == (recording["n_samples"], 6)
 
 
 def test_unpacked_folder_gives_the_same_rows_and_a_missing_partner_is_rejected(tmp_path: Path) -> None:

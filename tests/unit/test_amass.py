@@ -30,17 +30,20 @@ def test_file_becomes_a_valid_row_of_its_body_model(tmp_path: Path, width: int, 
     data = write(tmp_path / "walk.npz", width, rate_key=rate_key)
     (row,) = pose_clips(tmp_path / "walk.npz", Options())
     assert isinstance(row, dict)
-    assert list(row) == POSE_CLIPS.names and check_pose_clip(row) is None
+    assert list(row) == POSE_CLIPS.names
+    assert check_pose_clip(row) is None
     assert (row["body_model"], row["fps"], row["n_frames"], row["gender"]) == (body_model, 120.0, 5, "neutral")
     np.testing.assert_array_equal(row["poses"], data["poses"].astype(np.float32))
     np.testing.assert_array_equal(row["trans"], data["trans"].astype(np.float32))
-    assert row["betas"].shape == (16,) and row["poses"].dtype == np.float32
+    assert row["betas"].shape == (16,)
+    assert row["poses"].dtype == np.float32
 
 
 def test_body_only_poses_get_hands_at_rest(tmp_path: Path) -> None:
     data = write(tmp_path / "a.npz", 66)
     (row,) = pose_clips(tmp_path / "a.npz", Options())
-    assert isinstance(row, dict) and row["body_model"] == "smpl"
+    assert isinstance(row, dict)
+    assert row["body_model"] == "smpl"
     np.testing.assert_array_equal(row["poses"][:, :66], data["poses"].astype(np.float32))
     assert not row["poses"][:, 66:].any()
 
@@ -49,7 +52,8 @@ def test_body_only_poses_get_hands_at_rest(tmp_path: Path) -> None:
 def test_gender_is_understood_in_every_spelling(tmp_path: Path, gender: np.ndarray) -> None:
     write(tmp_path / "a.npz", gender=gender)
     (row,) = pose_clips(tmp_path / "a.npz", Options())
-    assert isinstance(row, dict) and row["gender"] == "female"
+    assert isinstance(row, dict)
+    assert row["gender"] == "female"
 
 
 def test_folder_is_read_recursively_and_shape_files_are_rejected_with_the_reason(tmp_path: Path) -> None:
@@ -57,16 +61,22 @@ def test_folder_is_read_recursively_and_shape_files_are_rejected_with_the_reason
     write(tmp_path / "CMU" / "02" / "Walk_turnLeft01_poses.npz")
     np.savez(tmp_path / "CMU" / "02" / "shape.npz", betas=np.zeros(16), gender="male")
     first, second, third = pose_clips(tmp_path, Options())
-    assert isinstance(first, dict) and first["clip_id"] == "amass-CMU/01/01_02_poses" and first["subject"] == "01"
+    assert isinstance(first, dict)
+    assert first["clip_id"] == "amass-CMU/01/01_02_poses"
+    assert first["subject"] == "01"
     assert first["text"] == ""
-    assert isinstance(second, dict) and second["text"] == "walk turn left"
-    assert isinstance(third, Rejected) and third.item == "CMU/02/shape" and "holds no motion: poses, trans" in third.reason
+    assert isinstance(second, dict)
+    assert second["text"] == "walk turn left"
+    assert isinstance(third, Rejected)
+    assert third.item == "CMU/02/shape"
+    assert "holds no motion: poses, trans" in third.reason
 
 
 def test_text_option_speaks_for_every_clip(tmp_path: Path) -> None:
     write(tmp_path / "x.npz")
     (row,) = pose_clips(tmp_path, Options(text="a person walks", label="walk"))
-    assert isinstance(row, dict) and (row["text"], row["label"]) == ("a person walks", "walk")
+    assert isinstance(row, dict)
+    assert (row["text"], row["label"]) == ("a person walks", "walk")
 
 
 def test_damaged_odd_and_pickled_files_are_rejected_one_by_one(tmp_path: Path) -> None:
@@ -77,7 +87,8 @@ def test_damaged_odd_and_pickled_files_are_rejected_one_by_one(tmp_path: Path) -
     write(tmp_path / "e.npz")
     rows = list(pose_clips(tmp_path, Options()))
     reasons = [row.reason for row in rows if isinstance(row, Rejected)]
-    assert len(reasons) == 4 and isinstance(rows[4], dict)
+    assert len(reasons) == 4
+    assert isinstance(rows[4], dict)
     for reason, part in zip(reasons, ("cannot be read", "(5, 100)", "(4, 3)", "cannot be read"), strict=True):
         assert part in reason
 

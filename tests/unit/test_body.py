@@ -79,7 +79,7 @@ def test_standin_agrees_with_the_class_smplx_smpl() -> None:
     vertex_count = len(body.v_template)
     parents = np.where(body.parents < 0, 2**32 - 1, body.parents)
     model = smplx.SMPL(
-        "unused", batch_size=3, dtype=torch.float64, vertex_ids={name: 0 for name in smplx.vertex_ids.vertex_ids["smplh"]},
+        "unused", batch_size=3, dtype=torch.float64, vertex_ids=dict.fromkeys(smplx.vertex_ids.vertex_ids["smplh"], 0),
         data_struct=struct(
             v_template=body.v_template.copy(), f=body.faces.copy(), shapedirs=body.shapedirs.copy(),
             J_regressor=body.joint_regressor.copy(), posedirs=np.zeros((vertex_count, 3, 207)), weights=body.weights.copy(),
@@ -132,12 +132,14 @@ def test_translation_moves_every_joint_by_itself() -> None:
 
 def test_standin_looks_like_a_person_in_t_pose() -> None:
     body = load_body("smpl")
-    assert body.standin and body.faces.max() == len(body.v_template) - 1
+    assert body.standin
+    assert body.faces.max() == len(body.v_template) - 1
     np.testing.assert_allclose(body.weights.sum(1), 1, atol=1e-12)
     np.testing.assert_allclose(body.joint_regressor.sum(1), 1, atol=1e-12)
     joint = dict(zip(SMPL_JOINTS, rest_joints(body), strict=True))
     assert 1.6 < np.ptp(body.v_template[:, 1]) < 1.95  # a grown-up, y up
-    assert joint["left_wrist"][0] > 0.6 and joint["right_wrist"][0] < -0.6  # left is +x
+    assert joint["left_wrist"][0] > 0.6
+    assert joint["right_wrist"][0] < -0.6
     assert joint["left_foot"][2] > joint["left_ankle"][2] + 0.1  # toes point to +z
     for side in ("left", "right"):
         line = np.array([joint[f"{side}_{name}"] for name in ("shoulder", "elbow", "wrist", "hand")])
@@ -155,7 +157,8 @@ def test_betas_are_cut_or_padded_to_the_bodys_own() -> None:
 @pytest.mark.parametrize(("body_model", "joints"), [("smplh", 52), ("smplx", 55)])
 def test_poses_with_hands_move_the_shared_body_joints_of_the_standin(body_model: str, joints: int) -> None:
     body = load_body(body_model)
-    assert body.name == body_model and body.joints == 24
+    assert body.name == body_model
+    assert body.joints == 24
     poses = np.random.default_rng(6).normal(size=(3, joints, 3))
     with_hands_at_rest = np.concatenate([poses[:, :22], np.zeros((3, 2, 3))], axis=1)
     found = joint_transforms(body, poses.reshape(3, -1), np.zeros((3, 3)))
@@ -180,7 +183,8 @@ def test_official_npz_is_read_in_both_layouts(tmp_path: Path, name: str) -> None
     (tmp_path / name).parent.mkdir(exist_ok=True)
     np.savez(tmp_path / name, **data)
     body = load_body("smpl", "male", tmp_path)
-    assert not body.standin and body.gender == "male"
+    assert not body.standin
+    assert body.gender == "male"
     np.testing.assert_array_equal(body.weights, data["weights"])
     assert body.parents.tolist() == list(SMPL_PARENTS)
 
@@ -190,7 +194,8 @@ def test_amass_layout_and_environment_variable_are_understood(tmp_path: Path, mo
     np.savez(tmp_path / "smplh" / "female" / "model.npz", **random_body("smplh"))
     monkeypatch.setenv("M3N_BODY_MODELS", str(tmp_path))
     body = load_body("smplh", "female")
-    assert body.joints == 52 and not body.standin
+    assert body.joints == 52
+    assert not body.standin
 
 
 def test_missing_file_key_and_wrong_model_are_named(tmp_path: Path) -> None:

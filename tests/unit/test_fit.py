@@ -48,7 +48,8 @@ def turns_apart(fit: FitResult, poses: np.ndarray, joint: str) -> np.ndarray:
 def test_hinged_limbs_come_back_with_their_twist(names: list[str]) -> None:
     poses, trans = motion()
     fit = fit_joints(positions(poses, trans, names), names, smooth_frames=0)
-    assert fit.poses.shape == (FRAMES, 24, 3) and fit.poses.dtype == fit.trans.dtype == fit.betas.dtype == np.float32
+    assert fit.poses.shape == (FRAMES, 24, 3)
+    assert fit.poses.dtype == fit.trans.dtype == fit.betas.dtype == np.float32
     assert fit.mean_joint_error_m < 0.005
     for joint in ("pelvis", "left_elbow", "right_elbow", "left_shoulder", "right_shoulder", "left_hip", "right_knee"):
         assert np.median(turns_apart(fit, poses, joint)) < 4, joint

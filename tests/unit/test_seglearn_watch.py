@@ -1,0 +1,160 @@
+"""The watch recordings in m3n's frames, and pickles that cannot run anything."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from m3n.errors import InputError
+from m3n.safe_pickle import load_object_npy, load_pickle
+from m3n.schema import GRAVITY, check_imu_recording
+from m3n.sources import seglearn_watch
+from m3n.sources.seglearn_watch import LABELS, Options, imu_recordings
+
+installed = pytest.mark.skipif(importlib.util.find_spec("seglearn") is None, reason="the package seglearn is not installed")
+
+
+def write_npy(path: Path, **data: Any) -> Path:
+    np.save(path, np.array(data, dtype=object), allow_pickle=True)
+    return path
+
+
+def a_small_file(folder: Path, **changes: Any) -> Path:
+    hanging = np.tile([-1.0, 0.1, -0.2, 0.3, 0.4, 0.5], (50, 1))
+    data = {"X": [hanging, hanging * [-1, 1, 1, 1, -1, -1]], "y": np.array([1, 1]), "subject": np.array([4, 4])}
+    data |= {"side": np.array([1.0, 0.0]), "y_labels": ["PEN", "ABD"]}
+    return write_npy(folder / "watch.npy", **(data | changes))
+
+
+def test_both_arms_come_to_the_same_frame_in_si_units(tmp_path):
+    right, left = imu_recordings(a_small_file(tmp_path), Options())
+    expected = np.array([-GRAVITY, 0.1 * GRAVITY, 0.2 * GRAVITY, -0.3, -0.4, 0.5], dtype=np.float32)
+    np.testing.assert_allclose(right["imu_right_wrist"][0], expected, rtol=1e-6)
+    # the same movement of the other arm, as a watch on it stores it, comes out as the sagittal mirror image: y of a vector
+    # changes its sign, and so do x and z of a rotation rate
+    np.testing.assert_allclose(left["imu_left_wrist"][0], expected * [1, -1, 1, -1, 1, -1], rtol=1e-6)
+    assert right["label"] == "abduction"
+    assert right["subject"] == "4"
+    assert right["rate_hz"] == 50.0
+    assert check_imu_recording(right, ("right_wrist",)) is None
+
+
+def test_an_unknown_label_or_side_rejects_the_recording_not_the_file(tmp_path):
+    rows = list(imu_recordings(a_small_file(tmp_path, side=np.array([1.0, 7.0])), Options()))
+    assert isinstance(rows[0], dict)
+    assert "side is 7" in rows[1].reason
+    rows = list(imu_recordings(a_small_file(tmp_path, y_labels=["PEN", "JUMP"]), Options()))
+    assert all("JUMP" in row.reason for row in rows)
+
+
+def test_a_file_without_the_expected_keys_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"other\.npy.*'X' is missing"):
+        list(imu_recordings(write_npy(tmp_path / "other.npy", a=1), Options()))
+
+
+def test_a_missing_package_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"pip install seglearn.*m3n\[data\]"):
+        list(imu_recordings(None, Options()))
+
+
+@installed
+def test_the_installed_file_gives_140_recordings_of_ten_people_without_importing_seglearn():
+    script = (
+        "import sys; from m3n.sources.seglearn_watch import imu_recordings, Options\n"
+        "rows = list(imu_recordings(None, Options()))\n"
+        "print(len(rows), len({r['recording_id'] for r in rows}), len({r['subject'] for r in rows}),"
+        " 'seglearn' in sys.modules or 'pandas' in sys.modules)"
+    )
+    root = str(Path(seglearn_watch.__file__).parents[2])
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=root, check=True)
+    assert done.stdout.split() == ["140", "140", "10", "False"]
+
+
+@installed
+def test_installed_values_equal_numpys_own_unpickling():
+    plain = np.load(seglearn_watch.installed_file(), allow_pickle=True).item()  # the package is trusted here
+    ours = load_object_npy(seglearn_watch.installed_file())
+    assert all(np.array_equal(a, b) for a, b in zip(plain["X"], ours["X"], strict=True))
+    assert ours["y_labels"] == plain["y_labels"] == list(LABELS)
+
+
+@installed
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_gravity_and_motion_agree_with_the_wrist_frame(side):
+    samples: dict[str, list[np.ndarray]] = {}
+    for row in imu_recordings(None, Options()):
+        if isinstance(row, dict) and f"imu_{side}_wrist" in row:
+            assert check_imu_recording(row, (f"{side}_wrist",)) is None
+            samples.setdefault(row["label"], []).append(row[f"imu_{side}_wrist"])
+    assert list(samples)
+    assert all(len(rows) == 10 for rows in samples.values())
+    means = {label: np.concatenate(rows).mean(axis=0) for label, rows in samples.items()}
+    assert means["pendulum"][0] == pytest.approx(-GRAVITY, rel=0.15)  # the arm hangs: x, to the hand, points down
+    thumb = 1 if side == "right" else -1  # y = z x x points to the thumb on the right arm and away from it on the left
+    for label in ("internal rotation", "external rotation"):
+        assert thumb * means[label][1] > 0.8 * GRAVITY  # forearm level, thumb up
+    for label in ("abduction", "forward elevation"):
+        assert means[label][2] > 0.3 * GRAVITY  # palm down as the arm passes the horizontal
+        lowest = [rows[rows[:, 0] < np.quantile(rows[:, 0], 0.15), 2].mean() for rows in samples[label]]
+        assert np.mean(lowest) > 0.5 * GRAVITY  # at the bottom the arm is accelerated outwards: the back of the hand leads
+
+
+class _Payload:
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, (f"touch {self.marker}",)
+
+
+def test_a_pickle_that_calls_the_system_is_refused_by_name_and_not_run(tmp_path):
+    hostile, marker = tmp_path / "hostile.pkl", tmp_path / "was_here"
+    hostile.write_bytes(pickle.dumps({"poses": [1, 2], "trap": _Payload(marker)}))
+    with pytest.raises(InputError, match=r"hostile\.pkl.*system"):
+        load_pickle(hostile)
+    array = np.empty((), dtype=object)
+    array[()] = _Payload(marker)
+    np.save(tmp_path / "hostile.npy", array, allow_pickle=True)
+    with pytest.raises(InputError, match=r"hostile\.npy.*system"):
+        load_object_npy(tmp_path / "hostile.npy")
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize(
+    "code", [b"cbuiltins\neval\n(S'1'\ntR.", b"cnumpy\nload\n.", b"\x80\x04\x8c\x08builtins\x8c\x07getattr\x93."]
+)
+def test_other_globals_are_refused_too(tmp_path, code):
+    (tmp_path / "x.pkl").write_bytes(code)
+    with pytest.raises(InputError, match="not part of a plain numpy array"):
+        load_pickle(tmp_path / "x.pkl")
+
+
+@pytest.mark.parametrize("protocol", range(2, 6))
+def test_plain_containers_arrays_and_scalars_come_back(tmp_path, protocol):
+    value = {"a": np.arange(6.0).reshape(2, 3), "b": [np.float32(1.5), (1, "x", b"y", None)], "c": {1, 2}}
+    value["d"] = np.array(["u"], object)
+    (tmp_path / "x.pkl").write_bytes(pickle.dumps(value, protocol=protocol))
+    back = load_pickle(tmp_path / "x.pkl")
+    np.testing.assert_array_equal(back["a"], value["a"])
+    assert back["b"] == value["b"]
+    assert back["c"] == value["c"]
+    assert back["d"][0] == "u"
+
+
+def test_plain_and_damaged_npy_files(tmp_path):
+    np.save(tmp_path / "plain.npy", np.arange(4))
+    np.testing.assert_array_equal(load_object_npy(tmp_path / "plain.npy"), np.arange(4))
+    (tmp_path / "cut.npy").write_bytes((tmp_path / "plain.npy").read_bytes()[:-9])
+    (tmp_path / "text.npy").write_text("hello")
+    for name in ("cut.npy", "text.npy", "absent.npy"):
+        with pytest.raises(InputError, match=name):
+            load_object_npy(tmp_path / name)
