@@ -1,6 +1,6 @@
-"""`m3n finetune` as a Ray job: a classifier of real recordings, from a pretrained checkpoint or from scratch.
+r"""`m3n finetune` as a Ray job: a classifier of real recordings, from a pretrained checkpoint or from scratch.
 
-    ray job submit --working-dir . --runtime-env runtime_env.yaml -- \\
+    ray job submit --working-dir . --runtime-env runtime_env.yaml -- \
         python jobs/finetune.py /mnt/m3n/recordings --checkpoint /mnt/m3n/pretrain --out /mnt/m3n/finetune freeze=none
 
 It runs the code of the working directory, on the cluster that the job was given to. Data stays out of what is uploaded, so

@@ -1,6 +1,6 @@
-"""`m3n pretrain` as a Ray job: text, pose and IMU encoders together, on Ray Train.
+r"""`m3n pretrain` as a Ray job: text, pose and IMU encoders together, on Ray Train.
 
-    ray job submit --working-dir . --runtime-env runtime_env.yaml -- \\
+    ray job submit --working-dir . --runtime-env runtime_env.yaml -- \
         python jobs/pretrain.py /mnt/m3n/synthetic --out /mnt/m3n/pretrain --config configs/default.yaml workers=4
 
 It runs the code of the working directory, on the cluster that the job was given to. Data stays out of what is uploaded, so

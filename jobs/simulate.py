@@ -1,6 +1,6 @@
-"""`m3n simulate` as a Ray job: virtual IMUs over a table of pose clips, on Ray Data.
+r"""`m3n simulate` as a Ray job: virtual IMUs over a table of pose clips, on Ray Data.
 
-    ray job submit --working-dir . --runtime-env runtime_env.yaml -- \\
+    ray job submit --working-dir . --runtime-env runtime_env.yaml -- \
         python jobs/simulate.py /mnt/m3n/poses --out /mnt/m3n/synthetic rate_hz=50
 
 It runs the code of the working directory, on the cluster that the job was given to. Data stays out of what is uploaded, so

@@ -1,6 +1,6 @@
-"""`m3n tune` as a Ray job: a search over pretraining settings, on Ray Tune.
+r"""`m3n tune` as a Ray job: a search over pretraining settings, on Ray Tune.
 
-    ray job submit --working-dir . --runtime-env runtime_env.yaml -- \\
+    ray job submit --working-dir . --runtime-env runtime_env.yaml -- \
         python jobs/tune.py /mnt/m3n/synthetic /mnt/m3n/recordings --space loss_weights --out /mnt/m3n/tune trials=20
 
 It runs the code of the working directory, on the cluster that the job was given to. Data stays out of what is uploaded, so

@@ -86,7 +86,7 @@ class ModelConfig(Options):
         "conv_transformer", description="architecture of the IMU encoder"
     )
     shared_imu_encoder: bool = Field(True, description="one IMU encoder for both wrists (left mirrored onto right), or one each")
-    width: Annotated[int, Field(ge=8, multiple_of=8)] = Field(128, description="channels inside the encoders")
+    width: Annotated[int, Field(ge=16, multiple_of=16)] = Field(128, description="channels inside the encoders")
     depth: Count = Field(2, description="transformer layers of the pose encoder, and blocks of the IMU encoder")
     embedding: Annotated[int, Field(ge=2)] = Field(256, description="size of the joint embedding")
     dropout: Share = Field(0.0, description="dropout rate")
@@ -123,6 +123,7 @@ class AugmentConfig(Options):
     scale: Weight = Field(0.1, description="standard deviation of a log-normal gain")
     noise: Weight = Field(0.05, description="standard deviation of white noise, in units of the normalised signal")
     mask: Share = Field(0.2, description="longest blanked span, as a share of the window")
+    drop: Annotated[float, Field(ge=0, le=1)] = Field(0.5, description="chance that only one placement is worn (pretraining)")
 
 
 class OptimConfig(Options):
@@ -153,6 +154,20 @@ class PretrainConfig(Options):
     workers: Count = Field(2, description="Ray Train workers")
     seed: int = Field(0, ge=0, description="seed of weights, order, augmentation and split")
 
+    @field_validator("exclude_subjects", mode="before")
+    @classmethod
+    def _subjects_are_names(cls, value: Any) -> Any:
+        return _names(value)
+
+    @model_validator(mode="after")
+    def _pose_moves(self) -> PretrainConfig:
+        if self.windows.pose_frames < 2:
+            raise ValueError(
+                f"windows.window_s is {self.windows.window_s:g} s, {self.windows.pose_frames} pose frame at windows.pose_fps = "
+                f"{self.windows.pose_fps:g} Hz: expected at least 2"
+            )
+        return self
+
 
 class FinetuneConfig(Options):
     """Classifier of real, labelled recordings."""
@@ -169,7 +184,7 @@ class FinetuneConfig(Options):
     placements: list[str] | None = Field(None, description="placements to use; null: all that the recordings have")
     windows: WindowsConfig | None = Field(None, description="null: the checkpoint's; from scratch: the defaults")
     model: ModelConfig | None = Field(None, description="architecture; null: the checkpoint's; from scratch: the defaults")
-    augment: AugmentConfig = AugmentConfig(turn_rad=0.3, mask=0.0)
+    augment: AugmentConfig = AugmentConfig(turn_rad=0.3, mask=0.0, drop=0.0)
     epochs: Count = Field(60, description="passes over the labelled windows (no fewer than min_steps steps)")
     min_steps: Annotated[int, Field(ge=0)] = Field(400, description="smallest number of optimiser steps")
     batch_size: Count = Field(64, description="windows in a batch")
@@ -189,7 +204,7 @@ class FinetuneConfig(Options):
     @field_validator("train_subjects", "val_subjects", "test_subjects", mode="before")
     @classmethod
     def _subjects_are_names(cls, value: Any) -> Any:
-        return [str(v) for v in value] if isinstance(value, list) else value
+        return _names(value)
 
     @model_validator(mode="after")
     def _fold_in_range(self) -> FinetuneConfig:
@@ -198,6 +213,11 @@ class FinetuneConfig(Options):
         if isinstance(self.train_subjects, int) and self.train_subjects < 1:
             raise ValueError(f"train_subjects is {self.train_subjects}, expected at least 1")
         return self
+
+
+def _names(value: Any) -> Any:
+    """Subjects as text: many data sets call them 1, 2, 3, which YAML reads as numbers."""
+    return [str(v) for v in value] if isinstance(value, list) else value
 
 
 class TuneConfig(Options):
@@ -303,16 +323,16 @@ def preset(name: str) -> Path:
 
 
 def describe(schema: type[Options], prefix: str = "") -> Iterator[tuple[str, str, str]]:
-    """(dotted key, default, description) of every setting, in order."""
+    """(dotted key, default, description) of every setting, in order; a section that may be null, then its keys."""
     for name, field in schema.model_fields.items():
         nested = _nested(field.annotation)
-        if nested is not None and field.default is not None:
+        if nested is None or field.default is None:
+            default = field.get_default(call_default_factory=True)
+            yield f"{prefix}{name}", json.dumps(default, default=str), field.description or ""
+        if nested is not None:
             for key, default, text in describe(nested, f"{prefix}{name}."):
                 value = _dig(field.default, key.removeprefix(f"{prefix}{name}."))
                 yield key, default if value is None else json.dumps(value), text
-        else:
-            default = field.get_default(call_default_factory=True)
-            yield f"{prefix}{name}", json.dumps(default, default=str), field.description or ""
 
 
 def _nested(annotation: Any) -> type[Options] | None:

@@ -8,11 +8,14 @@ library reference of `pickle`.
 
 from __future__ import annotations
 
+import bz2
 import collections
 import io
+import lzma
 import pickle
+import zlib
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 
@@ -28,7 +31,13 @@ def _latin1(text: str, encoding: str = "latin1") -> bytes:
     return text.encode("latin1")
 
 
+def _plain_dict(factory: Any = None) -> dict[Any, Any]:
+    """Stands for `collections.defaultdict`: what it makes of missing keys is of no use in data."""
+    return {}
+
+
 _ALLOWED: dict[tuple[str, str], Any] = {
+    ("collections", "defaultdict"): _plain_dict,
     ("numpy", "ndarray"): np.ndarray,
     ("numpy", "dtype"): np.dtype,
     ("_codecs", "encode"): _latin1,
@@ -76,6 +85,22 @@ def load_pickle(path: Path | str) -> Any:
         return _load(file, str(path))
 
 
+def load_joblib(path: Path | str) -> Any:
+    """The object in a file written by `joblib.dump`, compressed or not; plain pickles are read too.
+
+    joblib puts the bytes of an array into the stream, behind a small header object, so its files need an unpickler of their
+    own. Arrays of objects inside are refused. Raises InputError as `load_pickle` does, and for over 4 GiB of data.
+    """
+    with _opened(path) as file:
+        data = _decompressed(file.read(), str(path))
+    try:
+        return _JoblibUnpickler(io.BytesIO(data), str(path)).load()
+    except InputError:
+        raise
+    except Exception as error:  # a damaged pickle can fail in any of the callables above
+        raise InputError(f"{path}: damaged joblib file ({type(error).__name__}: {error})") from error
+
+
 def load_object_npy(path: Path | str) -> Any:
     """The array in an `.npy` file, also where its dtype is object and its body therefore a pickle.
 
@@ -119,3 +144,70 @@ def _load(file: BinaryIO, where: str) -> Any:
         raise
     except Exception as error:  # a damaged pickle can fail in any of the callables above
         raise InputError(f"{where}: damaged pickle ({type(error).__name__}: {error})") from error
+
+
+class _ArrayHeader:
+    """Stands for joblib's NumpyArrayWrapper: shape, order and dtype of an array whose bytes follow in the stream."""
+
+
+_PythonUnpickler: Any = pickle._Unpickler  # type: ignore[attr-defined]  # the C one cannot stop at a header
+
+
+class _JoblibUnpickler(_PythonUnpickler):  # type: ignore[misc]
+    def __init__(self, file: BinaryIO, where: str) -> None:
+        super().__init__(file, encoding="latin1")
+        self._where, self._bytes = where, file
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("joblib.numpy_pickle", "NumpyArrayWrapper"):
+            return _ArrayHeader
+        return SafeUnpickler(io.BytesIO(), self._where).find_class(module, name)
+
+    def persistent_load(self, pid: Any) -> Any:
+        raise InputError(f"{self._where}: the pickle refers to the outside object {pid!r}; it was not loaded")
+
+    def load_build(self) -> None:
+        super().load_build()
+        if isinstance(self.stack[-1], _ArrayHeader):
+            self.stack[-1] = self._array(vars(self.stack[-1]))
+
+    def _array(self, header: dict[str, Any]) -> np.ndarray[Any, Any]:
+        dtype, shape = header["dtype"], tuple(int(n) for n in header["shape"])
+        if not isinstance(dtype, np.dtype) or dtype.hasobject or dtype.itemsize == 0 or min(shape, default=0) < 0:
+            raise InputError(f"{self._where}: holds an array of {dtype}, shape {shape}; it was not loaded")
+        if header.get("numpy_array_alignment_bytes") is not None:
+            self._bytes.read(self._bytes.read(1)[0])
+        size = dtype.itemsize
+        for n in shape:
+            size *= n
+        data = self._bytes.read(size) if size < _LARGEST else b""
+        if len(data) != size:
+            raise pickle.UnpicklingError(f"an array of shape {shape} is cut short")
+        flat = np.frombuffer(data, dtype)
+        return flat.reshape(shape[::-1]).T if header.get("order") == "F" else flat.reshape(shape)
+
+    dispatch: ClassVar[dict[int, Any]] = {**_PythonUnpickler.dispatch, pickle.BUILD[0]: load_build}
+
+
+_LARGEST = 4 << 30  # bytes
+
+
+def _decompressed(data: bytes, where: str) -> bytes:
+    """What joblib's compressors made smaller (zlib, gzip, bz2, xz, lzma), recognised by its first bytes."""
+    openers: dict[bytes, Any] = {
+        b"\x1f\x8b": lambda: zlib.decompressobj(47),
+        b"x": lambda: zlib.decompressobj(47),
+        b"BZh": bz2.BZ2Decompressor,
+        b"\xfd7zXZ": lzma.LZMADecompressor,
+        b"\x5d\x00": lzma.LZMADecompressor,
+    }
+    opener = next((make for magic, make in openers.items() if data.startswith(magic)), None)
+    if opener is None:
+        return data
+    try:
+        unpacked: bytes = opener().decompress(data, _LARGEST)
+    except (zlib.error, OSError, EOFError, ValueError, lzma.LZMAError, MemoryError) as error:
+        raise InputError(f"{where}: damaged compressed pickle ({error})") from error
+    if len(unpacked) >= _LARGEST:
+        raise InputError(f"{where}: unpacks to over {_LARGEST >> 30} GiB; it was not loaded")
+    return unpacked

@@ -180,9 +180,12 @@ def check_imu_recording(row: Mapping[str, Any], placements: tuple[str, ...]) -> 
             return f"{name} is null"
     if all(row.get(imu_column(p)) is None for p in placements):
         return "no placement was worn: every imu_<placement> column is null"
-    for segment in row.get("segments") if row.get("segments") is not None else ():
-        if not segment["stop_s"] > segment["start_s"] >= 0:
-            return f"segment '{segment['label']}' runs from {segment['start_s']} s to {segment['stop_s']} s"
+    for number, segment in enumerate(row.get("segments") if row.get("segments") is not None else ()):
+        if segment is None or segment["label"] is None:
+            return f"segment {number} {'is null' if segment is None else 'has no label'}"
+        start, stop = segment["start_s"], segment["stop_s"]
+        if start is None or stop is None or not stop > start >= 0:
+            return f"segment '{segment['label']}' runs from {start} s to {stop} s"
     return _check_samples(row, placements, required=False)
 
 
@@ -204,8 +207,7 @@ def _check_samples(row: Mapping[str, Any], placements: tuple[str, ...], *, requi
             if values.size == 6 * int(row["n_samples"]):
                 rate_columns = values.reshape(-1, 6)[:, 3:]
                 if np.isnan(rate_columns).all():
-                    values = np.nan_to_num(values.reshape(-1, 6)[:, :3])
-                    problem = _check_sequence(column, values, int(row["n_samples"]), 3)
+                    problem = _check_sequence(column, values.reshape(-1, 6)[:, :3], int(row["n_samples"]), 3)
                     if problem:
                         return problem
                     continue

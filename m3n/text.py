@@ -45,8 +45,10 @@ def _key(text: str) -> str:
 def _encode(texts: list[str], model: str) -> np.ndarray:
     try:
         from sentence_transformers import SentenceTransformer
+        from transformers.utils import logging as transformers_logging
     except ImportError:
         raise InputError("sentence-transformers is not installed: `pip install m3n[text]`") from None
+    transformers_logging.disable_progress_bar()
     location = model
     if model in PACKAGED:
         spec = importlib.util.find_spec(PACKAGED[model])

@@ -13,6 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from m3n import schema, tables
@@ -41,7 +44,7 @@ def run_shards(shards: list[Path], staging: Path, settings: dict[str, Any], work
     for shard in shards:
         done = _finished(shard, staging, simulation_sha256(settings))
         if done is None:
-            todo.append({"path": str(shard)})
+            todo.append({"path": str(shard.resolve())})  # workers have a working folder of their own
         else:
             yield done
     if not todo:
@@ -49,7 +52,7 @@ def run_shards(shards: list[Path], staging: Path, settings: dict[str, Any], work
     quiet_data()
     pipeline = ray.data.from_items(todo, override_num_blocks=len(todo)).map_batches(
         ShardSimulator,
-        fn_constructor_kwargs={"staging": str(staging), "settings": settings},
+        fn_constructor_kwargs={"staging": str(staging.resolve()), "settings": settings},
         batch_size=1,
         batch_format="numpy",
         compute=ray.data.ActorPoolStrategy(size=min(workers, len(todo))),
@@ -64,7 +67,10 @@ def _finished(shard: Path, staging: Path, settings_sha256: str) -> dict[str, Any
     output = staging / shard.name
     if not output.exists():
         return None
-    facts = pq.read_schema(output).metadata or {}
+    try:
+        facts = pq.ParquetFile(output).metadata.metadata or {}
+    except (OSError, pa.ArrowException):  # cut short, as by a full disk
+        return None
     same = facts.get(CONFIG_FACT.encode()) == settings_sha256.encode()
     if not same or facts.get(INPUT_FACT.encode()) != tables.file_sha256(shard).encode():
         return None
@@ -93,7 +99,8 @@ class ShardSimulator:
             "shard": shard.name, "sha256": tables.file_sha256(shard), "clips": 0, "frames": 0, "samples": 0, "seconds": 0.0,
             "rejected": [],
         }  # fmt: skip
-        done, seen = [], set()
+        kept, seen = np.zeros(table.num_rows, bool), set()
+        samples: dict[str, list[np.ndarray]] = {placement: [] for placement in placements}
         for number, row in enumerate(tables.rows(table)):
             reason = schema.check_pose_clip(row)
             if reason is None and row["clip_id"] in seen:
@@ -102,7 +109,7 @@ class ShardSimulator:
                 result["rejected"].append([f"{shard} row {number} (clip '{row['clip_id']}')", reason])
                 continue
             seen.add(row["clip_id"])
-            samples = simulate_clip(
+            signals = simulate_clip(
                 row,
                 placements=placements,
                 rate_hz=self.settings["rate_hz"],
@@ -110,13 +117,22 @@ class ShardSimulator:
                 sensor=self.settings["sensor"],
                 seed=self.settings["seed"],
             )
-            count = len(samples[placements[0]])
-            columns = {schema.imu_column(p): values for p, values in samples.items()}
-            done.append({**row, "rate_hz": self.settings["rate_hz"], "n_samples": count, **columns})
+            kept[number] = True
+            for placement, values in signals.items():
+                samples[placement].append(values)
             result["clips"] += 1
             result["frames"] += int(row["n_frames"])
-            result["samples"] += count
+            result["samples"] += len(samples[placements[0]][-1])
             result["seconds"] += (int(row["n_frames"]) - 1) / float(row["fps"])
         facts = {INPUT_FACT: result["sha256"], CONFIG_FACT: self.sha256, RESULT_FACT: json.dumps(result)}
-        tables.write_shard(self.staging / shard.name, tables.to_table(done, schema.synthetic_clips(placements)), facts)
+        tables.write_shard(self.staging / shard.name, self._with_samples(table.filter(pa.array(kept)), samples), facts)
         return result
+
+    def _with_samples(self, clips: pa.Table, samples: dict[str, list[np.ndarray]]) -> pa.Table:
+        """The clips' own columns as they are, and the simulated ones behind them."""
+        counts = [len(values) for values in next(iter(samples.values()))]
+        clips = clips.append_column("rate_hz", pa.array([self.settings["rate_hz"]] * len(counts), pa.float32()))
+        clips = clips.append_column("n_samples", pa.array(counts, pa.int32()))
+        for placement, values in samples.items():
+            clips = clips.append_column(schema.imu_column(placement), tables.sequence_column(values))
+        return clips

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from m3n.errors import InputError
 
@@ -15,6 +17,7 @@ LOCAL = {
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_BACKEND_LOG_LEVEL": "fatal",
+    "RAY_AIR_NEW_OUTPUT": "0",
 }
 DATA_CPUS = 2  # logical CPUs beyond the workers', which Ray's own operators need so as not to wait for ever
 
@@ -41,13 +44,27 @@ def connect(address: str | None = None, workers: int = 2) -> None:
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise InputError(f"no Ray cluster answers at {target}: {str(error).splitlines()[0]}") from None
         return
-    ray.init(
-        num_cpus=max(os.cpu_count() or 1, workers + DATA_CPUS),
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-        object_store_memory=_object_store_bytes(),
-    )
+    with _native_code_hushed():
+        ray.init(
+            num_cpus=max(os.cpu_count() or 1, workers + DATA_CPUS),
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            object_store_memory=_object_store_bytes(),
+        )
+
+
+@contextmanager
+def _native_code_hushed() -> Iterator[None]:
+    """Ray's native code announces its own log level on file descriptor 2; what goes wrong comes as an exception all the same."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _object_store_bytes() -> int:
@@ -58,7 +75,7 @@ def _object_store_bytes() -> int:
 
 def quiet_data() -> None:
     """Ray Data in order and without its own progress bars, which would fight with ours."""
-    import ray
+    import ray.data  # which sets its loggers up, so that ours comes after it
 
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     context = ray.data.DataContext.get_current()

@@ -34,16 +34,20 @@ def run_trials(
     from optuna.samplers import TPESampler
 
     class Listener(tune.Callback):
-        def __init__(self) -> None:
-            self.done = 0
+        def __init__(self, tell: Callable[..., None], metric: str) -> None:
+            self.tell, self.metric, self.done = tell, metric, 0
+
+        def __getstate__(self) -> dict[str, Any]:  # Tune saves its callbacks; the caller's function stays in this process
+            return {"metric": self.metric, "done": self.done}
 
         def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
             self.done += 1
-            on_result(self.done, dict(trial.config), {metric: trial.last_result[metric], "elapsed_s": trial.last_result["time_total_s"]})
+            last = trial.last_result
+            self.tell(self.done, dict(trial.config), {self.metric: last[self.metric], "elapsed_s": last["time_total_s"]})
 
         def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
             self.done += 1
-            on_result(self.done, dict(trial.config), {})
+            self.tell(self.done, dict(trial.config), {})
 
     search = OptunaSearch(
         space=space, metric=metric, mode="max", points_to_evaluate=first or None, sampler=TPESampler(seed=seed)
@@ -53,6 +57,6 @@ def run_trials(
         tune_config=tune.TuneConfig(
             search_alg=ConcurrencyLimiter(search, max_concurrent=concurrent), num_samples=trials, max_concurrent_trials=concurrent
         ),
-        run_config=tune.RunConfig(name="tune", storage_path=str(storage.resolve()), callbacks=[Listener()], verbose=0),
+        run_config=tune.RunConfig(name="tune", storage_path=str(storage.resolve()), callbacks=[Listener(on_result, metric)], verbose=0),
     )
     tuner.fit()

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
-from m3n.body.kinematics import joint_transforms
+from m3n.body.kinematics import ancestors, rest_joints
 from m3n.body.model import Body, load_body
 from m3n.errors import InputError
+from m3n.imu.kernel import CHANNELS, sensor_motion
 from m3n.imu.placement import mount
 from m3n.imu.sensor import SensorModel, find_sensor
-from m3n.imu.signals import ideal_imu
+from m3n.imu.signals import measured
 from m3n.randomness import generator
 from m3n.schema import JOINT_COUNT, check_placements, check_pose_clip
 
@@ -94,11 +96,8 @@ def _simulate(
     seed: int,
     clip_id: str,
 ) -> dict[str, np.ndarray]:
-    mounts = [mount(body, betas, placement) for placement in placements]
-    bones, joints = joint_transforms(body, poses, trans, betas, joints=[m.joint for m in mounts])
-    positions = joints + np.einsum("fsij,sj->fsi", bones, np.stack([m.offset for m in mounts]))
-    rotations = bones @ np.stack([m.rotation for m in mounts])
-    signals = ideal_imu(positions, rotations, fps=fps, rate_hz=rate_hz, cutoff_hz=cutoff_hz)
+    motion = sensor_paths(body, poses, trans, betas, placements)
+    signals = measured(motion, fps=fps, rate_hz=rate_hz, cutoff_hz=cutoff_hz)
     model = find_sensor(sensor)
     samples = {}
     for i, placement in enumerate(placements):
@@ -109,3 +108,27 @@ def _simulate(
     return samples
 
 
+
+
+def sensor_paths(
+    body: Body, poses: np.ndarray, trans: np.ndarray, betas: np.ndarray, placements: Sequence[str]
+) -> np.ndarray:
+    """World position (m) and orientation (quaternion x y z w) of sensors on a body, (frames, placements * 7) float64."""
+    mounts = [mount(body, betas, placement) for placement in placements]
+    joints = list(ancestors(body, [m.joint for m in mounts]))
+    place = {joint: i for i, joint in enumerate(joints)}
+    rest = rest_joints(body, betas)
+    parents = [int(body.parents[joint]) for joint in joints]
+    motion = np.empty((len(poses), CHANNELS * len(mounts)))
+    sensor_motion(
+        np.require(poses, requirements="CW"),  # a table's rows are read-only views, a type of its own to the compiler
+        np.require(trans, requirements="CW"),
+        np.array(joints),
+        np.array([place.get(parent, -1) for parent in parents]),
+        np.stack([rest[j] - (rest[p] if p >= 0 else 0) for j, p in zip(joints, parents, strict=True)]),
+        np.array([place[m.joint] for m in mounts]),
+        np.stack([m.offset for m in mounts]),
+        Rotation.from_matrix(np.stack([m.rotation for m in mounts])).as_quat(),
+        motion,
+    )
+    return motion

@@ -30,9 +30,9 @@ def positions(steps: int, width: int, like: Tensor) -> Tensor:
 
 
 def transformer(width: int, depth: int, dropout: float) -> nn.TransformerEncoder:
-    """Pre-norm transformer layers with heads of 32 channels."""
+    """Pre-norm transformer layers with heads of 32 channels, or of 16 where the width is no multiple of 32."""
     layer = nn.TransformerEncoderLayer(
-        width, max(1, width // 32), 2 * width, dropout, activation="gelu", batch_first=True, norm_first=True
+        width, width // (32 if width % 32 == 0 else 16), 2 * width, dropout, activation="gelu", batch_first=True, norm_first=True
     )
     return nn.TransformerEncoder(layer, depth, norm=nn.LayerNorm(width), enable_nested_tensor=False)
 

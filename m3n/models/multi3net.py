@@ -64,6 +64,12 @@ class ImuTower(nn.Module):
         return sums_bw / worn_bp.sum(1, keepdim=True).clamp(min=1)
 
 
+def mean_worn(features_bpw: Tensor, worn_bp: Tensor) -> Tensor:
+    """Mean over the placements that were worn, (b, w)."""
+    weight_bp1 = worn_bp.to(features_bpw.dtype)[..., None]
+    return (features_bpw * weight_bp1).sum(1) / weight_bp1.sum(1).clamp(min=1)
+
+
 class PoseTower(nn.Module):
     """Pose windows (b, f, d) to tokens (b, f / 2, w) and features (b, w)."""
 
@@ -134,9 +140,9 @@ class Multi3Net(nn.Module):
         self.reconstruct = SequenceDecoder(width, 6)
 
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Outputs for a batch with `imu_bpt6` (as the sensors read), `pose_bfd` and `text_bc` (sentence embeddings).
+        """Outputs for a batch with `imu_bpt6` (as the sensors read), `worn_bp`, `pose_bfd` and `text_bc` (sentence embeddings).
 
-        Unit-norm embeddings: `text_be`, `pose_be`, `imu_be` (all placements), `imu_bpe` (each). Normalised samples:
+        Unit-norm embeddings: `text_be`, `pose_be`, `imu_be` (the worn placements), `imu_bpe` (each). Normalised samples:
         `pose2imu_bpt6`, `reconstruction_bpt6`, both in the placements' own frames.
         """
         imu_bpt6 = batch["imu_bpt6"]
@@ -148,7 +154,7 @@ class Multi3Net(nn.Module):
         return {
             "text_be": _unit(self.text_projection(batch["text_bc"])),
             "pose_be": _unit(self.pose_projection(pose_features_bw)),
-            "imu_be": _unit(self.imu_projection(features_bpw.mean(1))),
+            "imu_be": _unit(self.imu_projection(mean_worn(features_bpw, batch["worn_bp"]))),
             "imu_bpe": _unit(self.imu_projection(features_bpw)),
             "pose2imu_bpt6": self.pose2imu(pose_tokens_bsw, t).unflatten(2, (p, 6)).transpose(1, 2),
             "reconstruction_bpt6": reconstruction * self.imu.mirror_p6[None, :, None],

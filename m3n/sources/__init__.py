@@ -22,6 +22,16 @@ SOURCES: dict[str, tuple[str, float | None]] = {
     "seglearn_watch": ("smart-watch recordings of seven shoulder exercises, from the package seglearn (no file needed)", None),
     "utd_mhad": ("UTD-MHAD zip: Kinect skeletons and the wearable IMU", 5.0),
     "amass": ("AMASS npz file, or a folder of them", None),
+    "joints": ("3-D joints of any skeleton with SMPL, Kinect, MediaPipe or BVH names: npz file, or a folder of them", 6.0),
+    "bvh": ("BVH motion capture file, or a folder of them", None),
+    "bandai_namco": ("Bandai Namco Research Motion Dataset zip: studio motion capture", None),
+    "msr_action3d": ("MSR Action3D zip: skeletons of a depth camera", 5.0),
+    "smplx_npz": ("SMPL-X npz with How2Sign's keys, camera frame: a file per clip, or a folder of them", 6.0),
+    "wham": ("WHAM's wham_output.pkl (video pose estimator)", 6.0),
+    "gvhmr": ("GVHMR's hmr4d_results.pt (video pose estimator)", 6.0),
+    "hmr4d": ("4DHumans' / PHALP's pickle (video pose estimator)", 6.0),
+    "romp": ("ROMP's or BEV's video_results.npz, or a folder of npz per image (video pose estimator)", 6.0),
+    "glamr": ("GLAMR's pickle (video pose estimator)", 6.0),
 }
 
 

@@ -51,7 +51,7 @@ def finetune(
     model = training.make_classifier(windows.placements, len(windows.classes), architecture, pretrained, config.seed)
     data_sha = tables.data_sha256(recordings)
     with (
-        tables.staged(out) as staging,
+        tables.staged(out, inputs=[recordings, *([checkpoint] if checkpoint else [])]) as staging,
         tracking.track("finetune", out.name, config, out=staging, data_sha=data_sha, parent_id=parent_run) as run,
     ):
         with bar("finetune", 1) as advance:
@@ -95,6 +95,8 @@ def load_windows(
     shards = tables.shard_paths(recordings)
     columns = schema.validate_imu_recordings(tables.read_schema(shards[0]), str(shards[0]))
     rows = list(_rows(shards, columns))
+    if not rows:
+        raise InputError(f"{recordings} is empty: expected at least one recording")
     worn = [p for p in columns if any(row[schema.imu_column(p)] is not None for row in rows)]
     known = pretrained.placements if pretrained else worn
     placements = config.placements or [p for p in worn if p in known]

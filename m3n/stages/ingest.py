@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import inspect
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,11 @@ def ingest(source: str, path: Path | None, out: Path, options: Options | None = 
     if path is not None and not path.exists():
         raise InputError(f"{path} does not exist")
     readers = {kind: getattr(module, table) for kind, (table, _) in KINDS.items() if hasattr(module, table)}
+    if path is None and all(_needs_file(reader) for reader in readers.values()):
+        raise InputError(f"{source} reads a file or folder: name it, as in `m3n ingest {source} PATH --out {out}`")
     figures: dict[str, Any] = {}
     inputs = {} if path is None else {path.name: tables.file_sha256(path)}
-    with tables.staged(out) as staging:
+    with tables.staged(out, inputs=[path] if path else []) as staging:
         for kind, reader in readers.items():
             rejected: list[Rejected] = []
             (staging / kind).mkdir()
@@ -50,6 +53,11 @@ def ingest(source: str, path: Path | None, out: Path, options: Options | None = 
             figures |= {kind: totals["rows"], f"{kind}_seconds": totals["seconds"], f"{kind}_rejected": len(rejected)}
         tables.write_manifest(staging, table="folder", totals=figures, inputs=inputs, config={"source": source})
     return figures
+
+
+def _needs_file(reader: Callable[..., Any]) -> bool:
+    """True where a source's signature has no room for a path of None."""
+    return "None" not in str(inspect.signature(reader).parameters["path"].annotation)
 
 
 def _checked(

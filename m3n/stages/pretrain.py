@@ -30,7 +30,7 @@ def pretrain(
     Raises InputError for data or settings that cannot be trained with; then nothing is left in `out`.
     """
     started = time.perf_counter()
-    with tables.staged(out) as staging:
+    with tables.staged(out, inputs=[data]) as staging:
         corpus = load_corpus(data, config)
         data_sha = tables.data_sha256(data)
         history: list[dict[str, float]] = []

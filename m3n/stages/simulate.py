@@ -35,7 +35,7 @@ def simulate_clips(poses: Path, out: Path, config: SimulateConfig = SimulateConf
         "seed": config.seed,
     }
     started = time.perf_counter()
-    with tables.staged(out, resume=True) as staging:
+    with tables.staged(out, resume=True, inputs=[poses]) as staging:
         connect(address, config.workers)
         results = []
         with bar("simulate", len(shards)) as advance:

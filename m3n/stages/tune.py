@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -44,6 +45,7 @@ def load_space(name: str) -> tuple[Callable[[Any], None], list[dict[str, Any]]]:
     if spec is None or spec.loader is None:
         raise InputError(f"{file} is not a Python file: a search space is a .py file with a function space(trial)")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # Ray Tune saves the search, which refers to the function by its module
     spec.loader.exec_module(module)
     if not callable(getattr(module, "space", None)):
         raise InputError(f"{file} has no function space(trial)")

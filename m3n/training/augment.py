@@ -21,6 +21,7 @@ class Strength(Protocol):
     scale: float
     noise: float
     mask: float
+    drop: float
 
 
 def augment(
@@ -49,6 +50,22 @@ def augment(
         hidden_bpt = (time_t >= start_bp1) & (time_t < start_bp1 + strength.mask * uniform(p, 1))
         changed_bpt6 = changed_bpt6 * ~hidden_bpt[..., None]
     return changed_bpt6, clean_bpt6
+
+
+def draw_worn(
+    imu_bpt6: Tensor, strength: Strength, generator: torch.Generator, rows: slice, total: int
+) -> Tensor:
+    """Which placements take part, (b, p) bool: with chance `drop` only one, as of a person who wears one watch.
+
+    The one that stays is drawn in proportion to its angular-rate energy, because a resting hand says little of what is done.
+    """
+    b, p = imu_bpt6.shape[:2]
+    alone_b1 = torch.rand(total, generator=generator)[rows, None].to(imu_bpt6.device) < strength.drop
+    energy_bp = imu_bpt6[..., 3:].square().mean((2, 3)) + 1e-6
+    share_bp = (energy_bp / energy_bp.sum(1, keepdim=True)).cumsum(1)
+    drawn_b1 = torch.rand(total, generator=generator)[rows, None].to(imu_bpt6.device)
+    chosen_b = (drawn_b1 > share_bp[:, :-1]).sum(1)
+    return ~alone_b1 | torch.nn.functional.one_hot(chosen_b, p).bool()
 
 
 def rotation_matrix(rotvec: Tensor) -> Tensor:

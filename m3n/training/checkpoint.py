@@ -60,7 +60,7 @@ def load(folder: Path, kind: str) -> Checkpoint:
         checkpoint = Checkpoint(weights=safetensors.torch.load_file(folder / WEIGHTS), **content)
     except InputError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
         raise InputError(f"{folder} is not a readable checkpoint: {str(error).splitlines()[0]}") from None
     if checkpoint.kind != kind:
         maker = {"multi3net": "m3n pretrain", "classifier": "m3n finetune"}[kind]

@@ -21,7 +21,7 @@ from m3n.errors import InputError
 from m3n.losses import MultiTaskLoss
 from m3n.models import Multi3Net
 from m3n.randomness import generator
-from m3n.training.augment import augment
+from m3n.training.augment import augment, draw_worn
 from m3n.training.checkpoint import Checkpoint
 from m3n.training.distributed import gather, mean_over_workers, parallel, world
 from m3n.windows import POSE_FEATURES, ClipWindows, Normaliser
@@ -83,6 +83,7 @@ def pretrain(corpus: Corpus, config: PretrainConfig, on_epoch: OnEpoch) -> None:
             draws = torch.Generator().manual_seed(int(generator(config.seed, "augment", epoch, step).integers(2**62)))
             inputs = _make_batch(corpus, rows[share])
             inputs["imu_bpt6"], inputs["clean_bpt6"] = augment(inputs["ideal_bpt6"], config.augment, draws, share, batch)
+            inputs["worn_bp"] = draw_worn(inputs["ideal_bpt6"], config.augment, draws, share, batch)
             losses = loss(wrapped(inputs), inputs, rank, gather)
             optimizer.zero_grad(set_to_none=True)
             losses["total"].backward()
@@ -139,6 +140,7 @@ def _make_batch(corpus: Corpus, rows: np.ndarray) -> dict[str, Tensor]:
     ideal = torch.from_numpy(windows.imu_npt6[rows])
     return {
         "imu_bpt6": ideal,
+        "worn_bp": torch.ones(ideal.shape[:2], dtype=torch.bool),
         "ideal_bpt6": ideal,
         "clean_bpt6": ideal,
         "pose_bfd": torch.from_numpy(windows.pose_nfd[rows]),

@@ -118,7 +118,8 @@ def test_pendulum_follows_its_equation_of_motion():
     from scipy.integrate import solve_ivp
 
     length, fps, rate = 0.6, 60.0, 100.0
-    solution = solve_ivp(lambda t, s: [s[1], -G / length * np.sin(s[0])], (0, 3), [1.0, 0.0], rtol=1e-10, atol=1e-12, dense_output=True)
+    swing = lambda t, s: [s[1], -G / length * np.sin(s[0])]  # noqa: E731
+    solution = solve_ivp(swing, (0, 3), [1.0, 0.0], rtol=1e-10, atol=1e-12, dense_output=True)
     angle, _ = solution.sol(np.arange(int(3 * fps)) / fps)
     rotation = Rotation.from_rotvec(angle[:, None] * [0, 1.0, 0])  # about y: positive angle swings towards -x
     imu = rigid_sensor(rotation.apply([0, 0, -length]), rotation, fps, rate)

@@ -1,0 +1,241 @@
+"""BVH motion capture: hierarchy and rotations by pybvh, positions by forward kinematics, the body by `m3n.body.fit`.
+
+BVH (Biovision) says neither its unit nor its vertical axis, so both are options; most tools write y up. Joints are recognised
+by name (`joint_names`). pybvh refuses position channels below the root, which studios do write; they are taken out of the
+text before pybvh reads it and put back into the kinematics: where a joint has them, they replace its OFFSET.
+
+Joint positions do not show the twist of a forearm, but a rig does: `forearm_twist` reads it off. With every rotation at zero
+a rig stands in its T-pose, palms down, and there the palm's normal is the axis about which the elbow bends. That axis is
+measured in the upper arm over the bent frames; carried by the hand, it points out of the palm, and the angle from the elbow's
+axis to it, about the forearm, is the pronation from m3n's neutral (palm facing the other hand when the elbow is bent).
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from m3n.body.kinematics import joint_transforms
+from m3n.body.model import SMPL_JOINTS, load_body
+from m3n.config import Options as BaseOptions
+from m3n.errors import InputError
+from m3n.schema import Rejected
+from m3n.sources.clip_rows import METRES, TURN_UP, FloatArray, files_in, fit, numbers, pose_row
+from m3n.sources.joint_names import bones_of, smpl_joints
+
+SOURCE = "bvh"
+_LARGEST = 512 << 20  # bytes
+_DEEPEST = 400  # joints; hand-animated creatures have fewer
+
+
+class Options(BaseOptions):
+    """Settings of `m3n ingest bvh`."""
+
+    unit: Literal["m", "cm", "mm", "in"] | None = Field(default=None, description="unit of the positions; it must be given")
+    up: Literal["z", "y", "-y"] = Field(default="y", description="axis that points up")
+    text: str | None = Field(default=None, description="what every clip shows, in words; null: the words of its file name")
+    subject: str | None = Field(default=None, description="who moves; null: the folder a file lies in")
+    label: str | None = Field(default=None, description="activity label of every clip; null: none")
+    forearm_twist: Literal["hand", "neutral"] = Field(
+        default="neutral", description="'hand': forearms turn with the rig's hands (its rest pose must have the palms down)"
+    )
+    smooth_frames: float = Field(
+        default=0.0, ge=0, le=1000, description="standard deviation of the Gaussian over the joints, before the fit [frames]"
+    )
+
+
+@dataclass(frozen=True)
+class Motion:
+    """A BVH file: joint `names` (J,), `positions` (F, J, 3) in the file's unit and axes, world `rotations` (F, J, 3, 3)."""
+
+    names: list[str]
+    positions: FloatArray
+    rotations: FloatArray
+    fps: float
+
+
+def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Rejected]:
+    """Rows of `pose_clips`, one per bvh file: `path` itself, or every one in a folder, where a bad one is Rejected.
+
+    Raises InputError where `unit` is not given, where there is no bvh file, and for a single file that cannot be read.
+    """
+    if options.unit is None:
+        raise InputError(f"{path}: BVH files do not say their unit; give unit=m, cm, mm or in")
+    single = Path(path).is_file()
+    for file, name in files_in(path, (".bvh", ".BVH"), "a BVH file or a folder of them"):
+        try:
+            motion = read_motion(_text_of(file), file.name)
+            words = " ".join(re.findall(r"[^\W\d_]{2,}", Path(name).name)).lower() if options.text is None else options.text
+            yield fitted_clip(
+                motion, file.name, f"{SOURCE}-{name}", source=SOURCE, scale_m=METRES[options.unit], up=options.up,
+                forearm_twist=options.forearm_twist == "hand", smooth_frames=options.smooth_frames, text=words,
+                subject=options.subject or (Path(name).parent.name or None), label=options.label,
+            )  # fmt: skip
+        except InputError as error:
+            if single:
+                raise
+            yield Rejected(name, str(error))
+
+
+def fitted_clip(
+    motion: Motion,
+    where: str,
+    clip_id: str,
+    *,
+    source: str,
+    scale_m: float,
+    up: str,
+    forearm_twist: bool,
+    smooth_frames: float,
+    text: str,
+    subject: str | None,
+    label: str | None,
+) -> dict[str, Any]:
+    """A row of `pose_clips` fitted to a motion, whose unit is `scale_m` metres. Raises InputError as `fit` does."""
+    world = scale_m * motion.positions @ TURN_UP[up].T
+    joints, names = smpl_joints(world, motion.names, where)
+    fitted = fit(where, joints, names, smooth_frames)
+    poses = fitted.poses.astype(np.float64)
+    if forearm_twist:
+        poses = _with_forearm_twist(poses, TURN_UP[up] @ motion.rotations, world, bones_of(motion.names))
+    return pose_row(clip_id, source, motion.fps, poses, fitted.trans, fitted.betas, subject=subject, text=text, label=label)
+
+
+def read_motion(text: str, where: str) -> Motion:
+    """The motion in a BVH text. Raises InputError, naming `where`, for anything that is not one, and without pybvh."""
+    try:
+        import pybvh  # type: ignore[import-untyped]
+    except ImportError:
+        raise InputError("BVH files are read with pybvh: run `pip install pybvh` (or `pip install m3n[data]`)") from None
+    text, moved = _without_inner_positions(text, where)
+    try:
+        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            file = Path(folder) / "motion.bvh"
+            file.write_text(text, encoding="utf-8")
+            read = pybvh.read_bvh_file(file, world_up="+y")
+            _, local = read.to_rotmat()
+    except Exception as error:  # a damaged file can fail in any way at all
+        reason = re.sub(r"\s*(in|from)( file)? \S*motion\.bvh", "", str(error).splitlines()[0] if str(error) else "")
+        raise InputError(f"{where}: not a BVH file that pybvh can read ({reason or type(error).__name__})") from error
+    joints = [node for node in read.nodes if not node.is_end_site()]
+    place = {id(node): k for k, node in enumerate(joints)}
+    parents = [-1 if node.parent is None else place[id(node.parent)] for node in joints]
+    frames = len(local)
+    if len(joints) > _DEEPEST:
+        raise InputError(f"{where}: {len(joints)} joints, over the limit of {_DEEPEST}")
+    local = numbers(where, "the rotations", np.asarray(local), (None, len(joints), 3, 3))
+    shifts = np.empty((frames, len(joints), 3))
+    for k, node in enumerate(joints):
+        shifts[:, k] = moved.get(k, read.root_pos if k == 0 else np.asarray(node.offset, np.float64))
+    shifts = numbers(where, "the positions", shifts, (None, len(joints), 3))
+    rotations, positions = np.empty_like(local), np.empty_like(shifts)
+    for k, parent in enumerate(parents):
+        if parent < 0:
+            rotations[:, k], positions[:, k] = local[:, k], shifts[:, k]
+        else:
+            rotations[:, k] = rotations[:, parent] @ local[:, k]
+            positions[:, k] = positions[:, parent] + np.einsum("fij,fj->fi", rotations[:, parent], shifts[:, k])
+    fps = 1.0 / float(read.frame_time)
+    if not 1.0 <= fps <= 10_000.0:
+        raise InputError(f"{where}: the frame time is {read.frame_time} s, expected 1 to 10,000 frames per second")
+    return Motion([str(node.name) for node in joints], positions, rotations, fps)
+
+
+def _text_of(file: Path) -> str:
+    try:
+        if file.stat().st_size > _LARGEST:
+            raise InputError(f"{file.name}: over {_LARGEST >> 20} MiB; split it")
+        return file.read_bytes().decode("utf-8", "replace")
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read ({error.strerror})") from error
+
+
+def _without_inner_positions(text: str, where: str) -> tuple[str, dict[int, FloatArray]]:
+    """The text with position channels at the root only, and those of the others: joint number -> (F, 3)."""
+    head, found, tail = text.partition("MOTION")
+    if not found or "HIERARCHY" not in head:
+        raise InputError(f"{where}: not a BVH file: HIERARCHY or MOTION is missing")
+    listed = [line.split()[1:] for line in re.findall(r"^\s*CHANNELS[^\n]*", head, re.MULTILINE)]
+    wrong = next((" ".join(line) for line in listed if not line or line[0] != str(len(line) - 1)), None)
+    if wrong is not None:
+        raise InputError(f"{where}: 'CHANNELS {wrong}' does not list as many channels as it says")
+    channels = [line[1:] for line in listed]
+    inner = {k: names for k, names in enumerate(channels) if k and any(n.lower().endswith("position") for n in names)}
+    if not inner:
+        return text, {}
+    lines = tail.strip().splitlines()
+    start = next((n for n, line in enumerate(lines) if line.split()[:2] == ["Frame", "Time:"]), None)
+    try:
+        if start is None:
+            raise ValueError("Frame Time is missing")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            table = np.loadtxt(lines[start + 1 :], ndmin=2)
+        if table.shape[1] != sum(map(len, channels)):
+            raise ValueError(f"{table.shape[1]} values a frame for {sum(map(len, channels))} channels")
+    except ValueError as error:
+        raise InputError(f"{where}: not a BVH file that can be read ({str(error).splitlines()[0]})") from error
+    moved, kept, column = {}, [], 0
+    for k, names in enumerate(channels):
+        columns = {name.lower(): column + n for n, name in enumerate(names)}
+        column += len(names)
+        if k in inner:
+            axes = [columns[f"{axis}position"] for axis in "xyz" if f"{axis}position" in columns]
+            if len(axes) != 3:
+                raise InputError(f"{where}: joint {k} has some position channels but not all three")
+            moved[k] = table[:, axes]
+        kept += [c for name, c in columns.items() if k not in inner or not name.endswith("position")]
+
+    numbered = iter(range(len(channels)))
+
+    def rewritten(match: re.Match[str]) -> str:
+        k = next(numbered)
+        names = [name for name in channels[k] if k not in inner or not name.lower().endswith("position")]
+        return f"{match[1]}CHANNELS {len(names)} {' '.join(names)}"
+
+    head = re.sub(r"^(\s*)CHANNELS[^\n]*", rewritten, head, flags=re.MULTILINE)
+    rows = "\n".join(" ".join(map(repr, row)) for row in table[:, kept].tolist())
+    return "\n".join([f"{head}MOTION", *lines[: start + 1], rows, ""]), moved
+
+
+def _with_forearm_twist(poses: FloatArray, rotations: FloatArray, joints: FloatArray, place: dict[str, int]) -> FloatArray:
+    """Poses (F, 24, 3) whose forearms are turned as the rig's hands are; sides that the rig lacks stay neutral."""
+    from scipy.ndimage import gaussian_filter1d
+    from scipy.spatial.transform import Rotation
+
+    turned = poses.copy()
+    fitted, _ = joint_transforms(load_body("smpl"), poses, np.zeros((len(poses), 3)))
+    for side in ("left", "right"):
+        if any(f"{side}_{part}" not in place for part in ("shoulder", "elbow", "wrist")):
+            continue
+        shoulder, elbow, wrist = (place[f"{side}_{part}"] for part in ("shoulder", "elbow", "wrist"))
+        along, upper = _unit(joints[:, wrist] - joints[:, elbow]), _unit(joints[:, elbow] - joints[:, shoulder])
+        bend = np.cross(upper, along)
+        hinge = np.einsum("fji,fj->i", rotations[:, shoulder], bend)  # in the upper arm's frame, weighted by the bend
+        if np.linalg.norm(hinge) < 0.05 * len(poses):
+            continue  # the elbow hardly bends in this clip: its axis is not known
+        palm = rotations[:, wrist] @ _unit(hinge)
+        # m3n's neutral: what the fit gives the forearm; at rest flexion is about -y on the left and +y on the right.
+        neutral = fitted[:, SMPL_JOINTS.index(f"{side}_elbow")] @ np.array([0.0, -1.0 if side == "left" else 1.0, 0.0])
+        side_axis = np.cross(along, neutral)
+        angle = np.unwrap(np.arctan2((palm * side_axis).sum(-1), (palm * neutral).sum(-1)))
+        angle = gaussian_filter1d(angle - 2 * np.pi * np.round(np.median(angle) / (2 * np.pi)), 1.0, mode="nearest")
+        lower = SMPL_JOINTS.index(f"{side}_elbow")
+        own = np.einsum("fji,fj->fi", fitted[:, lower], along)  # the forearm's direction in its own frame
+        local = Rotation.from_rotvec(poses[:, lower]) * Rotation.from_rotvec(angle[:, None] * own)
+        turned[:, lower] = local.as_rotvec()
+    return turned
+
+
+def _unit(vectors: FloatArray) -> FloatArray:
+    length: FloatArray = np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
+    return vectors / length

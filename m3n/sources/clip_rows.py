@@ -1,0 +1,175 @@
+"""What the pose sources share: arrays read without pickles, worlds turned z up, and rows of `pose_clips`.
+
+Every number that comes out of a file passes `numbers`, so that a wrong width, an object array or a NaN is one clear line with
+the file and the key in it. Worlds are turned by rotations only: a person is never mirrored.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from m3n.body.fit import FitResult, fit_joints
+from m3n.errors import InputError
+
+FloatArray = NDArray[np.float64]
+
+MAX_FRAMES = 1_000_000  # nine hours at 30 fps: more is a damaged header or a file that should be split
+MAX_BYTES = 4 << 30
+METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254}
+# Rotation from a world whose vertical is the key to m3n's (z up). A camera's frame (x right, y down, z forwards) is "-y".
+TURN_UP = {
+    "z": np.eye(3),
+    "y": np.array([(1.0, 0.0, 0.0), (0.0, 0.0, -1.0), (0.0, 1.0, 0.0)]),
+    "-y": np.array([(1.0, 0.0, 0.0), (0.0, 0.0, 1.0), (0.0, -1.0, 0.0)]),
+}
+_FOREARM_M = (0.08, 0.6)  # elbow to wrist, from toddlers to giants
+
+
+def files_in(path: Path, suffixes: Sequence[str], expected: str) -> list[tuple[Path, str]]:
+    """(file, name without ending) of `path` itself or, in a folder, of every file below it with one of `suffixes`, by name.
+
+    Raises InputError, naming what was `expected`, where there is none.
+    """
+    path = Path(path)
+    if path.is_dir():
+        found = sorted((f for f in path.rglob("*") if f.suffix in suffixes and f.is_file()), key=lambda f: f.as_posix())
+        named = [(file, file.relative_to(path).with_suffix("").as_posix()) for file in found]
+    else:
+        named = [(path, path.stem)] if path.suffix in suffixes and path.is_file() else []
+    if not named:
+        raise InputError(f"{path}: no {' or '.join(suffixes)} file; expected {expected}")
+    return named
+
+
+def read_npz(file: Path, wanted: Iterable[str]) -> dict[str, NDArray[Any]]:
+    """The arrays under those of the `wanted` keys that an npz file has; pickles are off, so object arrays are refused.
+
+    Raises InputError for a damaged file, an object array under a wanted key, and a file that unpacks to over 4 GiB.
+    """
+    try:
+        with zipfile.ZipFile(file) as parts:
+            if sum(part.file_size for part in parts.infolist()) > MAX_BYTES:
+                raise InputError(f"{file.name}: unpacks to over {MAX_BYTES >> 30} GiB; split it")
+        with np.load(file, allow_pickle=False) as archive:
+            return {key: archive[key] for key in wanted if key in archive.files}
+    except InputError:
+        raise
+    except Exception as error:  # a damaged archive can fail in any way at all
+        raise InputError(f"{file.name}: cannot be read as an npz of plain arrays ({_line(error)})") from error
+
+
+def numbers(where: str, key: str, value: Any, shape: Sequence[int | None], *, gaps: bool = False) -> FloatArray:
+    """`value` as float64 with the given shape, None meaning any length; `gaps` allows values that are not finite.
+
+    Raises InputError that names `where` (the file) and `key` for anything else.
+    """
+    if isinstance(value, list | tuple):
+        flat = all(isinstance(one, int | float | np.number) for one in value)  # nested ones may unfold without end
+        value = np.array(value, dtype=np.float64) if flat and len(value) <= MAX_FRAMES else value
+    if not isinstance(value, np.ndarray | np.number | float | int) or np.asarray(value).dtype.kind not in "fiu":
+        held = value.dtype if isinstance(value, np.ndarray) else type(value).__name__
+        raise InputError(f"{where}: {key} holds {held}, expected an array of numbers")
+    array = np.asarray(value, dtype=np.float64)
+    if array.ndim != len(shape) or any(want not in (None, got) for want, got in zip(shape, array.shape, strict=True)):
+        expected = ", ".join("any" if want is None else str(want) for want in shape)
+        raise InputError(f"{where}: {key} has shape {array.shape}, expected ({expected})")
+    if array.ndim and len(array) > MAX_FRAMES:
+        raise InputError(f"{where}: {key} has {len(array)} frames, over the limit of {MAX_FRAMES}; split the file")
+    if not gaps and not np.isfinite(array).all():
+        first = np.unravel_index(int(np.argmin(np.isfinite(array))), array.shape)
+        raise InputError(f"{where}: {key} is {array[first]} at {tuple(int(i) for i in first)}, expected finite numbers")
+    if np.nanmax(np.abs(np.where(np.isfinite(array), array, 0.0)), initial=0.0) > 1e6:
+        raise InputError(f"{where}: {key} holds values over a million; is the file damaged?")
+    return array
+
+
+def require(where: str, found: Any, keys: Sequence[str]) -> None:
+    """InputError unless `found` is a dict with every one of `keys`."""
+    if not isinstance(found, dict):
+        raise InputError(f"{where}: holds a {type(found).__name__}, expected a dict with {', '.join(keys)}")
+    missing = [key for key in keys if key not in found]
+    if missing:
+        has = ", ".join(str(key) for key in list(found)[:12]) or "nothing"
+        raise InputError(f"{where}: {', '.join(missing)} missing; it has {has}")
+
+
+def known_once(where: str, name: str, in_file: Any, option: Any, how: str) -> Any:
+    """A setting from the file or, where the file lacks it, from the option; InputError for neither, or two that differ."""
+    if in_file is not None and option is not None and in_file != option:
+        raise InputError(f"{where}: {name} is {in_file} in the file but {option} in the options; leave the option out")
+    value = option if in_file is None else in_file
+    if value is None:
+        raise InputError(f"{where}: {name} is not known; {how}")
+    return value
+
+
+def fit(where: str, joints_m: FloatArray, names: Sequence[str], smooth_frames: float) -> FitResult:
+    """SMPL poses of joints (F, K, 3) m, z up, by `m3n.body.fit`, after a look at the forearms: a wrong unit shows there.
+
+    Raises InputError naming `where` for joints that cannot be a body.
+    """
+    visible = np.isfinite(joints_m).all(-1) & (joints_m != 0).any(-1)
+    lengths = []
+    for side in ("left", "right"):
+        if f"{side}_wrist" in names and f"{side}_elbow" in names:
+            elbow, wrist = names.index(f"{side}_elbow"), names.index(f"{side}_wrist")
+            both = visible[:, elbow] & visible[:, wrist]
+            lengths.append(np.linalg.norm(joints_m[both, wrist] - joints_m[both, elbow], axis=-1))
+    seen = np.concatenate(lengths) if lengths else np.zeros(0)
+    if seen.size and not _FOREARM_M[0] < np.median(seen) < _FOREARM_M[1]:
+        median = float(np.median(seen))
+        likely = [unit for unit, size in METRES.items() if _FOREARM_M[0] < median * size < _FOREARM_M[1]]
+        hint = f"; unit={likely[0]} would fit" if likely and median > 1 else "; is the unit right?"
+        raise InputError(f"{where}: the forearm measures {median:.3g} m, expected about 0.25 m{hint}")
+    try:
+        fitted = fit_joints(joints_m, names, smooth_frames=smooth_frames)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+    except np.linalg.LinAlgError as error:
+        raise InputError(f"{where}: no body fits these joints ({error})") from error
+    if not (np.isfinite(fitted.poses).all() and np.isfinite(fitted.trans).all() and np.isfinite(fitted.betas).all()):
+        raise InputError(f"{where}: no body fits these joints (the fit is not finite)")
+    return fitted
+
+
+def pose_row(
+    clip_id: str,
+    source: str,
+    fps: float,
+    poses: NDArray[Any],
+    trans: NDArray[Any],
+    betas: NDArray[Any],
+    *,
+    body_model: str = "smpl",
+    gender: str = "neutral",
+    subject: str | None = None,
+    text: str = "",
+    label: str | None = None,
+) -> dict[str, Any]:
+    """A row of `pose_clips`: poses (F, J, 3) or (F, 3 J) rad, trans (F, 3) m in a z-up world, betas (B,)."""
+    frames = len(poses)
+    return {
+        "clip_id": clip_id,
+        "source": source,
+        "subject": subject,
+        "text": text,
+        "label": label,
+        "fps": float(fps),
+        "body_model": body_model,
+        "gender": gender,
+        "betas": np.asarray(betas, np.float32),
+        "n_frames": frames,
+        "poses": np.asarray(poses, np.float32).reshape(frames, -1),
+        "trans": np.asarray(trans, np.float32),
+    }
+
+
+def _line(error: Exception) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__

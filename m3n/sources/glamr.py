@@ -1,0 +1,62 @@
+"""GLAMR (Yuan et al., CVPR 2022): people in a world whose z is up, from one moving camera; a pickle per video.
+
+`person_data` is a dict of person -> {`smpl_pose` (F, 69), `smpl_beta` (F, 10), `smpl_orient_world` and `root_trans_world`
+(F, 3), `frames` (F,)}: SMPL, axis-angle, metres. `root_trans_world` is where the pelvis is, not SMPL's `transl`
+(`lib/models/smpl.py` of its repository). Poses of frames in which a person was hidden are filled in by GLAMR.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from m3n.errors import InputError
+from m3n.safe_pickle import load_pickle
+from m3n.schema import Rejected
+from m3n.sources.clip_rows import files_in, numbers, require
+from m3n.sources.estimates import EstimateOptions, Track, frame_numbers, required_fps, track_rows
+
+SOURCE = "glamr"
+
+
+class Options(EstimateOptions):
+    """Settings of `m3n ingest glamr`."""
+
+
+def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Rejected]:
+    """Rows of `pose_clips` (smpl, z up), one or more per person; `path` is a file or a folder of them.
+
+    Raises InputError without `fps`, where there is no file, and for a file that is not GLAMR's or asks for more than arrays.
+    """
+    required_fps(options, path)
+    for file, name in files_in(path, (".pkl",), "GLAMR's pickle or a folder of them"):
+        found = load_pickle(file)
+        require(file.name, found, ["person_data"])
+        people = found["person_data"]
+        if not isinstance(people, dict) or not people:
+            raise InputError(f"{file.name}: person_data holds nobody; expected a dict of person -> smpl_pose, ...")
+        for person, held in people.items():
+            where, clip_id = f"{file.name}, person {person}", f"{SOURCE}-{name}-{person}"
+            try:
+                track = _track(where, held)
+            except InputError as error:
+                yield Rejected(clip_id, str(error))
+                continue
+            yield from track_rows(track, clip_id, options, source=SOURCE, body_model="smpl", up="z", where=where)
+
+
+def _track(where: str, held: Any) -> Track:
+    require(where, held, ["smpl_pose", "smpl_orient_world", "root_trans_world"])
+    body = numbers(where, "smpl_pose", held["smpl_pose"], (None, 69))
+    frames = len(body)
+    root = numbers(where, "smpl_orient_world", held["smpl_orient_world"], (frames, 3))
+    place = numbers(where, "root_trans_world", held["root_trans_world"], (frames, 3))
+    ids = numbers(where, "frames", held.get("frames", np.arange(frames)), (None,))
+    if len(ids) != frames:  # `frames` lists those in which the person exists, the arrays may cover the whole video
+        ids = np.arange(frames, dtype=np.float64)
+    poses = np.concatenate([root, body], axis=1).reshape(frames, 24, 3)
+    betas = numbers(where, "smpl_beta", held.get("smpl_beta", np.zeros((1, 10))), (None, 10))
+    return Track(frame_numbers(where, "frames", ids), poses, place, betas, at_pelvis=True)

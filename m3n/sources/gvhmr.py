@@ -1,0 +1,83 @@
+"""GVHMR (Shen et al., SIGGRAPH Asia 2024): `hmr4d_results.pt`, one person per file.
+
+A dict with `smpl_params_global` and `smpl_params_incam`, each {`body_pose` (F, 63), `global_orient` (F, 3), `transl` (F, 3),
+`betas` (F, 10)}: SMPL-X without hands, axis-angle, metres. The global world has gravity along -y, the camera's frame y down.
+Layout after `tools/demo/demo.py` of its repository. Read by `torch.load` with `weights_only=True`, which builds tensors and
+containers and refuses everything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from m3n.errors import InputError
+from m3n.schema import Rejected
+from m3n.sources.clip_rows import files_in, numbers, require
+from m3n.sources.estimates import EstimateOptions, Track, required_fps, track_rows, with_hands
+
+SOURCE = "gvhmr"
+
+
+class Options(EstimateOptions):
+    """Settings of `m3n ingest gvhmr`."""
+
+    frame: Literal["world", "camera"] = Field(
+        default="world", description="'world': gravity-aligned motion; 'camera': as the camera saw it, taken to be level"
+    )
+
+
+def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Rejected]:
+    """Rows of `pose_clips` (smplx, z up), one per file: `path` itself or every one in a folder, where bad ones are Rejected.
+
+    Raises InputError without `fps`, where there is no file, and for a single file that is not GVHMR's.
+    """
+    required_fps(options, path)
+    single = Path(path).is_file()
+    for file, name in files_in(path, (".pt", ".pth"), "GVHMR's hmr4d_results.pt or a folder of them"):
+        try:
+            track = _track(file, "smpl_params_global" if options.frame == "world" else "smpl_params_incam")
+        except InputError as error:
+            if single:
+                raise
+            yield Rejected(name, str(error))
+            continue
+        up = "y" if options.frame == "world" else "-y"
+        yield from track_rows(track, f"{SOURCE}-{name}", options, source=SOURCE, body_model="smplx", up=up, where=file.name)
+
+
+def _track(file: Path, key: str) -> Track:
+    where = file.name
+    found = _loaded(file)
+    require(where, found, [key])
+    params = found[key]
+    where = f"{where}, {key}"
+    require(where, params, ["body_pose", "global_orient", "transl"])
+    body = numbers(where, "body_pose", params["body_pose"], (None, 63))
+    frames = len(body)
+    root = numbers(where, "global_orient", params["global_orient"], (frames, 3))
+    joints = np.concatenate([root, body], axis=1).reshape(frames, 22, 3)
+    return Track(
+        np.arange(frames), with_hands(joints, "smplx"), numbers(where, "transl", params["transl"], (frames, 3)),
+        numbers(where, "betas", params.get("betas", np.zeros((1, 10))), (None, 10)),
+    )  # fmt: skip
+
+
+def _loaded(file: Path) -> Any:
+    """What the file holds, every tensor as an array."""
+    import torch
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, torch.Tensor):
+            return value.detach().to("cpu", torch.float32).numpy() if value.layout == torch.strided else None
+        return {key: plain(held) for key, held in value.items()} if isinstance(value, dict) else value
+
+    try:
+        return plain(torch.load(file, map_location="cpu", weights_only=True))
+    except Exception as error:  # a damaged or hostile file can fail in any way at all
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise InputError(f"{file.name}: not a file of tensors that can be loaded safely ({reason[:200]})") from error

@@ -1,0 +1,123 @@
+"""ROMP and BEV (Sun et al., ICCV 2021 and CVPR 2022): `video_results.npz`, or a folder of one npz per image.
+
+`results` is an object array, so a pickle, and read as one that may only build arrays. Per image it has `smpl_thetas` (P, 72)
+axis-angle, root first, `smpl_betas` (P, 10 or 11), `cam_trans` (P, 3) m and, where people were tracked, `track_ids` (P,), for P
+people in the camera's frame (y down). A video's file has a dict of image path -> that; keys after `simple_romp`'s README.
+BEV's eleventh beta blends towards a child's body, which SMPL lacks; it is left out.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from m3n.errors import InputError
+from m3n.safe_pickle import load_object_npy
+from m3n.schema import Rejected
+from m3n.sources.clip_rows import MAX_BYTES, FloatArray, files_in, numbers, require
+from m3n.sources.estimates import CameraOptions, Track, required_fps, track_rows
+
+SOURCE = "romp"
+_NEEDED = ("smpl_thetas", "cam_trans")
+_Seen = tuple[int, FloatArray, FloatArray, FloatArray]  # frame, thetas (72,), position (3,), betas (10,)
+
+
+class Options(CameraOptions):
+    """Settings of `m3n ingest romp`."""
+
+
+def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Rejected]:
+    """Rows of `pose_clips` (smpl, z up), one or more per tracked person.
+
+    `path` is a video's npz, or a folder: of per-image files, which are one clip's frames in the order of their numbers, or of
+    videos. Several people without `track_ids` cannot be told apart over time and are Rejected. Raises InputError without
+    `fps`, where there is no npz file, and for a file that is not ROMP's.
+    """
+    required_fps(options, path)
+    images: dict[str, dict[str, Any]] = {}
+    for file, name in files_in(path, (".npz",), "ROMP's video_results.npz or a folder of npz files"):
+        found = _results(file)
+        if "smpl_thetas" in found:
+            images[name] = found
+            continue
+        if not found or not all(isinstance(image, dict) for image in found.values()):
+            raise InputError(f"{file.name}: results hold no images; expected a dict of image -> smpl_thetas, ...")
+        yield from _clips({str(key): image for key, image in found.items()}, name, file.name, options)
+    if images:
+        path = Path(path)
+        yield from _clips(images, path.stem if path.is_file() else path.name, path.name, options)
+
+
+def _clips(images: dict[str, dict[str, Any]], name: str, where: str, options: Options) -> Iterator[dict[str, Any] | Rejected]:
+    people: dict[str, list[_Seen]] = {}
+    try:
+        for frame, image in _in_order(images):
+            for person, seen in _people(f"{where}, image {frame}", images[image], frame):
+                people.setdefault(person, []).append(seen)
+    except InputError as error:
+        yield Rejected(f"{SOURCE}-{name}", str(error))
+        return
+    if not people:
+        yield Rejected(f"{SOURCE}-{name}", f"{where}: nobody was seen")
+    for person, held in people.items():
+        track = Track(
+            np.array([seen[0] for seen in held]), np.stack([seen[1] for seen in held]).reshape(-1, 24, 3),
+            np.stack([seen[2] for seen in held]), np.stack([seen[3] for seen in held]),
+        )  # fmt: skip
+        clip_id = f"{SOURCE}-{name}" + (f"-{person}" if person else "")
+        yield from track_rows(track, clip_id, options, source=SOURCE, body_model="smpl", up="-y", where=where)
+
+
+def _in_order(images: dict[str, dict[str, Any]]) -> list[tuple[int, str]]:
+    """(frame number, key) by the last number in each image's name, so that images without people leave a gap."""
+    found = [re.findall(r"\d+", re.sub(r"\.\w+$", "", key.replace("\\", "/").rsplit("/", 1)[-1])) for key in images]
+    numbered = [int(digits[-1][-12:]) for digits in found if digits]
+    if len(numbered) != len(images) or len(set(numbered)) != len(images):
+        return list(enumerate(sorted(images)))
+    return sorted(zip(numbered, images, strict=True))
+
+
+def _people(where: str, image: dict[str, Any], frame: int) -> Iterator[tuple[str, _Seen]]:
+    if not image:
+        return
+    require(where, image, _NEEDED)
+    thetas = numbers(where, "smpl_thetas", image["smpl_thetas"], (None, 72))
+    count = len(thetas)
+    place = numbers(where, "cam_trans", image["cam_trans"], (count, 3))
+    betas = numbers(where, "smpl_betas", image.get("smpl_betas", np.zeros((count, 10))), (count, None))[:, :10]
+    betas = np.pad(betas, ((0, 0), (0, 10 - betas.shape[1])))
+    ids = [""] if count == 1 else []
+    if "track_ids" in image:
+        ids = [str(int(one)) for one in numbers(where, "track_ids", image["track_ids"], (count,))]
+    if len(ids) != count or len(set(ids)) != count:
+        raise InputError(
+            f"{where}: {count} people without track_ids of their own; run ROMP with tracking (-t), or with --show_largest"
+        )
+    yield from ((one, (frame, thetas[k], place[k], betas[k])) for k, one in enumerate(ids))
+
+
+def _results(file: Path) -> dict[str, Any]:
+    """`results` of an npz; the member is a pickle, so it goes through the restricted unpickler."""
+    where = file.name
+    try:
+        with zipfile.ZipFile(file) as archive, tempfile.TemporaryDirectory() as folder:
+            member = next((part for part in archive.infolist() if part.filename == "results.npy"), None)
+            if member is None:
+                raise InputError(f"{where}: 'results' missing; it has {', '.join(archive.namelist()[:8])}")
+            if member.file_size > MAX_BYTES:
+                raise InputError(f"{where}: results unpack to over {MAX_BYTES >> 30} GiB; split the video")
+            copy = Path(archive.extract(member, folder))
+            found = load_object_npy(copy)
+    except InputError as error:
+        raise InputError(re.sub(r"\S*results\.npy", where, str(error))) from error
+    except Exception as error:  # a damaged archive can fail in any way at all
+        raise InputError(f"{where}: cannot be read as an npz ({error})") from error
+    if not isinstance(found, dict):
+        raise InputError(f"{where}: results hold a {type(found).__name__}, expected a dict")
+    return found

@@ -1,0 +1,91 @@
+"""SMPL-X parameters as How2Sign's pose annotations and OSX / SMPLer-X / AiOS outputs name them, one npz file per clip.
+
+Keys, frames stacked: `smplx_root_pose` (F, 3), `smplx_body_pose` (F, 63), `smplx_lhand_pose` and `smplx_rhand_pose` (F, 45),
+axis-angle; optional `smplx_jaw_pose` (F, 3), `smplx_shape` (F, 10) or (10,), and a position `cam_trans` or `transl` (F, 3) m.
+(F, n, 3) is read as well. The frame is the camera's: x right, y down, z forwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from m3n.errors import InputError
+from m3n.schema import Rejected
+from m3n.sources.clip_rows import FloatArray, files_in, numbers, read_npz, require
+from m3n.sources.estimates import CameraOptions, Track, required_fps, track_rows
+
+SOURCE = "smplx_npz"
+# SMPL-X's order: body (22), jaw, left eye, right eye, left hand (15), right hand (15)
+_PARTS = {"smplx_root_pose": 3, "smplx_body_pose": 63, "smplx_lhand_pose": 45, "smplx_rhand_pose": 45}
+_POSITIONS = ("transl", "cam_trans")
+
+
+class Options(CameraOptions):
+    """Settings of `m3n ingest smplx_npz`."""
+
+    text_from_name: bool = Field(default=False, description="take each file's name as its text, where text is empty")
+
+
+def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Rejected]:
+    """Rows of `pose_clips` (smplx, z up), one per npz file: `path` itself or all in a folder, where bad ones are Rejected.
+
+    Raises InputError without `fps`, where there is no npz file, and for a single file that cannot become a clip.
+    """
+    required_fps(options, path)
+    single = Path(path).is_file()
+    for file, name in files_in(path, (".npz",), "an npz with smplx_root_pose and its like, or a folder of them"):
+        try:
+            track = _track(file)
+        except InputError as error:
+            if single:
+                raise
+            yield Rejected(name, str(error))
+            continue
+        chosen = options
+        if options.text_from_name and not options.text:
+            chosen = options.model_copy(update={"text": Path(name).name.replace("_", " ")})
+        yield from track_rows(
+            track, f"{SOURCE}-{name}", chosen, source=SOURCE, body_model="smplx", up="-y", where=file.name
+        )  # fmt: skip
+
+
+def _track(file: Path) -> Track:
+    where = file.name
+    data = read_npz(file, (*_PARTS, "smplx_jaw_pose", "smplx_shape", *_POSITIONS))
+    require(where, data, list(_PARTS))
+    parts = {key: _rows(where, key, data[key], width) for key, width in _PARTS.items()}
+    frames = len(parts["smplx_root_pose"])
+    if "smplx_jaw_pose" in data:
+        parts["jaw"] = _rows(where, "smplx_jaw_pose", data["smplx_jaw_pose"], 3)
+    position = next(
+        (_rows(where, key, data[key], 3) for key in _POSITIONS if key in data), np.zeros((frames, 3), dtype=np.float64)
+    )
+    shape = np.zeros((1, 10))
+    if "smplx_shape" in data:
+        held = data["smplx_shape"]
+        shape = numbers(where, "smplx_shape", held.reshape(1, -1) if held.ndim == 1 else held, (None, None))
+    lengths = {key: len(rows) for key, rows in {**parts, "position": position}.items()}
+    if set(lengths.values()) != {frames}:
+        raise InputError(f"{where}: frame counts differ: {', '.join(f'{key} {n}' for key, n in lengths.items())}")
+    jaw = parts.get("jaw", np.zeros((frames, 3)))
+    poses = np.concatenate(
+        [
+            parts["smplx_root_pose"], parts["smplx_body_pose"], jaw, np.zeros((frames, 6)),
+            parts["smplx_lhand_pose"], parts["smplx_rhand_pose"],
+        ],
+        axis=1,
+    )  # fmt: skip
+    return Track(np.arange(frames), poses.reshape(frames, 55, 3), position, shape)
+
+
+def _rows(where: str, key: str, value: NDArray[Any], width: int) -> FloatArray:
+    """(F, width) from (F, width) or (F, width / 3, 3), also with a stray axis of length one."""
+    if value.ndim == 3 and value.shape[1] * value.shape[2] == width:
+        value = value.reshape(len(value), width)
+    return numbers(where, key, value, (None, width))

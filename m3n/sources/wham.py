@@ -1,0 +1,60 @@
+"""WHAM (Shin et al., CVPR 2024): `wham_output.pkl`, written with joblib by its demo.
+
+A dict of subject id -> {`pose` (F, 72) and `trans` (F, 3) in the camera's frame (y down), `pose_world` and `trans_world` in a
+world whose y is up, `betas` (F, 10), `verts`, `frame_ids` (F,)}: SMPL, axis-angle, metres, `trans` being SMPL's own `transl`.
+Layout and frames after `demo.py` and `lib/vis/run_vis.py` of its repository. Read without running anything in the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from m3n.errors import InputError
+from m3n.safe_pickle import load_joblib
+from m3n.schema import Rejected
+from m3n.sources.clip_rows import files_in, numbers, require
+from m3n.sources.estimates import EstimateOptions, Track, frame_numbers, required_fps, track_rows
+
+SOURCE = "wham"
+
+
+class Options(EstimateOptions):
+    """Settings of `m3n ingest wham`."""
+
+    frame: Literal["world", "camera"] = Field(
+        default="world", description="'world': gravity-aligned motion; 'camera': as the camera saw it, taken to be level"
+    )
+
+
+def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Rejected]:
+    """Rows of `pose_clips` (smpl, z up), one or more per person; `path` is a file or a folder of them.
+
+    Raises InputError without `fps`, where there is no file, and for a file that is not WHAM's.
+    """
+    required_fps(options, path)
+    suffix, up = ("_world", "y") if options.frame == "world" else ("", "-y")
+    for file, name in files_in(path, (".pkl",), "WHAM's wham_output.pkl or a folder of them"):
+        people = load_joblib(file)
+        if not isinstance(people, dict) or not people or not all(isinstance(person, dict) for person in people.values()):
+            raise InputError(f"{file.name}: holds no people; expected a dict of subject id -> pose_world, trans_world, ...")
+        for person, held in people.items():
+            where, clip_id = f"{file.name}, subject {person}", f"{SOURCE}-{name}-{person}"
+            try:
+                require(where, held, [f"pose{suffix}", f"trans{suffix}"])
+                pose = numbers(where, f"pose{suffix}", held[f"pose{suffix}"], (None, 72))
+                frames = len(pose)
+                ids = numbers(where, "frame_ids", held.get("frame_ids", np.arange(frames)), (frames,))
+                track = Track(
+                    frame_numbers(where, "frame_ids", ids), pose.reshape(frames, 24, 3),
+                    numbers(where, f"trans{suffix}", held[f"trans{suffix}"], (frames, 3)),
+                    numbers(where, "betas", held.get("betas", np.zeros((1, 10))), (None, 10)),
+                )  # fmt: skip
+            except InputError as error:
+                yield Rejected(clip_id, str(error))
+                continue
+            yield from track_rows(track, clip_id, options, source=SOURCE, body_model="smpl", up=up, where=where)

@@ -1,0 +1,150 @@
+"""Small real things that the tests share: rows of every table, a corpus, a checkpoint, watch recordings, one local Ray cluster.
+
+What takes seconds to make is made once per session, through the same commands that a user types.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from m3n import schema
+from m3n.cli import main
+
+TINY = ["model.width=16", "model.depth=1", "model.embedding=16"]
+Row = dict[str, Any]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Nothing of the machine's own: working folder, cache and MLflow store are the session's, and no model hub is asked."""
+    folder = tmp_path_factory.mktemp("surroundings")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("M3N_CACHE", str(folder / "cache"))
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        patch.setenv("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2")
+        for name in ("RAY_ADDRESS", "M3N_BODY_MODELS"):
+            patch.delenv(name, raising=False)
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def ray_cluster(surroundings: Path) -> Iterator[None]:
+    """One local Ray for the whole session, as the first command of a session would start it."""
+    from m3n.cluster.start import connect
+
+    connect(None, workers=2)
+    yield
+    import ray
+
+    ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory, ray_cluster: None) -> Path:
+    """Folder with `poses` (24 choreographed clips in 3 shards) and `synthetic` (both wrists at 60 Hz)."""
+    folder = tmp_path_factory.mktemp("corpus") / "data"
+    assert main(["ingest", "choreography", "--out", str(folder), "clips=24", "rows_per_shard=8"]) == 0
+    assert main(["simulate", str(folder / "poses"), "--out", str(folder / "synthetic")]) == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory, corpus: Path) -> Path:
+    """A Multi3Net of width 16 after two epochs on two Ray Train workers: windows of 2 s, both wrists."""
+    folder = tmp_path_factory.mktemp("checkpoint") / "pretrained"
+    settings = ["optim.epochs=2", "optim.batch_size=32", "windows.hop_s=2", "seed=3", *TINY]
+    assert main(["pretrain", str(corpus / "synthetic"), "--out", str(folder), *settings]) == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
+def watch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The seglearn recordings as a table: 10 subjects, seven exercises, either wrist."""
+    if importlib.util.find_spec("seglearn") is None:
+        pytest.skip("the package seglearn is not installed")
+    folder = tmp_path_factory.mktemp("watch") / "watch"
+    assert main(["ingest", "seglearn_watch", "--out", str(folder)]) == 0
+    return folder / "recordings"
+
+
+def _pose_clip(clip_id: str = "clip-0", frames: int = 120, fps: float = 30.0, **changes: Any) -> Row:
+    """A standing person who bends and stretches the right elbow once a second, and walks along x at 0.5 m/s."""
+    t = np.arange(frames) / fps
+    poses = np.zeros((frames, 24, 3), np.float32)
+    poses[:, 0] = Rotation.from_rotvec([np.pi / 2, 0, 0]).as_rotvec()
+    poses[:, 19, 1] = 0.5 * np.sin(2 * np.pi * t)
+    row: Row = {
+        "clip_id": clip_id, "source": "test", "subject": "s1", "text": "a person bends an elbow", "label": "bend",
+        "fps": fps, "body_model": "smpl", "gender": "neutral", "betas": np.zeros(10, np.float32), "n_frames": frames,
+        "poses": poses, "trans": np.stack([0.5 * t, 0 * t, 0 * t], axis=1).astype(np.float32),
+    }  # fmt: skip
+    return row | changes
+
+
+def _recording(
+    recording_id: str = "rec-0", seconds: float = 4.0, rate_hz: float = 50.0, worn: str = "right_wrist", **changes: Any
+) -> Row:
+    """A wrist that turns to and fro about the forearm, 1 rad at 1 Hz ("wave") or 0.3 rad at 2 Hz (anything else)."""
+    t = np.arange(round(seconds * rate_hz)) / rate_hz
+    swing, f = (1.0, 1.0) if changes.get("label", "wave") == "wave" else (0.3, 2.0)
+    angle, speed = swing * np.sin(2 * np.pi * f * t), swing * 2 * np.pi * f * np.cos(2 * np.pi * f * t)
+    imu = np.stack([0 * t, schema.GRAVITY * np.sin(angle), schema.GRAVITY * np.cos(angle), speed, 0 * t, 0 * t], axis=1)
+    row: Row = {
+        "recording_id": recording_id, "source": "test", "subject": "s1", "session": None, "label": "wave", "segments": None,
+        "rate_hz": rate_hz, "n_samples": len(t), schema.imu_column(worn): imu.astype(np.float32),
+    }  # fmt: skip
+    return row | changes
+
+
+@pytest.fixture(scope="session")
+def pose_clip() -> Callable[..., Row]:
+    """pose_clip(clip_id, frames, fps, **columns) -> one row of `pose_clips`."""
+    return _pose_clip
+
+
+@pytest.fixture(scope="session")
+def synthetic_clip() -> Callable[..., Row]:
+    """synthetic_clip(clip_id, frames, fps, **columns) -> one row of `synthetic_clips`: both wrists, 60 Hz, simulated."""
+    from m3n.imu.simulate import simulate_clip
+
+    def make(*args: Any, **changes: Any) -> Row:
+        row = _pose_clip(*args, **{k: v for k, v in changes.items() if not k.startswith("imu_")})
+        samples = simulate_clip(
+            row, placements=("left_wrist", "right_wrist"), rate_hz=60.0, cutoff_hz=None, sensor=None, seed=0
+        )
+        columns = {schema.imu_column(p): values for p, values in samples.items()}
+        return {**row, "rate_hz": 60.0, "n_samples": len(samples["left_wrist"]), **columns} | changes
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def recording() -> Callable[..., Row]:
+    """recording(recording_id, seconds, rate_hz, worn, **columns) -> one row of `imu_recordings`."""
+    return _recording
+
+
+@pytest.fixture(scope="session")
+def one_thread() -> Iterator[None]:
+    """Sums in one order, where a test compares bits."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def pytest_report_header() -> str:
+    """The real data of tests/real, where there is some."""
+    return f"M3N_DATA: {os.environ.get('M3N_DATA', 'not set')}"

@@ -1,0 +1,669 @@
+"""Pose sources: each format becomes valid clips, a damaged file one clear line.
+
+The files are synthetic, of known rotations or of joints of the stand-in body, but written as each tool writes its own: by
+joblib, torch.save, pickle, numpy.savez and as text in the layout of the data set.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import zipfile
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.transform import Rotation
+
+from m3n.body.kinematics import joint_transforms
+from m3n.body.model import SMPL_JOINTS, load_body
+from m3n.errors import InputError
+from m3n.safe_pickle import load_joblib
+from m3n.schema import POSE_CLIPS, Rejected, check_pose_clip
+from m3n.sources import SOURCES, bandai_namco, bvh, glamr, gvhmr, hmr4d, joints, load, msr_action3d, romp, smplx_npz, wham
+from m3n.sources.clip_rows import TURN_UP
+from m3n.sources.joint_names import smpl_joints
+
+ALL = ("joints", "bvh", "bandai_namco", "msr_action3d", "smplx_npz", "wham", "gvhmr", "hmr4d", "romp", "glamr")
+FRAMES = 12
+YDOWN = np.array([np.pi, 0.0, 0.0])  # an upright person in front of a camera: half a turn about x
+
+
+class Evil:
+    """Pickles into a call of os.system, as a hostile file would."""
+
+    def __init__(self, command: str = "true") -> None:
+        self.command = command
+
+    def __reduce__(self) -> Any:
+        return os.system, (self.command,)
+
+
+def clip(row: Any) -> dict[str, Any]:
+    assert isinstance(row, dict), row
+    assert list(row) == POSE_CLIPS.names
+    assert check_pose_clip(row) is None
+    return row
+
+
+def standing_pose(frames: int = FRAMES, seed: int = 0) -> np.ndarray:
+    """SMPL poses (F, 24, 3): small smooth motion, elbows bent, root at rest (y up)."""
+    time = np.linspace(0, 1, frames)[:, None, None]
+    rng = np.random.default_rng(seed)
+    poses = 0.1 * np.sin(2 * np.pi * time + rng.uniform(0, 6, (1, 24, 3)))
+    poses[:, 0] = 0
+    poses[:, 18, 1] -= 1.0
+    poses[:, 19, 1] += 1.0
+    return poses
+
+
+def world_joints(row: dict[str, Any]) -> np.ndarray:
+    poses = row["poses"].reshape(row["n_frames"], -1, 3)
+    return joint_transforms(load_body("smpl"), poses, row["trans"], row["betas"])[1]
+
+
+def stands_upright(row: dict[str, Any]) -> bool:
+    points = world_joints(row)
+    head, foot = points[:, SMPL_JOINTS.index("head")], points[:, SMPL_JOINTS.index("left_ankle")]
+    return bool((head[:, 2] - foot[:, 2] > 1.0).all())
+
+
+def faces(row: dict[str, Any]) -> np.ndarray:
+    """Mean direction (3,) the person looks in: from the heels to the toes."""
+    points = world_joints(row)
+    return (points[:, SMPL_JOINTS.index("left_foot")] - points[:, SMPL_JOINTS.index("left_ankle")]).mean(0)
+
+
+def test_every_source_is_registered_and_loads() -> None:
+    for name in ALL:
+        assert name in SOURCES
+        assert load(name).Options()
+    assert SOURCES["bvh"][1] is None
+    assert SOURCES["wham"][1] == 6.0
+    assert SOURCES["msr_action3d"][1] == 5.0
+
+
+@pytest.mark.parametrize("up", ["z", "y", "-y"])
+def test_turning_a_world_upright_is_a_rotation_that_raises_its_vertical(up: str) -> None:
+    axis = {"z": (0, 0, 1), "y": (0, 1, 0), "-y": (0, -1, 0)}[up]
+    np.testing.assert_allclose(TURN_UP[up] @ axis, (0, 0, 1))
+    assert np.linalg.det(TURN_UP[up]) == pytest.approx(1.0)
+
+
+# joints ---------------------------------------------------------------------------------------------------------------------
+
+
+def body_joints(frames: int = FRAMES) -> np.ndarray:
+    """Joints (F, 24, 3) m of the stand-in body, z up."""
+    poses = standing_pose(frames)
+    poses[:, 0] = (np.pi / 2, 0, 0)
+    return joint_transforms(load_body("smpl"), poses, np.zeros((frames, 3)))[1]
+
+
+def write_joints(file: Path, **changed: Any) -> Path:
+    data: dict[str, Any] = {"joints": body_joints(), "joint_names": list(SMPL_JOINTS), "fps": 30.0, "up": "z", "unit": "m"}
+    data = {key: value for key, value in {**data, **changed}.items() if value is not None}
+    np.savez(file, **data)
+    return file
+
+
+@pytest.mark.parametrize("unit", ["m", "cm", "mm", "in"])
+@pytest.mark.parametrize("up", ["z", "y", "-y"])
+def test_joints_in_any_unit_and_world_give_the_same_body(tmp_path: Path, unit: str, up: str) -> None:
+    size = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254}[unit]
+    file = write_joints(
+        tmp_path / "a.npz", joints=body_joints() @ TURN_UP[up] / size, unit=unit, up=up, text="waves", subject=7
+    )
+    row = clip(*joints.pose_clips(file, joints.Options(smooth_frames=0)))
+    assert (row["clip_id"], row["text"], row["subject"], row["fps"]) == ("joints-a", "waves", "7", 30.0)
+    miss = np.linalg.norm(world_joints(row) - body_joints(), axis=-1)
+    assert miss.mean() < 0.01
+
+
+def test_joints_take_from_the_options_what_the_file_lacks_and_refuse_a_contradiction(tmp_path: Path) -> None:
+    file = write_joints(tmp_path / "a.npz", fps=None, up=None, unit=None)
+    with pytest.raises(InputError, match="fps is not known; give fps="):
+        list(joints.pose_clips(file, joints.Options()))
+    row = clip(*joints.pose_clips(file, joints.Options(fps=25, up="z", unit="m", label="walk")))
+    assert (row["fps"], row["label"]) == (25.0, "walk")
+    with pytest.raises(InputError, match=r"a\.npz: unit is m in the file but cm in the options"):
+        list(joints.pose_clips(write_joints(tmp_path / "a.npz"), joints.Options(unit="cm")))
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"joints": None}, "joints missing"),
+        ({"joints": np.zeros((5, 24, 2))}, r"joints has shape \(5, 24, 2\), expected \(any, any, 3\)"),
+        ({"joints": np.array([{}, {}], dtype=object)}, "plain arrays"),
+        ({"joints": np.full((5, 24, 3), np.nan)}, "seen in under"),
+        ({"joints": np.full((5, 24, 3), 1e30)}, "over a million"),
+        ({"joints": body_joints() * 100}, "unit=cm would fit"),
+        ({"joints": body_joints()[:1]}, "expected at least 2"),
+        ({"joints": np.ones((5, 24, 3))}, "the forearm measures 0 m"),
+        ({"joint_names": ["a"] * 24}, "only 0 are known"),
+        ({"joint_names": list(SMPL_JOINTS[:5])}, "5 joint names for 24 joints"),
+        ({"joint_names": np.arange(24)}, "expected one text each"),
+        ({"fps": -1.0}, "expected a positive frame rate"),
+        ({"fps": np.nan}, "fps is nan"),
+        ({"up": "x"}, "up is 'x'"),
+        ({"unit": "furlong"}, "unit is 'furlong'"),
+    ],
+)
+def test_joints_name_what_is_wrong(tmp_path: Path, changed: dict[str, Any], message: str) -> None:
+    file = write_joints(tmp_path / "a.npz", **changed)
+    with pytest.raises(InputError, match=message):
+        list(joints.pose_clips(file, joints.Options()))
+
+
+def test_a_joint_that_drops_out_is_bridged(tmp_path: Path) -> None:
+    holey = body_joints()
+    holey[4:6, SMPL_JOINTS.index("left_wrist")] = np.nan
+    clip(*joints.pose_clips(write_joints(tmp_path / "a.npz", joints=holey), joints.Options()))
+
+
+@pytest.mark.parametrize("cut", [0, 10, 200, 3000])
+def test_truncated_and_foreign_npz_files_are_one_clear_line(tmp_path: Path, cut: int) -> None:
+    file = write_joints(tmp_path / "a.npz")
+    file.write_bytes(file.read_bytes()[:cut])
+    with pytest.raises(InputError, match=r"a\.npz") as raised:
+        list(joints.pose_clips(file, joints.Options()))
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ("ShoulderLeft ElbowLeft WristLeft HandLeft HipLeft KneeLeft SpineBase Head", "shoulder elbow wrist hand hip knee"),
+        ("left_shoulder left_elbow left_wrist left_index left_pinky left_hip left_knee left_foot_index left_ear right_ear",
+         "shoulder elbow wrist hand hip knee foot"),
+        ("mixamorig:Hips mixamorig:LeftShoulder mixamorig:LeftArm mixamorig:LeftForeArm mixamorig:LeftHand LeftUpLeg LeftLeg",
+         "collar shoulder elbow wrist hip knee"),
+        ("Hips Shoulder_L UpperArm_L LowerArm_L Hand_L UpperLeg_L LowerLeg_L Foot_L Toes_L",
+         "collar shoulder elbow wrist hip knee ankle foot"),
+        ("Bip01_Pelvis Bip01_L_Clavicle Bip01_L_UpperArm Bip01_L_Forearm Bip01_L_Hand Bip01_L_Thigh Bip01_L_Calf Bip01_L_Foot",
+         "collar shoulder elbow wrist hip knee ankle"),
+        ("pelvis clavicle_l upperarm_l lowerarm_l hand_l thigh_l calf_l foot_l ball_l",
+         "collar shoulder elbow wrist hip knee ankle foot"),
+        ("hips shoulder.L upper_arm.L forearm.L hand.L thigh.L shin.L foot.L", "collar shoulder elbow wrist hip knee ankle"),
+    ],
+)  # fmt: skip
+def test_joint_names_of_common_skeletons_are_known(names: str, expected: str) -> None:
+    listed = names.split()
+    _, found = smpl_joints(np.ones((2, len(listed), 3)), listed, "x")
+    assert {name for name in found if name.startswith("left_")} == {f"left_{part}" for part in expected.split()}
+
+
+# MSR Action3D ---------------------------------------------------------------------------------------------------------------
+
+
+def write_msr(folder: Path, name: str = "a05_s01_e02") -> Path:
+    """As in the data set: 20 lines a frame, 'x y z confidence', camera frame (y up, z away)."""
+    points = body_joints()[:, [SMPL_JOINTS.index(joint or "spine2") for joint in msr_action3d.JOINTS]]
+    points = np.stack([points[..., 0], points[..., 2], 2.5 - points[..., 1]], axis=-1)
+    lines = [f"{x:.6f} {y:.6f} {z:.6f} 1.000000" for x, y, z in points.reshape(-1, 3)]
+    folder.mkdir(exist_ok=True)
+    (folder / f"{name}_skeleton3D.txt").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def test_msr_file_becomes_a_clip_with_a_label_and_a_sentence(tmp_path: Path) -> None:
+    row = clip(*msr_action3d.pose_clips(write_msr(tmp_path / "msr"), msr_action3d.Options()))
+    assert (row["clip_id"], row["subject"], row["label"]) == ("msr_action3d-a05_s01_e02", "s01", "forward punch")
+    assert row["fps"] == 15.0
+    assert "punch" in row["text"] or "fist" in row["text"] or "arm" in row["text"] or "boxes" in row["text"]
+    assert stands_upright(row)
+
+
+def test_msr_empty_damaged_and_foreign_files_are_rejected_with_their_name(tmp_path: Path) -> None:
+    folder = write_msr(tmp_path / "msr")
+    (folder / "a13_s09_e02_skeleton3D.txt").write_text("0 0 0 0\n" * 40)
+    (folder / "a01_s01_e01_skeleton3D.txt").write_text("1 2 3 1\n" * 39)
+    (folder / "a01_s01_e02_skeleton3D.txt").write_text("1 2 nan 1\n" * 40)
+    (folder / "a01_s01_e03_skeleton3D.txt").write_bytes(b"\xff\x00junk\n")
+    (folder / "a02_s01_e01_skeleton3D.txt").write_text("")
+    rows = list(msr_action3d.pose_clips(folder, msr_action3d.Options()))
+    rejected = {row.item: row.reason for row in rows if isinstance(row, Rejected)}
+    assert len(rejected) == 5
+    assert "every position is zero" in rejected["msr_action3d-a13_s09_e02"]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="expected names like"):
+        list(msr_action3d.pose_clips(tmp_path / "empty", msr_action3d.Options()))
+
+
+def test_every_msr_and_bandai_class_has_at_least_four_sentences() -> None:
+    for action in msr_action3d._actions().values():
+        assert len(set(action["texts"])) >= 4
+    assert len(msr_action3d._actions()) == 20
+    table = bandai_namco._texts()
+    assert all(len(set(texts)) >= 4 for texts in table["contents"].values())
+    some = {bandai_namco.sentence(f"clip{k}", "walk", "tired") for k in range(40)}
+    assert len(some) >= 4
+    assert bandai_namco.sentence("x", "juggle", "odd").endswith(".")
+
+
+# BVH ------------------------------------------------------------------------------------------------------------------------
+
+RIG = (  # name, parent, offset in cm: a T-pose facing +z, y up
+    ("Hips", None, (0, 95, 0)), ("Spine", "Hips", (0, 20, 0)), ("Neck", "Spine", (0, 30, 0)), ("Head", "Neck", (0, 10, 0)),
+    *(
+        (f"{side}{bone}", f"{side}{parent}" if parent in ("Arm", "ForeArm", "Shoulder", "UpLeg", "Leg", "Foot") else parent,
+         (sign * x, y, z))
+        for side, sign in (("Left", 1), ("Right", -1))
+        for bone, parent, (x, y, z) in (
+            ("Shoulder", "Spine", (5, 25, 0)), ("Arm", "Shoulder", (12, 0, 0)), ("ForeArm", "Arm", (28, 0, 0)),
+            ("Hand", "ForeArm", (25, 0, 0)), ("UpLeg", "Hips", (9, -5, 0)), ("Leg", "UpLeg", (0, -42, 0)),
+            ("Foot", "Leg", (0, -41, 0)), ("ToeBase", "Foot", (0, -5, 12)),
+        )
+    ),
+)  # fmt: skip
+
+
+def write_bvh(file: Path, angles: dict[str, tuple[float, float, float]], frames: int = 20, inner: bool = False) -> Path:
+    """A BVH of RIG; `angles` are Zrotation, Xrotation, Yrotation in degrees; `inner`: position channels at every joint."""
+    children: dict[str | None, list[Any]] = defaultdict(list)
+    for joint in RIG:
+        children[joint[1]].append(joint)
+    order: list[str] = []
+
+    def block(joint: Any, depth: int) -> list[str]:
+        name, parent, offset = joint
+        order.append(name)
+        pad, moves = "\t" * depth, inner or parent is None
+        position = "Xposition Yposition Zposition " if moves else ""
+        lines = [f"{pad}{'JOINT' if parent else 'ROOT'} {name}", f"{pad}{{", f"{pad}\tOFFSET {' '.join(map(str, offset))}"]
+        lines.append(f"{pad}\tCHANNELS {6 if moves else 3} {position}Zrotation Xrotation Yrotation")
+        for child in children[name]:
+            lines += block(child, depth + 1)
+        if not children[name]:
+            lines += [f"{pad}\tEnd Site", f"{pad}\t{{", f"{pad}\t\tOFFSET 0 0 0", f"{pad}\t}}"]
+        return [*lines, f"{pad}}}"]
+
+    head = ["HIERARCHY", *block(children[None][0], 0), "MOTION", f"Frames: {frames}", "Frame Time: 0.0333333"]
+    offsets = {name: offset for name, _, offset in RIG}
+    row: list[float] = []
+    for name in order:
+        row += [*(offsets[name] if inner or name == "Hips" else ()), *angles.get(name, (0, 0, 0))]
+    file.write_text("\n".join([*head, *[" ".join(map(str, row))] * frames]) + "\n")
+    return file
+
+
+BENT = {"LeftForeArm": (0.0, 0.0, -60.0), "RightForeArm": (0.0, 0.0, 60.0)}  # about y: forearms swing forwards
+
+
+def test_bvh_kinematics_agree_with_pybvh_and_with_the_rig(tmp_path: Path) -> None:
+    import pybvh
+
+    angles = {**BENT, "Hips": (5.0, 10.0, 30.0), "LeftArm": (-70.0, 5.0, 8.0)}
+    file = write_bvh(tmp_path / "a.bvh", angles)
+    motion = bvh.read_motion(file.read_text(), "a.bvh")
+    reference = pybvh.read_bvh_file(file, world_up="+y")
+    np.testing.assert_allclose(motion.positions, reference.joint_positions(), atol=1e-9)
+    inner = bvh.read_motion(write_bvh(tmp_path / "b.bvh", angles, inner=True).read_text(), "b.bvh")
+    np.testing.assert_allclose(inner.positions, motion.positions, atol=1e-9)
+    assert inner.names == motion.names
+    turned = Rotation.from_euler("ZXY", (5, 10, 30), degrees=True).apply((9, -5, 0)) + np.array((0, 95, 0))
+    np.testing.assert_allclose(motion.positions[0, motion.names.index("LeftUpLeg")], turned, atol=1e-9)
+    assert motion.fps == pytest.approx(30.0)
+
+
+def test_bvh_becomes_an_upright_clip_that_faces_where_the_rig_does(tmp_path: Path) -> None:
+    file = write_bvh(tmp_path / "slow_wave_01.bvh", BENT)
+    row = clip(*bvh.pose_clips(file, bvh.Options(unit="cm")))
+    assert (row["clip_id"], row["text"]) == ("bvh-slow_wave_01", "slow wave")
+    assert stands_upright(row)
+    assert faces(row)[1] < -0.05  # +z of a y-up world is -y of m3n's
+    with pytest.raises(InputError, match="do not say their unit; give unit="):
+        list(bvh.pose_clips(file, bvh.Options()))
+
+
+def forearm_up(row: dict[str, Any], side: str) -> np.ndarray:
+    """Where the back of the resting hand (+y at rest) points: rotation of the forearm applied to it."""
+    rotations, _ = joint_transforms(load_body("smpl"), row["poses"], row["trans"], row["betas"])
+    return rotations[0, SMPL_JOINTS.index(f"{side}_elbow")] @ (0, 1, 0)
+
+
+@pytest.mark.parametrize("turn", [-50.0, 0.0, 70.0])
+def test_forearm_twist_is_read_off_the_hand(tmp_path: Path, turn: float) -> None:
+    # The hand turns about the forearm, the rig's x; the forearm points along z after the bend, the arm along x.
+    angles = {**BENT, "LeftHand": (0.0, turn, 0.0), "RightHand": (0.0, turn, 0.0)}
+    file = write_bvh(tmp_path / "a.bvh", angles)
+    options = {"unit": "cm", "forearm_twist": "hand"}
+    row = clip(*bvh.pose_clips(file, bvh.Options.model_validate(options)))
+    for side, bend in (("left", -60), ("right", 60)):
+        dorsal = Rotation.from_euler("ZXY", (0, 0, bend), degrees=True) * Rotation.from_euler("x", turn, degrees=True)
+        expected = TURN_UP["y"] @ dorsal.apply((0, 1, 0))
+        np.testing.assert_allclose(forearm_up(row, side), expected, atol=0.02)
+    neutral = clip(*bvh.pose_clips(file, bvh.Options(unit="cm")))
+    np.testing.assert_allclose(forearm_up(neutral, "left"), (0, 0, 1), atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("HIERARCHY", ""), ("MOTION", ""), ("Frames: 20", "Frames: 21"), ("OFFSET 0 95 0", "OFFSET 0 95"), ("0.0333333", "0"),
+     ("CHANNELS 6", "CHANNELS 5"), ("Frame Time: 0.0333333", ""), ("LeftArm", "Tentacle"), ("0.0333333", "nan"),
+     ("0.0333333", "-1"), ("95", "nan"), ("95", "1e300"), ("Frames: 20", "Frames: many")],
+)  # fmt: skip
+@pytest.mark.parametrize("inner", [False, True])
+def test_damaged_bvh_files_are_one_clear_line(tmp_path: Path, old: str, new: str, inner: bool) -> None:
+    file = write_bvh(tmp_path / "a.bvh", {**BENT}, inner=inner)
+    text = file.read_text().replace(old, new)
+    if new == "Tentacle":
+        text = text.replace("RightArm", "Other")
+    file.write_text(text)
+    with pytest.raises(InputError, match=r"a\.bvh") as raised:
+        list(bvh.pose_clips(file, bvh.Options(unit="cm")))
+    assert "\n" not in str(raised.value)
+
+
+def test_bandai_namco_names_give_label_and_text_and_bad_files_are_rejected(tmp_path: Path) -> None:
+    good = write_bvh(tmp_path / "good.bvh", BENT, inner=True).read_text()
+    archive = tmp_path / "bandai.zip"
+    with zipfile.ZipFile(archive, "w") as made:
+        made.writestr("d/data/dataset-2_wave-left-hand_tired_001.bvh", good)
+        made.writestr("d/data/dataset-1_walk_happy_002.bvh", good[: len(good) // 2])
+        made.writestr("d/data/dataset-1_walk_happy_002.json", "{}")
+    bad, row = bandai_namco.pose_clips(archive, bandai_namco.Options())
+    assert isinstance(bad, Rejected)
+    assert "dataset-1_walk_happy_002.bvh" in bad.reason
+    row = clip(row)
+    assert (row["clip_id"], row["label"]) == ("bandai_namco-dataset-2_wave-left-hand_tired_001", "wave left hand")
+    assert "left" in row["text"]
+    with pytest.raises(InputError, match="no content 'swim'"):
+        list(bandai_namco.pose_clips(archive, bandai_namco.Options(contents=["swim"])))
+
+
+# video pose estimators ------------------------------------------------------------------------------------------------------
+
+
+def write_smplx(file: Path, **changed: Any) -> Path:
+    body = standing_pose()
+    data: dict[str, Any] = {
+        "smplx_root_pose": np.tile(YDOWN, (FRAMES, 1)), "smplx_body_pose": body[:, 1:22].reshape(FRAMES, 63),
+        "smplx_lhand_pose": np.full((FRAMES, 45), 0.1), "smplx_rhand_pose": np.full((FRAMES, 45), 0.2),
+        "smplx_jaw_pose": np.full((FRAMES, 3), 0.3), "smplx_shape": np.zeros((FRAMES, 10)),
+        "cam_trans": np.tile((0.1, 0.2, 3.0), (FRAMES, 1)),
+    }  # fmt: skip
+    np.savez(file, **{key: value for key, value in {**data, **changed}.items() if value is not None})
+    return file
+
+
+def test_smplx_npz_keeps_smplx_joint_order_and_stands_up(tmp_path: Path) -> None:
+    row = clip(*smplx_npz.pose_clips(write_smplx(tmp_path / "a.npz"), smplx_npz.Options(fps=24, text="signs")))
+    poses = row["poses"].reshape(FRAMES, 55, 3)
+    np.testing.assert_allclose(poses[:, 22], 0.3, rtol=1e-6)
+    assert not poses[:, 23:25].any()
+    np.testing.assert_allclose(poses[:, 25:40], 0.1, rtol=1e-6)
+    np.testing.assert_allclose(poses[:, 40:], 0.2, rtol=1e-6)
+    np.testing.assert_allclose(poses[:, 1:22], standing_pose()[:, 1:22], rtol=1e-5, atol=1e-6)
+    assert row["body_model"] == "smplx"
+    assert stands_upright({**row, "poses": poses[:, :24].reshape(FRAMES, -1)})
+    assert faces({**row, "poses": poses[:, :24].reshape(FRAMES, -1)})[1] < -0.05  # towards the camera, which looks along +y
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"smplx_body_pose": None}, "smplx_body_pose missing"),
+        ({"smplx_body_pose": np.zeros((FRAMES, 62))}, "smplx_body_pose has shape"),
+        ({"smplx_lhand_pose": np.zeros((FRAMES - 1, 45))}, "frame counts differ"),
+        ({"smplx_root_pose": np.full((FRAMES, 3), np.inf)}, "smplx_root_pose is inf"),
+        ({"smplx_root_pose": np.array(["a", "b"])}, "expected an array of numbers"),
+        ({"cam_trans": np.array([None, {}], dtype=object)}, "plain arrays"),
+    ],
+)
+def test_smplx_npz_names_what_is_wrong(tmp_path: Path, changed: dict[str, Any], message: str) -> None:
+    file = write_smplx(tmp_path / "a.npz", **changed)
+    with pytest.raises(InputError, match=message):
+        list(smplx_npz.pose_clips(file, smplx_npz.Options(fps=24)))
+    write_smplx(tmp_path / "good.npz")
+    kinds = [type(row) for row in smplx_npz.pose_clips(tmp_path, smplx_npz.Options(fps=24))]
+    assert kinds == [Rejected, dict]
+
+
+def wham_person(ids: np.ndarray | None = None) -> dict[str, Any]:
+    ids = np.arange(FRAMES) if ids is None else ids
+    world = standing_pose(len(ids)).reshape(len(ids), 72).astype(np.float32)
+    camera = world.copy()
+    camera[:, :3] = YDOWN
+    return {
+        "pose": camera, "trans": np.tile(np.float32((0, 0, 3)), (len(ids), 1)), "pose_world": world,
+        "trans_world": np.linspace((0, 1, 0), (0, 1, 1), len(ids), dtype=np.float32),
+        "betas": np.zeros((len(ids), 10), np.float32),
+        "verts": np.zeros((len(ids), 4, 3), np.float32), "frame_ids": ids,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("compress", [0, 3, ("gzip", 3), ("bz2", 3), ("xz", 1)])
+def test_wham_joblib_file_gives_a_clip_per_person_in_a_z_up_world(tmp_path: Path, compress: Any) -> None:
+    results: dict[Any, Any] = defaultdict(dict)
+    results[0], results[7] = wham_person(), wham_person(np.array([0, 1, 2, 4, 5, 50, 51, 52]))
+    joblib.dump(results, tmp_path / "wham_output.pkl", compress=compress)
+    rows = [clip(row) for row in wham.pose_clips(tmp_path / "wham_output.pkl", wham.Options(fps=30))]
+    assert [row["clip_id"] for row in rows] == ["wham-wham_output-0", "wham-wham_output-7-part1", "wham-wham_output-7-part2"]
+    assert [row["n_frames"] for row in rows] == [FRAMES, 6, 3]  # the missing frame 3 is bridged, 6 to 49 split
+    assert all(stands_upright(row) for row in rows)
+    moved = rows[0]["trans"][-1] - rows[0]["trans"][0]
+    np.testing.assert_allclose(moved, (0, -1, 0), atol=1e-6)  # +z of a y-up world
+    camera = clip(next(iter(wham.pose_clips(tmp_path / "wham_output.pkl", wham.Options(fps=30, frame="camera")))))
+    assert stands_upright(camera)
+
+
+def test_a_world_is_turned_about_its_origin_not_about_the_body(tmp_path: Path) -> None:
+    """The pelvis of SMPL is at J + trans; turned, it must be where the turn takes that point."""
+    person = wham_person()
+    joblib.dump({0: person}, tmp_path / "w.pkl")
+    row = clip(*wham.pose_clips(tmp_path / "w.pkl", wham.Options(fps=30)))
+    rest = np.array((-0.0022, -0.2408, 0.0286))  # official neutral SMPL
+    np.testing.assert_allclose(row["trans"] + rest, (person["trans_world"] + rest) @ TURN_UP["y"].T, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"pose_world": np.zeros((FRAMES, 71), np.float32)}, "pose_world has shape"),
+        ({"trans_world": np.zeros((3, 3), np.float32)}, "trans_world has shape"),
+        ({"pose_world": np.full((FRAMES, 72), np.nan)}, "pose_world is nan"),
+        ({"frame_ids": np.zeros(FRAMES)}, "frame numbers do not increase"),
+        ({"frame_ids": np.arange(FRAMES) + 0.5}, "no frame numbers"),
+        ({"pose_world": "text"}, "pose_world holds str"),
+        ({"betas": [[1], [2]]}, "betas holds list"),
+    ],
+)
+def test_wham_rejects_one_bad_person_and_keeps_the_other(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    joblib.dump({0: wham_person() | change, 1: wham_person()}, tmp_path / "w.pkl")
+    bad, good = wham.pose_clips(tmp_path / "w.pkl", wham.Options(fps=30))
+    assert isinstance(bad, Rejected)
+    assert message in bad.reason
+    clip(good)
+
+
+def gvhmr_params() -> dict[str, torch.Tensor]:
+    body = torch.from_numpy(standing_pose()[:, 1:22].reshape(FRAMES, 63)).float()
+    return {
+        "body_pose": body, "global_orient": torch.zeros(FRAMES, 3), "transl": torch.zeros(FRAMES, 3),
+        "betas": torch.zeros(FRAMES, 10),
+    }  # fmt: skip
+
+
+def test_gvhmr_file_of_tensors_becomes_a_smplx_clip(tmp_path: Path) -> None:
+    results = {"smpl_params_global": gvhmr_params(), "smpl_params_incam": gvhmr_params(), "K_fullimg": torch.eye(3)}
+    torch.save({**results, "net_outputs": {"model": [torch.zeros(2)]}}, tmp_path / "hmr4d_results.pt")
+    row = clip(*gvhmr.pose_clips(tmp_path / "hmr4d_results.pt", gvhmr.Options(fps=30)))
+    assert row["body_model"] == "smplx"
+    assert stands_upright({**row, "poses": row["poses"].reshape(FRAMES, 55, 3)[:, :24].reshape(FRAMES, -1)})
+    del results["smpl_params_global"]["transl"]
+    torch.save(results, tmp_path / "hmr4d_results.pt")
+    with pytest.raises(InputError, match="transl missing"):
+        list(gvhmr.pose_clips(tmp_path / "hmr4d_results.pt", gvhmr.Options(fps=30)))
+
+
+def phalp_frame(time: int, ids: list[int], unseen: list[int] | None = None) -> dict[str, Any]:
+    matrices = Rotation.from_rotvec(standing_pose()[time % FRAMES]).as_matrix().astype(np.float32)
+    turned = Rotation.from_rotvec(YDOWN).as_matrix().astype(np.float32)
+    body = {"global_orient": turned[None], "body_pose": matrices[1:], "betas": np.zeros(10, np.float32)}
+    return {
+        "time": time, "tid": ids, "tracked_time": unseen or [0] * len(ids), "smpl": [body] * len(ids),
+        "camera": [np.array((0.1, 0.2, 30.0 + time % 3), np.float32)] * len(ids), "mask": [None] * len(ids),
+    }  # fmt: skip
+
+
+def test_hmr4d_follows_tracks_leaves_predictions_out_and_holds_the_depth(tmp_path: Path) -> None:
+    frames = {f"img/{k:06d}.jpg": phalp_frame(k, [1] if k < 4 else [1, 2], None if k != 6 else [3, 0]) for k in range(FRAMES)}
+    joblib.dump(frames, tmp_path / "demo.pkl", compress=3)
+    first, second = (clip(row) for row in hmr4d.pose_clips(tmp_path / "demo.pkl", hmr4d.Options(fps=30)))
+    assert (first["n_frames"], second["n_frames"]) == (FRAMES, FRAMES - 4)
+    assert stands_upright(first)
+    assert np.ptp(first["trans"][:, 1]) < 1e-5
+    loose = clip(next(iter(hmr4d.pose_clips(tmp_path / "demo.pkl", hmr4d.Options(fps=30, depth="estimated")))))
+    assert np.ptp(loose["trans"][:, 1]) > 1
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("smpl", [1]), ("smpl", "x"), ("camera", []), ("tid", [1, 2]), ("tid", 3), ("camera", ["a"]), ("smpl", [{}]),
+     ("smpl", [{"global_orient": np.zeros((1, 3, 3)), "body_pose": np.zeros((23, 3, 3))}])],
+)  # fmt: skip
+def test_hmr4d_damaged_frames_are_one_clear_line(tmp_path: Path, key: str, value: Any) -> None:
+    frames = {f"{k}.jpg": {**phalp_frame(k, [1]), key: value} for k in range(3)}
+    joblib.dump(frames, tmp_path / "demo.pkl")
+    reasons: list[str] = []
+    try:
+        rows = list(hmr4d.pose_clips(tmp_path / "demo.pkl", hmr4d.Options(fps=30)))
+        reasons = [row.reason for row in rows if isinstance(row, Rejected)]
+        assert len(reasons) == len(rows)
+    except InputError as error:
+        reasons = [str(error)]
+    assert reasons
+    assert all("demo.pkl" in reason and "\n" not in reason for reason in reasons)
+
+
+def romp_image(people: int = 1, ids: list[int] | None = None) -> dict[str, Any]:
+    thetas = standing_pose()[:people].reshape(people, 72).astype(np.float32)
+    thetas[:, :3] = YDOWN
+    image = {
+        "smpl_thetas": thetas, "smpl_betas": np.zeros((people, 10), np.float32),
+        "cam_trans": np.tile(np.float32((0, 0, 3)), (people, 1)), "verts": np.zeros((people, 3, 3), np.float32),
+    }  # fmt: skip
+    return image if ids is None else {**image, "track_ids": np.array(ids)}
+
+
+def test_romp_video_gives_a_clip_per_track_and_a_folder_of_images_one_clip(tmp_path: Path) -> None:
+    video = {f"frames/{k:08d}.png": romp_image(2, [4, 9]) for k in range(5)}
+    np.savez(tmp_path / "video_results.npz", results=np.array(video, dtype=object))
+    rows = [clip(row) for row in romp.pose_clips(tmp_path / "video_results.npz", romp.Options(fps=25))]
+    assert [row["clip_id"] for row in rows] == ["romp-video_results-4", "romp-video_results-9"]
+    assert all(stands_upright(row) for row in rows)
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for k in (1, 2, 4):
+        np.savez(folder / f"{k:06d}.npz", results=np.array(romp_image(), dtype=object))
+    (row,) = romp.pose_clips(folder, romp.Options(fps=25))
+    assert clip(row)["n_frames"] == 4
+
+
+def test_romp_people_that_cannot_be_told_apart_and_single_images_are_rejected(tmp_path: Path) -> None:
+    for name, results, message in (
+        ("two", {"a1.png": romp_image(2), "a2.png": romp_image(2)}, "without track_ids"),
+        ("one", romp_image(), "seen in 1 frame"),
+        ("bad", {"a1.png": {"smpl_thetas": 1}, "a2.png": romp_image()}, "cam_trans missing"),
+    ):
+        np.savez(tmp_path / f"{name}.npz", results=np.array(results, dtype=object))
+        (row,) = romp.pose_clips(tmp_path / f"{name}.npz", romp.Options(fps=25))
+        assert isinstance(row, Rejected)
+        assert message in row.reason
+
+
+def glamr_person(frames: int = FRAMES) -> dict[str, Any]:
+    orient = np.tile(np.float32((np.pi / 2, 0, 0)), (frames, 1))
+    return {
+        "smpl_pose": standing_pose(frames)[:, 1:].reshape(frames, 69).astype(np.float32), "smpl_beta": np.zeros((frames, 10)),
+        "smpl_orient_world": orient, "root_trans_world": np.tile(np.float32((1, 2, 0.9)), (frames, 1)),
+        "exist_frames": np.ones(frames, bool), "frames": np.arange(frames), "scale": None,
+    }  # fmt: skip
+
+
+def test_glamr_position_is_the_pelvis(tmp_path: Path) -> None:
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps({"person_data": {0: glamr_person(), 3: glamr_person()}}, protocol=3))
+    rows = [clip(row) for row in glamr.pose_clips(tmp_path / "a.pkl", glamr.Options(fps=30))]
+    assert [row["clip_id"] for row in rows] == ["glamr-a-0", "glamr-a-3"]
+    assert stands_upright(rows[0])
+    rest = np.array((-0.0022, -0.2408, 0.0286))  # official neutral SMPL
+    np.testing.assert_allclose(rows[0]["trans"] + rest, np.tile((1, 2, 0.9), (FRAMES, 1)), atol=1e-6)
+
+
+@pytest.mark.parametrize("source", ["wham", "gvhmr", "hmr4d", "romp", "glamr", "smplx_npz"])
+def test_frame_rate_must_be_given(tmp_path: Path, source: str) -> None:
+    module = load(source)
+    with pytest.raises(InputError, match="give fps="):
+        list(module.pose_clips(tmp_path, module.Options()))
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [("wham", "a.pkl"), ("hmr4d", "a.pkl"), ("glamr", "a.pkl"), ("gvhmr", "a.pt"), ("romp", "a.npz")],
+)
+def test_hostile_pickles_are_refused_without_running_them(tmp_path: Path, source: str, name: str) -> None:
+    mark, file = tmp_path / "was_run", tmp_path / name
+    evil = Evil(f"touch {mark}")
+    if source == "romp":
+        np.savez(file, results=np.array(evil, dtype=object))
+    elif source == "gvhmr":
+        torch.save({"smpl_params_global": evil}, file)
+    elif source == "glamr":
+        file.write_bytes(pickle.dumps({"person_data": {0: evil}}))
+    else:
+        joblib.dump({0: {"pose_world": np.zeros(3), "x": evil}}, file)
+    module = load(source)
+    with pytest.raises(InputError, match=name.replace(".", r"\.")) as raised:
+        list(module.pose_clips(file, module.Options(fps=30)))
+    assert "\n" not in str(raised.value)
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("source", ["wham", "hmr4d", "glamr", "gvhmr", "romp"])
+def test_cut_and_scrambled_files_never_crash(tmp_path: Path, source: str) -> None:
+    module, rng = load(source), np.random.default_rng(0)
+    file = tmp_path / {"gvhmr": "a.pt", "romp": "a.npz"}.get(source, "a.pkl")
+    if source == "wham":
+        joblib.dump({0: wham_person()}, file)
+    elif source == "hmr4d":
+        joblib.dump({f"{k}.jpg": phalp_frame(k, [1]) for k in range(4)}, file)
+    elif source == "glamr":
+        file.write_bytes(pickle.dumps({"person_data": {0: glamr_person()}}))
+    elif source == "gvhmr":
+        torch.save({"smpl_params_global": gvhmr_params()}, file)
+    else:
+        np.savez(file, results=np.array({f"{k}.png": romp_image() for k in range(3)}, dtype=object))
+    whole = file.read_bytes()
+    for trial in range(40):
+        damaged = bytearray(whole[: int(rng.integers(len(whole)))] if trial % 2 else whole)
+        for _ in range(8 if damaged else 0):
+            damaged[int(rng.integers(min(len(damaged), 600)))] = int(rng.integers(256))
+        file.write_bytes(bytes(damaged))
+        try:
+            rows = list(module.pose_clips(file, module.Options(fps=30)))
+        except InputError:
+            continue
+        for row in rows:
+            assert isinstance(row, Rejected) or check_pose_clip(row) is None
+
+
+def test_joblib_files_come_back_as_they_were(tmp_path: Path) -> None:
+    data = {
+        "c": np.arange(6.0).reshape(2, 3),
+        "f": np.asfortranarray(np.arange(6).reshape(2, 3)),
+        "n": np.float32(2),
+        "e": np.zeros(0),
+    }
+    joblib.dump(data, tmp_path / "a.pkl")
+    read = load_joblib(tmp_path / "a.pkl")
+    for key, value in data.items():
+        np.testing.assert_array_equal(read[key], value)
+    joblib.dump({"o": np.array([{}], dtype=object)}, tmp_path / "a.pkl")
+    with pytest.raises(InputError, match="array of object"):
+        load_joblib(tmp_path / "a.pkl")
