@@ -30,7 +30,7 @@ clean: ## Remove .venv, caches and build folders; data/, runs/ and mlflow.db sta
 	@rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find m3n tests jobs tools benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP):
 	@set -e; \
 	suits='import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))'; \
 	if ! $(PYTHON) -c "$$suits" 2>/dev/null; then \

@@ -46,13 +46,31 @@ def _format_keys(formatter: click.HelpFormatter, title: str, schema: Any) -> Non
             formatter.write_dl(rows, col_max=44)
 
 
+def _writable_file(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
+    """Known before the work rather than after it."""
+    from m3n.errors import InputError
+
+    if value is not None:
+        parent = next(p for p in value.absolute().parents if p.exists())
+        if value.is_dir() or not parent.is_dir():
+            raise InputError(f"--json expects a file to write, and {value if value.is_dir() else parent} is in the way")
+    return value
+
+
+json_option = click.option(
+    "--json", "json_file", type=PATH, callback=_writable_file, help="Write the figures to this file too."
+)
+
+
 def stage_options(out: bool = True, address: bool = False) -> Callable[[Any], Any]:
     """The options that stages share."""
 
     def add(command: Any) -> Any:
-        command = click.option("--json", "json_file", type=PATH, help="Write the figures to this file too.")(command)
+        command = json_option(command)
         if address:
-            command = click.option("--address", help="Ray cluster to run on (default: the surrounding job's, or a local one).")(command)
+            command = click.option("--address", help="Ray cluster to run on (default: the surrounding job's, or a local one).")(
+                command
+            )
         if out:
             command = click.option("--out", required=True, type=PATH, help="Folder for the result.")(command)
         command = click.option("--config", "config_file", type=PATH, help="YAML file with one section per stage.")(command)
@@ -87,7 +105,7 @@ def cli() -> None:
 
 @cli.command(cls=StageCommand)
 @click.option("--out", default="runs/demo", type=PATH, show_default=True, help="Folder for everything the demo makes.")
-@click.option("--json", "json_file", type=PATH, help="Write the figures to this file too.")
+@json_option
 def demo(out: Path, json_file: Path | None) -> None:
     """The whole path on data that needs no licence: choreographed poses to a classifier of a real smart watch."""
     from m3n.stages.demo import demo as run
@@ -210,6 +228,9 @@ def main(arguments: list[str] | None = None) -> int:
         cli.main(arguments, standalone_mode=False, prog_name="m3n")
     except InputError as error:
         click.echo(f"m3n: {error}", err=True)
+        return 2
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
         return 2
     except click.ClickException as error:
         click.echo(f"m3n: {error.format_message()}", err=True)

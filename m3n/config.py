@@ -85,7 +85,9 @@ class ModelConfig(Options):
     imu_encoder: Literal["conv_transformer", "residual_cnn", "conv_lstm"] = Field(
         "conv_transformer", description="architecture of the IMU encoder"
     )
-    shared_imu_encoder: bool = Field(True, description="one IMU encoder for both wrists (left mirrored onto right), or one each")
+    shared_imu_encoder: bool = Field(
+        True, description="one IMU encoder for both wrists (left mirrored onto right), or one each"
+    )
     width: Annotated[int, Field(ge=16, multiple_of=16)] = Field(128, description="channels inside the encoders")
     depth: Count = Field(2, description="transformer layers of the pose encoder, and blocks of the IMU encoder")
     embedding: Annotated[int, Field(ge=2)] = Field(256, description="size of the joint embedding")
@@ -173,7 +175,9 @@ class FinetuneConfig(Options):
     """Classifier of real, labelled recordings."""
 
     freeze: Literal["none", "all"] = Field("none", description="'all': frozen encoder, linear probe; 'none': everything learns")
-    label_fraction: Annotated[float, Field(gt=0, le=1)] = Field(1.0, description="share of the training labels used, stratified")
+    label_fraction: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0, description="share of the training labels used, stratified"
+    )
     train_subjects: int | list[str] | None = Field(
         None, description="subjects with labels: a list, or how many to draw; null: all that are not held out"
     )
@@ -319,7 +323,9 @@ def _known_part(path: list[str], schema: type[Options]) -> str:
 def preset(name: str) -> Path:
     """A file of `configs/`, in a checkout or in an installed package."""
     package = Path(__file__).resolve().parent
-    return next((f for f in (package.parent / "configs" / name, package / "configs" / name) if f.is_file()), Path("configs") / name)
+    return next(
+        (f for f in (package.parent / "configs" / name, package / "configs" / name) if f.is_file()), Path("configs") / name
+    )
 
 
 def describe(schema: type[Options], prefix: str = "") -> Iterator[tuple[str, str, str]]:

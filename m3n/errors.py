@@ -15,6 +15,6 @@ class InputError(ValueError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """", did you mean 'x'?" for the known name closest to `name`, or an empty string."""
+    """The end of a message, ", did you mean 'x'?", for the known name closest to `name`, or an empty string."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f", did you mean '{close[0]}'?" if close else ""

@@ -21,7 +21,9 @@ STRATEGIES: dict[str, list[tuple[str, float]]] = {
 def learning_shares(names: list[str], strategy: str) -> dict[str, float]:
     """Parameter name -> share of its learning rate under a strategy."""
     if strategy not in STRATEGIES:
-        raise InputError(f"unknown freeze strategy '{strategy}'{nearest(strategy, STRATEGIES)}; expected {', '.join(STRATEGIES)}")
+        raise InputError(
+            f"unknown freeze strategy '{strategy}'{nearest(strategy, STRATEGIES)}; expected {', '.join(STRATEGIES)}"
+        )
     return {name: next(share for pattern, share in STRATEGIES[strategy] if fnmatch.fnmatch(name, pattern)) for name in names}
 
 

@@ -34,8 +34,8 @@ def info_nce(
     """Symmetric InfoNCE between paired unit-norm embeddings, mean over the valid rows of the global batch.
 
     a_be, b_be (b, e): this worker's pairs; same_bn (b, n) bool: which columns of the global batch share a clip, a sentence or a
-    label with a local row (its own pair included); valid_b (b,) bool: rows that have both modalities, None for all. Pairs of worker `rank`
-    start at column rank * b. The mean over workers of what is returned is the loss of the global batch.
+    label with a local row (its own pair included); valid_b (b,) bool: rows that have both modalities, None for all. Pairs of
+    worker `rank` start at column rank * b. The mean over workers of what is returned is the loss of the global batch.
     """
     b, n = same_bn.shape
     target_b = torch.arange(b, device=a_be.device) + rank * b

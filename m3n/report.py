@@ -75,14 +75,21 @@ def learning_curve_plot(
     _save(figure, path)
 
 
-def traces_plot(path: Path, real: Mapping[str, np.ndarray], simulated: Mapping[str, np.ndarray], rate_hz: float, title: str) -> None:
+def traces_plot(
+    path: Path, real: Mapping[str, np.ndarray], simulated: Mapping[str, np.ndarray], rate_hz: float, title: str
+) -> None:
     """Real beside simulated samples (samples, 6) of the same labels: acceleration and angular rate, one row per label."""
     labels = [label for label in real if label in simulated]
     figure, axes = _figure(13, 1.9 * len(labels) + 0.6, len(labels), 4)
     heads = ("real: specific force [m/s²]", "simulated", "real: angular rate [rad/s]", "simulated")
     for row, label in enumerate(labels):
         for column, (samples, channels) in enumerate(
-            [(real[label], slice(0, 3)), (simulated[label], slice(0, 3)), (real[label], slice(3, 6)), (simulated[label], slice(3, 6))]
+            [
+                (real[label], slice(0, 3)),
+                (simulated[label], slice(0, 3)),
+                (real[label], slice(3, 6)),
+                (simulated[label], slice(3, 6)),
+            ]
         ):
             ax: Axes = axes[row, column]
             time = np.arange(len(samples)) / rate_hz

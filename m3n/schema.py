@@ -180,7 +180,8 @@ def check_imu_recording(row: Mapping[str, Any], placements: tuple[str, ...]) -> 
             return f"{name} is null"
     if all(row.get(imu_column(p)) is None for p in placements):
         return "no placement was worn: every imu_<placement> column is null"
-    for number, segment in enumerate(row.get("segments") if row.get("segments") is not None else ()):
+    segments = row.get("segments")
+    for number, segment in enumerate(() if segments is None else segments):
         if segment is None or segment["label"] is None:
             return f"segment {number} {'is null' if segment is None else 'has no label'}"
         start, stop = segment["start_s"], segment["stop_s"]

@@ -99,7 +99,7 @@ def sequence_column(values: Sequence[np.ndarray | None]) -> pa.Array:
     arrays = [None if v is None else np.asarray(v, dtype=np.float32).reshape(-1) for v in values]
     offsets = np.concatenate([[0], np.cumsum([0 if a is None else a.size for a in arrays])]).astype(np.int32)
     flat = np.concatenate([a for a in arrays if a is not None] or [np.empty(0, np.float32)])
-    mask = pa.array([a is None for a in arrays])
+    mask = pa.array([a is None for a in arrays], pa.bool_())
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat, pa.float32()), type=pa.list_(pa.float32()), mask=mask)
 
 

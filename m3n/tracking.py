@@ -68,7 +68,7 @@ class Run:
 
     def artifact(self, path: Path, folder: str | None = None) -> None:
         """Upload a file."""
-        self._queue.put((lambda client: client.log_artifact(self.run_id, str(path), folder), {"artifact": str(path)}))
+        self._queue.put((lambda client: client.log_artifact(self.run_id, str(path), folder), {"artifact": path.name}))
 
     def close(self, status: str, out: Path | None) -> None:
         """End the run, wait a while for what is still under way, and keep what could not be sent."""

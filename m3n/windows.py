@@ -26,12 +26,16 @@ POSE_FEATURES = BODY_JOINTS * 6 + 3
 class WindowShape(Protocol):
     """What `m3n.config.WindowsConfig` offers; named here so that this room can run without it."""
 
-    window_s: float
-    hop_s: float
-    pose_fps: float
-    rate_hz: float
-    max_short: float
-
+    @property
+    def window_s(self) -> float: ...
+    @property
+    def hop_s(self) -> float: ...
+    @property
+    def pose_fps(self) -> float: ...
+    @property
+    def rate_hz(self) -> float: ...
+    @property
+    def max_short(self) -> float: ...
     @property
     def samples(self) -> int: ...
     @property
@@ -96,7 +100,10 @@ def cut_clips(rows: Iterable[dict[str, Any]], shape: WindowShape, placements: Se
     pose, imu, text, clip, label = [], [], [], [], []
     texts: dict[str, int] = {}
     labels: dict[str, int] = {}
-    clip_ids, subjects, sources, short = [], [], [], []
+    clip_ids: list[str] = []
+    subjects: list[str] = []
+    sources: list[str] = []
+    short: list[str] = []
     for row in rows:
         duration = min((row["n_frames"] - 1) / row["fps"], row["n_samples"] / row["rate_hz"])
         begin = starts(duration, shape.window_s, shape.hop_s)
@@ -128,8 +135,11 @@ def cut_recordings(
     mostly unlabelled are left out). A recording shorter than a window is padded by its last sample, so that a labelled
     example is never lost. `classes` fixes the labels' order; otherwise they are sorted. Raises InputError where nothing is left.
     """
-    imu, worn, label, recording = [], [], [], []
-    recording_ids, subjects, sources = [], [], []
+    imu, worn, recording = [], [], []
+    label: list[str] = []
+    recording_ids: list[str] = []
+    subjects: list[str] = []
+    sources: list[str] = []
     for row in rows:
         signals = [row.get(imu_column(p)) for p in placements]
         if all(s is None for s in signals) or (row["label"] is None and not row["segments"]):
@@ -151,7 +161,7 @@ def cut_recordings(
             )
         )
         worn.append(np.tile([s is not None for s in signals], (len(kept), 1)))
-        label += [names[i] for i in kept]
+        label += [name for name in names if name is not None]
         recording += [len(recording_ids)] * len(kept)
         recording_ids.append(row["recording_id"])
         subjects.append(row["subject"])

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq

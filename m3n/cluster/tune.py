@@ -27,11 +27,10 @@ def run_trials(
 
     `on_result(number, settings, figures)` is called in this process as each trial ends; figures of a failed trial are empty.
     """
+    from optuna.samplers import TPESampler
     from ray import tune
     from ray.tune.search import ConcurrencyLimiter
     from ray.tune.search.optuna import OptunaSearch
-
-    from optuna.samplers import TPESampler
 
     class Listener(tune.Callback):
         def __init__(self, tell: Callable[..., None], metric: str) -> None:
@@ -55,8 +54,12 @@ def run_trials(
     tuner = tune.Tuner(
         tune.with_resources(score, {"cpu": TRIAL_CPUS}),
         tune_config=tune.TuneConfig(
-            search_alg=ConcurrencyLimiter(search, max_concurrent=concurrent), num_samples=trials, max_concurrent_trials=concurrent
+            search_alg=ConcurrencyLimiter(search, max_concurrent=concurrent),
+            num_samples=trials,
+            max_concurrent_trials=concurrent,
         ),
-        run_config=tune.RunConfig(name="tune", storage_path=str(storage.resolve()), callbacks=[Listener(on_result, metric)], verbose=0),
+        run_config=tune.RunConfig(
+            name="tune", storage_path=str(storage.resolve()), callbacks=[Listener(on_result, metric)], verbose=0
+        ),
     )
     tuner.fit()

@@ -124,9 +124,7 @@ def _quaternion(x: float, y: float, z: float) -> tuple[float, float, float, floa
 
 
 @njit(cache=True, fastmath=True, inline="always")
-def _rotate(
-    qx: float, qy: float, qz: float, qw: float, x: float, y: float, z: float
-) -> tuple[float, float, float]:
+def _rotate(qx: float, qy: float, qz: float, qw: float, x: float, y: float, z: float) -> tuple[float, float, float]:
     tx = 2 * (qy * z - qz * y)
     ty = 2 * (qz * x - qx * z)
     tz = 2 * (qx * y - qy * x)

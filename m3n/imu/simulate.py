@@ -78,9 +78,7 @@ def simulate_clip(
     poses = np.asarray(row["poses"]).reshape(row["n_frames"], -1, 3)
     trans = np.asarray(row["trans"]).reshape(row["n_frames"], 3)
     betas = np.asarray(row["betas"], dtype=float)
-    return _simulate(
-        body, poses, trans, betas, float(row["fps"]), placements, rate_hz, cutoff_hz, sensor, seed, row["clip_id"]
-    )
+    return _simulate(body, poses, trans, betas, float(row["fps"]), placements, rate_hz, cutoff_hz, sensor, seed, row["clip_id"])
 
 
 def _simulate(
@@ -108,11 +106,7 @@ def _simulate(
     return samples
 
 
-
-
-def sensor_paths(
-    body: Body, poses: np.ndarray, trans: np.ndarray, betas: np.ndarray, placements: Sequence[str]
-) -> np.ndarray:
+def sensor_paths(body: Body, poses: np.ndarray, trans: np.ndarray, betas: np.ndarray, placements: Sequence[str]) -> np.ndarray:
     """World position (m) and orientation (quaternion x y z w) of sensors on a body, (frames, placements * 7) float64."""
     mounts = [mount(body, betas, placement) for placement in placements]
     joints = list(ancestors(body, [m.joint for m in mounts]))
@@ -121,8 +115,8 @@ def sensor_paths(
     parents = [int(body.parents[joint]) for joint in joints]
     motion = np.empty((len(poses), CHANNELS * len(mounts)))
     sensor_motion(
-        np.require(poses, requirements="CW"),  # a table's rows are read-only views, a type of its own to the compiler
-        np.require(trans, requirements="CW"),
+        np.require(poses, requirements=["C", "W"]),  # a table's rows are read-only views, a type of its own to the compiler
+        np.require(trans, requirements=["C", "W"]),
         np.array(joints),
         np.array([place.get(parent, -1) for parent in parents]),
         np.stack([rest[j] - (rest[p] if p >= 0 else 0) for j, p in zip(joints, parents, strict=True)]),

@@ -57,7 +57,7 @@ def coefficients(values: FloatArray) -> FloatArray:
         polynomial = np.polynomial.Polynomial
         columns = [polynomial.fit(np.arange(len(values)), column, len(values) - 1) for column in values.T]
         values = np.stack([column(np.arange(6)) for column in columns], axis=1)
-    return np.linalg.solve(_system(len(values)), np.pad(values, ((PAD, PAD), (0, 0))))
+    return np.linalg.solve(_system(len(values)), np.pad(values, ((PAD, PAD), (0, 0)))).astype(np.float64, copy=False)
 
 
 @cache

@@ -11,11 +11,8 @@ import torch
 from torch import Tensor, nn
 
 
-
 def _conv(inputs: int, outputs: int, kernel: int, stride: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv1d(inputs, outputs, kernel, stride, padding=kernel // 2), nn.GroupNorm(8, outputs), nn.GELU()
-    )
+    return nn.Sequential(nn.Conv1d(inputs, outputs, kernel, stride, padding=kernel // 2), nn.GroupNorm(8, outputs), nn.GELU())
 
 
 def _stem(width: int) -> nn.Sequential:
@@ -32,7 +29,13 @@ def positions(steps: int, width: int, like: Tensor) -> Tensor:
 def transformer(width: int, depth: int, dropout: float) -> nn.TransformerEncoder:
     """Pre-norm transformer layers with heads of 32 channels, or of 16 where the width is no multiple of 32."""
     layer = nn.TransformerEncoderLayer(
-        width, width // (32 if width % 32 == 0 else 16), 2 * width, dropout, activation="gelu", batch_first=True, norm_first=True
+        width,
+        width // (32 if width % 32 == 0 else 16),
+        2 * width,
+        dropout,
+        activation="gelu",
+        batch_first=True,
+        norm_first=True,
     )
     return nn.TransformerEncoder(layer, depth, norm=nn.LayerNorm(width), enable_nested_tensor=False)
 

@@ -188,5 +188,3 @@ def make_imu_tower(placements: Sequence[str], architecture: dict[str, Any]) -> I
 
 def _unit(x: Tensor) -> Tensor:
     return functional.normalize(x, dim=-1)
-
-

@@ -48,7 +48,16 @@ def demo(out: Path, run_command: Callable[[list[str]], Any], echo: Callable[[str
             for fold in FOLDS:
                 result = out / "finetune" / f"{method.replace(', ', '-').replace(' ', '-')}-{labelled}-fold{fold}"
                 run_command(
-                    ["finetune", str(watch / "recordings"), "--out", str(result), *preset, *start(checkpoint), *settings, f"fold={fold}"]
+                    [
+                        "finetune",
+                        str(watch / "recordings"),
+                        "--out",
+                        str(result),
+                        *preset,
+                        *start(checkpoint),
+                        *settings,
+                        f"fold={fold}",
+                    ]
                 )
                 scores[method][labelled].append(json.loads((result / "metrics.json").read_text())["test_macro_f1"])
     figures = {"macro_f1": scores, "gain_over_scratch": gains(scores), "elapsed_s": time.perf_counter() - started}
@@ -56,7 +65,11 @@ def demo(out: Path, run_command: Callable[[list[str]], Any], echo: Callable[[str
     echo("\n" + (out / "results.md").read_text())
     echo(f"Plots: {out}/learning_curve.png, {out}/confusion.png, {out}/traces.png")
     echo(f"Runs:  mlflow ui --backend-store-uri {tracking_uri()}   (then open http://127.0.0.1:5000)")
-    return {"elapsed_s": figures["elapsed_s"], **{f"gain_{k}_subjects": v for k, v in gains(scores).items()}, "macro_f1": scores}
+    return {
+        "elapsed_s": figures["elapsed_s"],
+        **{f"gain_{k}_subjects": v for k, v in gains(scores).items()},
+        "macro_f1": scores,
+    }
 
 
 def gains(scores: Scores) -> dict[str, float]:
@@ -83,9 +96,7 @@ def _write_results(out: Path, scores: Scores, figures: dict[str, Any], watch: Pa
     metrics = json.loads((out / "finetune" / f"pretrained-not-frozen-all-fold{FOLDS[0]}" / "metrics.json").read_text())
     classes, test = list(metrics["test_per_class"]), len(metrics["test_subjects"])
     header = ["labels from", *scores]
-    rows = [
-        [_subjects(k), *(f"{np.mean(scores[m][k]):.3f} ± {np.std(scores[m][k]):.3f}" for m in scores)] for k in LABELLED
-    ]
+    rows = [[_subjects(k), *(f"{np.mean(scores[m][k]):.3f} ± {np.std(scores[m][k]):.3f}" for m in scores)] for k in LABELLED]
     table = report.markdown_table(header, rows)
     explanation = (
         f"Macro F1 over {len(classes)} exercises, in windows of 4 s, on subjects never seen: mean ± standard deviation over "

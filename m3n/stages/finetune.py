@@ -73,16 +73,20 @@ def finetune(
             if subjects:
                 figures |= _score(model, _of(windows, subjects), normaliser, name, staging)
         figures["elapsed_s"] = time.perf_counter() - started
-        checkpoints.save(
-            staging, training.classifier_checkpoint(model, windows, normaliser, architecture, shape.model_dump())
-        )
+        checkpoints.save(staging, training.classifier_checkpoint(model, windows, normaliser, architecture, shape.model_dump()))
         tables.write_text(staging / "split.json", split.manifest(config.seed))
         tables.write_text(staging / METRICS, json.dumps(figures, indent=2) + "\n")
         inputs = {recordings.name: data_sha} | ({"checkpoint": tables.file_sha256(checkpoint)} if checkpoint else {})
         tables.write_manifest(
-            staging, table="classifier", totals={"windows": len(windows.label)}, inputs=inputs, config=config.model_dump(mode="json")
+            staging,
+            table="classifier",
+            totals={"windows": len(windows.label)},
+            inputs=inputs,
+            config=config.model_dump(mode="json"),
         )
-        run.metrics({k.replace("_", "/", 1): v for k, v in figures.items() if k.startswith(("val_", "test_")) and isinstance(v, float)})
+        run.metrics(
+            {k.replace("_", "/", 1): v for k, v in figures.items() if k.startswith(("val_", "test_")) and isinstance(v, float)}
+        )
         for artifact in (METRICS, "split.json", "confusion.png", tables.MANIFEST):
             run.artifact(staging / artifact)
     return figures
@@ -125,7 +129,9 @@ def _shape(config: FinetuneConfig, pretrained: checkpoints.Checkpoint | None) ->
     if pretrained is None:
         return WindowsConfig(**given)
     if given.get("rate_hz", pretrained.windows["rate_hz"]) != pretrained.windows["rate_hz"]:
-        raise InputError(f"windows.rate_hz is {given['rate_hz']}, but the checkpoint was pretrained at {pretrained.windows['rate_hz']} Hz")
+        raise InputError(
+            f"windows.rate_hz is {given['rate_hz']}, but the checkpoint was pretrained at {pretrained.windows['rate_hz']} Hz"
+        )
     return WindowsConfig(**{**pretrained.windows, **given})
 
 
@@ -144,18 +150,14 @@ def _of(windows: RecordingWindows, subjects: tuple[str, ...]) -> RecordingWindow
     return windows.subset(np.isin(windows.subject, subjects))
 
 
-def _seen_in_pretraining(
-    windows: RecordingWindows, split: Split, pretrained: checkpoints.Checkpoint | None
-) -> list[str]:
+def _seen_in_pretraining(windows: RecordingWindows, split: Split, pretrained: checkpoints.Checkpoint | None) -> list[str]:
     """Test subjects whose own poses were in the pretraining corpus."""
     seen = pretrained.subjects if pretrained else {}
     pairs = set(zip(windows.subjects, windows.sources, strict=True))
     return sorted({subject for subject, source in pairs if subject in split.test and subject in seen.get(source, [])})
 
 
-def _score(
-    model: Any, windows: RecordingWindows, normaliser: Normaliser, part: str, staging: Path
-) -> dict[str, Any]:
+def _score(model: Any, windows: RecordingWindows, normaliser: Normaliser, part: str, staging: Path) -> dict[str, Any]:
     probabilities = training.predict(model, windows, normaliser)
     scores = classification(windows.label, probabilities.argmax(1), windows.classes)
     means, labels = training.recording_probabilities(probabilities, windows)

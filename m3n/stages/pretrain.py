@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-
 from m3n import schema, tables, text, tracking
 from m3n.cluster.pretrain import run_workers
 from m3n.cluster.start import connect
@@ -70,7 +69,9 @@ def load_corpus(data: Path, config: PretrainConfig) -> Corpus:
     placements = schema.validate_synthetic_clips(tables.read_schema(shards[0]), str(shards[0]))
     windows = cut_clips(_rows(shards, placements, set(config.exclude_subjects)), config.windows, placements)
     vectors = text.embed(windows.texts or [""], config.text_model)
-    return make_corpus(windows, vectors[: len(windows.texts)] if windows.texts else vectors[:0], val_share=config.val_share, seed=config.seed)
+    return make_corpus(
+        windows, vectors[: len(windows.texts)] if windows.texts else vectors[:0], val_share=config.val_share, seed=config.seed
+    )
 
 
 def _rows(shards: list[Path], placements: tuple[str, ...], excluded: set[str]) -> Iterator[dict[str, Any]]:
@@ -83,5 +84,3 @@ def _rows(shards: list[Path], placements: tuple[str, ...], excluded: set[str]) -
                 raise InputError(f"{shard} row {number} (clip '{row['clip_id']}'): {problem}; simulate the clips again")
             if row["subject"] not in excluded:
                 yield row
-
-

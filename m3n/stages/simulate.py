@@ -15,7 +15,9 @@ from m3n.progress import bar
 from m3n.schema import Rejected
 
 
-def simulate_clips(poses: Path, out: Path, config: SimulateConfig = SimulateConfig(), address: str | None = None) -> dict[str, Any]:
+def simulate_clips(
+    poses: Path, out: Path, config: SimulateConfig = SimulateConfig(), address: str | None = None
+) -> dict[str, Any]:
     """Simulate the sensors of `config.placements` over a table of pose clips, into `out`; returns the figures.
 
     Raises InputError for a table that cannot be simulated; then nothing is left in `out`.
@@ -55,7 +57,12 @@ def simulate_clips(poses: Path, out: Path, config: SimulateConfig = SimulateConf
         tables.write_manifest(
             staging,
             table="synthetic_clips",
-            totals={"rows": totals["clips"], "frames": totals["frames"], "samples": totals["samples"], "seconds": totals["seconds"]},
+            totals={
+                "rows": totals["clips"],
+                "frames": totals["frames"],
+                "samples": totals["samples"],
+                "seconds": totals["seconds"],
+            },
             inputs={r["shard"]: r["sha256"] for r in results},
             config=config.model_dump(exclude={"workers"}),
             rejected=rejected,

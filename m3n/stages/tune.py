@@ -40,7 +40,9 @@ def load_space(name: str) -> tuple[Callable[[Any], None], list[dict[str, Any]]]:
     file = next((f for f in (Path(name), folder / name, folder / f"{name}.py") if f.is_file()), None)
     if file is None:
         known = sorted(f.stem for f in folder.glob("*.py"))
-        raise InputError(f"no search space '{name}'{nearest(name, known)}: expected a Python file, or one of {', '.join(known)}")
+        raise InputError(
+            f"no search space '{name}'{nearest(name, known)}: expected a Python file, or one of {', '.join(known)}"
+        )
     spec = importlib.util.spec_from_file_location("m3n_search_space", file)
     if spec is None or spec.loader is None:
         raise InputError(f"{file} is not a Python file: a search space is a .py file with a function space(trial)")
@@ -114,15 +116,27 @@ def tune(
         if not done:
             raise RuntimeError(f"all {len(results)} trials failed")
         pretrain, finetune = trial_configs(config, done[0]["settings"])
-        best = {"pretrain": pretrain.model_dump(mode="json", exclude_unset=True), "finetune": finetune.model_dump(mode="json", exclude_unset=True)}
+        best = {
+            "pretrain": pretrain.model_dump(mode="json", exclude_unset=True),
+            "finetune": finetune.model_dump(mode="json", exclude_unset=True),
+        }
         tables.write_text(staging / "best.yaml", yaml.safe_dump(best, sort_keys=False))
         tables.write_text(staging / "trials.json", json.dumps(results, indent=2) + "\n")
         keys = list(done[0]["settings"])
         rows = [[str(r["trial"]), f"{r[METRIC]:.3f}", *(_short(r["settings"].get(k)) for k in keys)] for r in done]
         tables.write_text(staging / "trials.md", report.markdown_table(["trial", METRIC, *keys], rows))
-        figures = {"trials": len(results), "failed": len(results) - len(done), f"best_{METRIC}": done[0][METRIC], "best_trial": done[0]["trial"]}
+        figures = {
+            "trials": len(results),
+            "failed": len(results) - len(done),
+            f"best_{METRIC}": done[0][METRIC],
+            "best_trial": done[0]["trial"],
+        }
         tables.write_manifest(
-            staging, table="sweep", totals=figures, inputs={data.name: tables.data_sha256(data)}, config=config.model_dump(mode="json")
+            staging,
+            table="sweep",
+            totals=figures,
+            inputs={data.name: tables.data_sha256(data)},
+            config=config.model_dump(mode="json"),
         )
         for name in ("best.yaml", "trials.md", "trials.json"):
             run.artifact(staging / name)
@@ -140,8 +154,10 @@ def _split(recordings: Path, config: FinetuneConfig) -> Split:
     for shard in tables.shard_paths(recordings):
         schema.validate_imu_recordings(tables.read_schema(shard), str(shard))
         subjects |= {row["subject"] for row in tables.rows(tables.read_shard(shard, schema.imu_recordings(())))}
-    arguments = {"test": config.test_subjects, "folds": config.folds, "fold": config.fold, "seed": config.seed}
-    whole = make_split(sorted(subjects), val=config.val_subjects, train=config.train_subjects, **arguments)
+    whole = make_split(
+        sorted(subjects), test=config.test_subjects, val=config.val_subjects, train=config.train_subjects,
+        folds=config.folds, fold=config.fold, seed=config.seed,
+    )  # fmt: skip
     if whole.val:
         return whole
     count = max(1, len(whole.train) // 4)
@@ -171,6 +187,10 @@ def _score_trial(
     with tempfile.TemporaryDirectory() as folder:
         pretrain(data, Path(folder) / "pretrain", pretrain_config, parent_run=parent)
         figures = finetune(
-            recordings, Path(folder) / "finetune", finetune_config.model_copy(update=held_out), Path(folder) / "pretrain", parent
+            recordings,
+            Path(folder) / "finetune",
+            finetune_config.model_copy(update=held_out),
+            Path(folder) / "pretrain",
+            parent,
         )
     return {METRIC: figures["test_macro_f1"]}

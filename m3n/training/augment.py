@@ -7,25 +7,17 @@ then takes its own rows from, so that the number of workers does not change them
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-
-class Strength(Protocol):
-    """What `m3n.config.AugmentConfig` offers."""
-
-    turn_rad: float
-    tilt_rad: float
-    scale: float
-    noise: float
-    mask: float
-    drop: float
+if TYPE_CHECKING:
+    from m3n.config import AugmentConfig
 
 
 def augment(
-    imu_bpt6: Tensor, strength: Strength, generator: torch.Generator, rows: slice, total: int
+    imu_bpt6: Tensor, strength: AugmentConfig, generator: torch.Generator, rows: slice, total: int
 ) -> tuple[Tensor, Tensor]:
     """(changed windows, the same windows with the new mounting and gain only).
 
@@ -52,14 +44,12 @@ def augment(
     return changed_bpt6, clean_bpt6
 
 
-def draw_worn(
-    imu_bpt6: Tensor, strength: Strength, generator: torch.Generator, rows: slice, total: int
-) -> Tensor:
+def draw_worn(imu_bpt6: Tensor, strength: AugmentConfig, generator: torch.Generator, rows: slice, total: int) -> Tensor:
     """Which placements take part, (b, p) bool: with chance `drop` only one, as of a person who wears one watch.
 
     The one that stays is drawn in proportion to its angular-rate energy, because a resting hand says little of what is done.
     """
-    b, p = imu_bpt6.shape[:2]
+    p = imu_bpt6.shape[1]
     alone_b1 = torch.rand(total, generator=generator)[rows, None].to(imu_bpt6.device) < strength.drop
     energy_bp = imu_bpt6[..., 3:].square().mean((2, 3)) + 1e-6
     share_bp = (energy_bp / energy_bp.sum(1, keepdim=True)).cumsum(1)

@@ -35,7 +35,8 @@ def gather(x: Tensor) -> Tensor:
         return x
     if x.dtype == torch.bool:
         return gather(x.to(torch.uint8)).bool()
-    return _AllGather.apply(x)
+    gathered: Tensor = _AllGather.apply(x)  # type: ignore[no-untyped-call]
+    return gathered
 
 
 def mean_over_workers(values: Tensor) -> Tensor:

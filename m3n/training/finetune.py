@@ -95,9 +95,7 @@ def predict(model: Classifier, windows: RecordingWindows, normaliser: Normaliser
     out = []
     for start in range(0, len(windows.imu_npt6), batch):
         piece = slice(start, start + batch)
-        logits = model(
-            torch.from_numpy(normaliser(windows.imu_npt6[piece])), torch.from_numpy(windows.worn_np[piece]), columns
-        )
+        logits = model(torch.from_numpy(normaliser(windows.imu_npt6[piece])), torch.from_numpy(windows.worn_np[piece]), columns)
         out.append(logits.softmax(-1).numpy())
     return np.concatenate(out)
 

@@ -95,7 +95,7 @@ def pretrain(corpus: Corpus, config: PretrainConfig, on_epoch: OnEpoch) -> None:
         metrics = {f"train/{k}": v for k, v in _named(sums, len(batches)).items()}
         if len(corpus.val) >= 2:
             metrics |= {f"val/{k}": v for k, v in _validate(model, corpus, loss, batch).items()}
-        metrics["train/lr"] = scheduler.get_last_lr()[0]
+        metrics["train/lr"] = float(scheduler.get_last_lr()[0])
         metrics["train/windows_per_s"] = (epoch + 1) * batches.size / (time.perf_counter() - clock)
         current = metrics.get("val/loss", metrics["train/loss"])
         if not math.isfinite(current):

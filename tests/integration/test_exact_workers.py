@@ -41,7 +41,7 @@ def config(augment: AugmentConfig, workers: int) -> PretrainConfig:
     return PretrainConfig(
         model=ModelConfig(width=32, depth=1, embedding=8, dropout=0.0),
         loss=LossConfig(left_right=1.0),
-        optim=OptimConfig(batch_size=BATCH, epochs=1, lr=3e-3, warmup=0.0),
+        optim=OptimConfig(batch_size=BATCH, epochs=1, lr=5e-4, warmup=0.0),
         augment=augment,
         workers=workers,
     )
@@ -98,4 +98,4 @@ def test_one_worker_ends_with_the_weights_of_the_plain_loop(ray_cluster, tmp_pat
 
 def test_the_comparison_would_see_other_draws():
     first, second = alone(ON), alone(OFF)
-    assert max(float((first[0][name] - second[0][name]).abs().max()) for name in first[0]) > 1e-3
+    assert max(float((first[0][name] - second[0][name]).abs().max()) for name in first[0]) > 3e-4

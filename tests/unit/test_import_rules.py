@@ -121,7 +121,8 @@ import torch
 import m3n.models, m3n.losses, m3n.freeze
 net = m3n.models.Multi3Net(["right_wrist"], 135, 384, width=16, depth=1, embedding=16)
 batch = {"imu_bpt6": torch.randn(2, 1, 100, 6), "pose_bfd": torch.randn(2, 30, 135), "text_bc": torch.randn(2, 384)}
-batch |= {"worn_bp": torch.ones(2, 1, dtype=torch.bool), "keys_bk": torch.tensor([[0, 0], [1, 1]]), "ideal_bpt6": batch["imu_bpt6"], "clean_bpt6": batch["imu_bpt6"]}
+batch |= {"worn_bp": torch.ones(2, 1, dtype=torch.bool), "keys_bk": torch.tensor([[0, 0], [1, 1]])}
+batch |= {"ideal_bpt6": batch["imu_bpt6"], "clean_bpt6": batch["imu_bpt6"]}
 loss = m3n.losses.MultiTaskLoss({"text_imu": 1.0, "pose2imu": 1.0}, 0.07, ("right_wrist",))
 loss(net(batch), batch)["total"].backward()
 print("trained")
