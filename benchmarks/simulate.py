@@ -139,7 +139,8 @@ def run_job(source: Path, out: Path) -> None:
     """Parquet in to Parquet out, in this process."""
     out.mkdir(exist_ok=True)
     settings = {
-        "placements": list(WRISTS), "rate_hz": RATE_HZ, "cutoff_hz": {}, "default_cutoff_hz": None, "sensor": "ideal", "seed": 0,
+        "placements": list(WRISTS), "rate_hz": RATE_HZ, "cutoff_hz": {}, "default_cutoff_hz": None, "sensor": "ideal",
+        "randomise": False, "seed": 0,
     }  # fmt: skip
     simulator = ShardSimulator(str(out), settings)
     for shard in tables.shard_paths(source):

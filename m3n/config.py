@@ -47,7 +47,10 @@ class SimulateConfig(Options):
     cutoff_hz: Positive | Literal["source", "none"] = Field(
         "source", description="cut-off of the zero-lag low pass over the motion [Hz]; 'source': the pose source's own; 'none'"
     )
-    sensor: Literal["ideal", "smartwatch"] = Field("ideal", description="sensor error model")
+    sensor: Literal["ideal", "mpu9250", "bmi160", "lsm6dso", "tsnd151"] = Field("ideal", description="errors of a real part")
+    randomise: bool = Field(
+        False, description="another body, tempo, part and way of wearing for every clip; `sensor` is ignored"
+    )
     seed: int = Field(0, ge=0, description="seed of the sensor errors")
     workers: Count = Field(2, description="simulating processes")
     max_rejected: Share = Field(0.05, description="largest share of clips that may go to quarantine before simulate fails")
@@ -234,12 +237,40 @@ class TuneConfig(Options):
     finetune: FinetuneConfig = FinetuneConfig()
 
 
+class FidelityConfig(Options):
+    """Simulated sensors against real ones that recorded the same movements."""
+
+    placements: list[str] | None = Field(None, description="placements to compare; null: all that were worn")
+    cutoff_hz: Positive = Field(6.0, description="zero-lag low pass over both signals before they are compared [Hz]")
+    max_lag_s: Weight = Field(0.25, description="largest lag between the two clocks, either way [s]")
+    mounting: Literal["recording", "subject", "none"] = Field(
+        "recording", description="one mounting rotation per recording, or per subject and placement, or none"
+    )
+    motion_cutoff_hz: Positive | Literal["source", "none"] = Field(
+        "source", description="low pass over the motion before it is simulated [Hz]; 'source': the pose source's own; 'none'"
+    )
+    along_m: float = Field(
+        0.0,
+        ge=-0.5,
+        le=0.5,
+        description="how much further along its x axis (towards the hand) than m3n's the real sensor sat [m]",
+    )
+
+    @field_validator("placements")
+    @classmethod
+    def _known_placements(cls, value: list[str] | None) -> list[str] | None:
+        if value is not None:
+            check_placements(value)
+        return value
+
+
 STAGES: dict[str, type[Options]] = {
     "ingest": IngestConfig,
     "simulate": SimulateConfig,
     "pretrain": PretrainConfig,
     "finetune": FinetuneConfig,
     "tune": TuneConfig,
+    "fidelity": FidelityConfig,
 }
 
 C = TypeVar("C", bound=Options)

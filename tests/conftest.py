@@ -18,6 +18,10 @@ from scipy.spatial.transform import Rotation
 from m3n import schema
 from m3n.cli import main
 
+# Networks this small gain nothing from a second thread, and on a busy machine the threads wait for each other at every layer;
+# alone, a thread also adds up in one order, so that bits can be compared.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 TINY = ["model.width=16", "model.depth=1", "model.embedding=16"]
 Row = dict[str, Any]
 
@@ -132,17 +136,6 @@ def synthetic_clip() -> Callable[..., Row]:
 def recording() -> Callable[..., Row]:
     """recording(recording_id, seconds, rate_hz, worn, **columns) -> one row of `imu_recordings`."""
     return _recording
-
-
-@pytest.fixture(scope="session")
-def one_thread() -> Iterator[None]:
-    """Sums in one order, where a test compares bits."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def pytest_report_header() -> str:

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from m3n import schema, tables
 from m3n.errors import InputError
+from m3n.imu.domain import Domain, draw_domain
 from m3n.imu.simulate import simulate_clip
 
 INPUT_FACT, CONFIG_FACT, RESULT_FACT = "m3n.input_sha256", "m3n.simulation_sha256", "m3n.result"
@@ -32,8 +33,8 @@ def simulation_sha256(settings: dict[str, Any]) -> str:
 def run_shards(shards: list[Path], staging: Path, settings: dict[str, Any], workers: int) -> Iterator[dict[str, Any]]:
     """Simulate every shard into `staging`, and yield what came of each as it is done.
 
-    `settings`: placements, rate_hz, cutoff_hz by source, sensor and seed. A result holds `shard`, `sha256` of the input, `clips`,
-    `frames`, `samples`, `seconds`, `rejected` [[item, reason], …], or `error`, one line for the user.
+    `settings`: placements, rate_hz, cutoff_hz by source, sensor, randomise and seed. A result holds `shard`, `sha256` of the
+    input, `clips`, `frames`, `samples`, `seconds`, `rejected` [[item, reason], …], or `error`, one line for the user.
     """
     import ray
 
@@ -100,6 +101,8 @@ class ShardSimulator:
         }  # fmt: skip
         kept, seen = np.zeros(table.num_rows, bool), set()
         samples: dict[str, list[np.ndarray]] = {placement: [] for placement in placements}
+        worlds: list[tuple[float, np.ndarray]] = []
+        as_is = Domain(sensor=self.settings["sensor"])
         for number, row in enumerate(tables.rows(table)):
             reason = schema.check_pose_clip(row)
             if reason is None and row["clip_id"] in seen:
@@ -108,23 +111,32 @@ class ShardSimulator:
                 result["rejected"].append([f"{shard} row {number} (clip '{row['clip_id']}')", reason])
                 continue
             seen.add(row["clip_id"])
+            domain = draw_domain(self.settings["seed"], row["clip_id"], placements) if self.settings["randomise"] else as_is
+            row = domain.of_clip(row)
             signals = simulate_clip(
                 row,
                 placements=placements,
                 rate_hz=self.settings["rate_hz"],
                 cutoff_hz=self.settings["cutoff_hz"].get(row["source"], self.settings["default_cutoff_hz"]),
-                sensor=self.settings["sensor"],
+                sensor=domain.sensor,
                 seed=self.settings["seed"],
+                wearing=domain.wearing,
             )
             kept[number] = True
-            for placement, values in signals.items():
+            worlds.append((row["fps"], row["betas"]))
+            for placement, values in domain.of_samples(signals).items():
                 samples[placement].append(values)
             result["clips"] += 1
             result["frames"] += int(row["n_frames"])
             result["samples"] += len(samples[placements[0]][-1])
             result["seconds"] += (int(row["n_frames"]) - 1) / float(row["fps"])
+        clips = table.filter(pa.array(kept))
+        if self.settings["randomise"]:
+            fps, betas = zip(*worlds, strict=True) if worlds else ((), ())
+            clips = clips.set_column(clips.column_names.index("fps"), "fps", pa.array(fps, pa.float32()))
+            clips = clips.set_column(clips.column_names.index("betas"), "betas", tables.sequence_column(betas))
         facts = {INPUT_FACT: result["sha256"], CONFIG_FACT: self.sha256, RESULT_FACT: json.dumps(result)}
-        tables.write_shard(self.staging / shard.name, self._with_samples(table.filter(pa.array(kept)), samples), facts)
+        tables.write_shard(self.staging / shard.name, self._with_samples(clips, samples), facts)
         return result
 
     def _with_samples(self, clips: pa.Table, samples: dict[str, list[np.ndarray]]) -> pa.Table:

@@ -1,11 +1,12 @@
 """How close a simulated signal is to a real sensor's that recorded the same movement.
 
 Both are low-passed alike, because a pose source sees nothing of what is faster; the lag between two clocks is searched within
-bounds; and what remains of the mounting (a strap is never on quite the same) is taken off by one rotation per recording. Norms
-need no mounting rotation, so they come first.
+bounds, one lag for both sensors; and what remains of the mounting (a strap is never on quite the same) is taken off by one
+rotation. Norms need no mounting rotation, so they come first.
 
-Mounting rotation: Wahba's problem on acceleration and angular rate together (each in units of its own spread), solved by
-singular value decomposition (Markley & Crassidis, Fundamentals of Spacecraft Attitude Determination and Control, 2014, ch. 5).
+Mounting rotation: Wahba's problem (SIAM Review 7(3), 1965) on acceleration and angular rate together, each in units of its own
+size, solved by singular value decomposition (Markley and Crassidis, Fundamentals of Spacecraft Attitude Determination and
+Control, 2014, ch. 5).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.signal import welch
 from scipy.stats import wasserstein_distance
 
 from m3n.body.model import FloatArray
@@ -20,54 +22,106 @@ from m3n.imu.signals import low_pass
 
 SIGNALS = {"acc": slice(0, 3), "gyro": slice(3, 6)}
 AXES = ("x", "y", "z")
+SHORTEST_S = 1.0  # shared time below which nothing is compared
+_SEGMENT_S = 2.0  # of a spectrum
 
 
 @dataclass(frozen=True)
-class Fidelity:
-    """One recording against its simulation."""
+class Aligned:
+    """A recording beside its simulation at the best lag: samples (n, 6) in m/s² and rad/s, where the two overlap."""
 
     lag_s: float  # how much later the real clock shows the same movement
-    rotation: FloatArray  # (3, 3): real sensor axes to simulated ones
-    scores: dict[str, float]  # r_, rmse_ and distance_ of acc_norm, acc_x, …, gyro_z
-    real: FloatArray  # (samples, 6), low-passed, turned, where the two overlap
-    simulated: FloatArray  # (samples, 6), low-passed
+    rate_hz: float
+    real: FloatArray  # low-passed, in the real sensor's axes
+    simulated: FloatArray  # low-passed
+    real_raw: FloatArray  # the same samples before the low pass
+    simulated_raw: FloatArray
 
 
-def compare(
+def align(
     real: FloatArray, simulated: FloatArray, rate_hz: float, *, cutoff_hz: float = 6.0, max_lag_s: float = 0.25
-) -> Fidelity | None:
-    """Compare samples (n, 6) in m/s² and rad/s at the same rate; None where they overlap for less than a second.
+) -> Aligned | None:
+    """Samples (n, 6) at the same rate, shifted against each other; None where they overlap for less than a second.
 
-    The lag is the one within ± `max_lag_s` that gives the two norms the highest mean correlation.
+    The lag, in whole samples, is the one within ± `max_lag_s` that gives the norms of acceleration and angular rate the highest
+    mean correlation; a recording without a gyroscope (NaN) is aligned by its acceleration.
     """
-    real, simulated = (low_pass(np.asarray(x, float), cutoff_hz, rate_hz) for x in (real, simulated))
-    best: tuple[float, int] = (-np.inf, 0)
-    reach = int(max_lag_s * rate_hz)
-    for lag in range(-reach, reach + 1):
-        a, b = overlap(real, simulated, lag)
-        if len(a) < rate_hz:
-            continue
-        score = np.mean([correlation(norm(a[:, part]), norm(b[:, part])) for part in SIGNALS.values()])
-        best = max(best, (float(score), lag))
-    if best[0] == -np.inf:
+    raw = [np.asarray(x, float) for x in (real, simulated)]
+    if min(len(x) for x in raw) < SHORTEST_S * rate_hz:
         return None
-    real, simulated = overlap(real, simulated, best[1])
-    rotation = mounting_rotation(real, simulated)
-    turned = np.concatenate([real[:, part] @ rotation.T for part in SIGNALS.values()], axis=1)
-    scores: dict[str, float] = {}
+    smooth = [low_pass(x, cutoff_hz, rate_hz) for x in raw]
+    norms = [np.stack([norm(x[:, part]) for part in SIGNALS.values()], axis=1) for x in smooth]
+    best: tuple[float, int] | None = None
+    reach = int(max_lag_s * rate_hz + 1e-6)
+    for lag in sorted(range(-reach, reach + 1), key=abs):
+        a, b = overlap(norms[0], norms[1], lag)
+        if len(a) >= SHORTEST_S * rate_hz:
+            scores = [correlation(a[:, i], b[:, i]) for i in range(len(SIGNALS)) if np.isfinite(a[:, i]).all()]
+            score = float(np.mean(scores)) if scores else -1.0
+            if best is None or score > best[0]:
+                best = (score, lag)
+    if best is None:
+        return None
+    parts = [*overlap(smooth[0], smooth[1], best[1]), *overlap(raw[0], raw[1], best[1])]
+    return Aligned(best[1] / rate_hz, rate_hz, *parts)
+
+
+def moment(pair: Aligned) -> FloatArray:
+    """What a pair says about its mounting, (3, 3): the sum of simulated ⊗ real over both sensors. Moments of recordings that
+    share a mounting add up."""
+    total = np.zeros((3, 3))
+    for part in SIGNALS.values():
+        real, simulated = pair.real[:, part], pair.simulated[:, part]
+        if np.isfinite(real).all():
+            total += simulated.T @ real / max(float(np.mean(norm(simulated) ** 2)), 1e-12)
+    return total
+
+
+def mounting_rotation(moments: FloatArray) -> FloatArray:
+    """The rotation (3, 3) that best takes real samples onto simulated ones, of a `moment` or a sum of them."""
+    u, _, vt = np.linalg.svd(moments)
+    rotation: FloatArray = u @ np.diag([1.0, 1.0, np.linalg.det(u @ vt)]) @ vt
+    return rotation
+
+
+def turned(samples: FloatArray, rotation: FloatArray) -> FloatArray:
+    """Samples (n, 6) in axes turned by `rotation`, real sensor to simulated one."""
+    return np.concatenate([samples[:, part] @ rotation.T for part in SIGNALS.values()], axis=1)
+
+
+def scores(pair: Aligned, rotation: FloatArray) -> dict[str, float]:
+    """For acc and gyro, norm, x, y and z: `r_` (Pearson), `rmse_` and `distance_` (1-Wasserstein, Rubner et al., IJCV 40(2),
+    2000) in m/s² or rad/s, and `gain_`, standard deviation simulated over real. NaN where the sensor was not there."""
+    real, found = turned(pair.real, rotation), {}
     for name, part in SIGNALS.items():
-        pairs = {"norm": (norm(turned[:, part]), norm(simulated[:, part]))}
-        pairs |= {axis: (turned[:, part][:, i], simulated[:, part][:, i]) for i, axis in enumerate(AXES)}
-        for axis, (a, b) in pairs.items():
-            scores[f"r_{name}_{axis}"] = correlation(a, b)
-            scores[f"rmse_{name}_{axis}"] = float(np.sqrt(np.mean((a - b) ** 2)))
-            scores[f"distance_{name}_{axis}"] = float(wasserstein_distance(a, b))
-    return Fidelity(best[1] / rate_hz, rotation, scores, turned, simulated)
+        there = np.isfinite(real[:, part]).all()
+        for axis, a, b in _channels(real[:, part], pair.simulated[:, part]):
+            spread = float(np.std(a))
+            found[f"r_{name}_{axis}"] = correlation(a, b) if there else np.nan
+            found[f"rmse_{name}_{axis}"] = float(np.sqrt(np.mean((a - b) ** 2)))
+            found[f"distance_{name}_{axis}"] = float(wasserstein_distance(a, b)) if there else np.nan
+            found[f"gain_{name}_{axis}"] = float(np.std(b)) / spread if spread > 0 else np.nan
+    return found
+
+
+def spectra(pair: Aligned, frequencies_hz: FloatArray) -> dict[str, tuple[FloatArray, FloatArray]]:
+    """Power spectral density of both norms before the low pass, real and simulated, at given frequencies: Welch's method (IEEE
+    Trans. Audio Electroacoustics 15(2), 1967) with segments of 2 s; (m/s²)²/Hz and (rad/s)²/Hz, NaN above half the rate."""
+    found = {}
+    for name, part in SIGNALS.items():
+        densities = []
+        for samples in (pair.real_raw, pair.simulated_raw):
+            length = min(len(samples), round(_SEGMENT_S * pair.rate_hz))
+            at, density = welch(norm(samples[:, part]), pair.rate_hz, nperseg=length)
+            densities.append(np.interp(frequencies_hz, at, density, right=np.nan))
+        found[name] = (densities[0], densities[1])
+    return found
 
 
 def norm(x: FloatArray) -> FloatArray:
-    """Euclidean norm of every sample."""
-    return np.linalg.norm(x, axis=1)
+    """Euclidean norm of every sample (n, 3)."""
+    length: FloatArray = np.linalg.norm(x, axis=1)
+    return length
 
 
 def overlap(real: FloatArray, simulated: FloatArray, lag: int) -> tuple[FloatArray, FloatArray]:
@@ -84,11 +138,6 @@ def correlation(a: FloatArray, b: FloatArray) -> float:
     return float(a @ b / scale) if scale > 0 else 0.0
 
 
-def mounting_rotation(real: FloatArray, simulated: FloatArray) -> FloatArray:
-    """The rotation (3, 3) that best takes real samples (n, 6) onto simulated ones."""
-    moment = np.zeros((3, 3))
-    for part in SIGNALS.values():
-        spread = max(float(np.mean(norm(simulated[:, part]) ** 2)), 1e-12)
-        moment += simulated[:, part].T @ real[:, part] / spread
-    u, _, vt = np.linalg.svd(moment)
-    return u @ np.diag([1.0, 1.0, np.linalg.det(u @ vt)]) @ vt
+def _channels(real: FloatArray, simulated: FloatArray) -> list[tuple[str, FloatArray, FloatArray]]:
+    axes = [(axis, real[:, i], simulated[:, i]) for i, axis in enumerate(AXES)]
+    return [("norm", norm(real), norm(simulated)), *axes]

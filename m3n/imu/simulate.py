@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,15 @@ from scipy.spatial.transform import Rotation
 from m3n.body.kinematics import ancestors, rest_joints
 from m3n.body.model import Body, load_body
 from m3n.errors import InputError
+from m3n.imu.domain import Wearing
 from m3n.imu.kernel import CHANNELS, sensor_motion
 from m3n.imu.placement import mount
 from m3n.imu.sensor import SensorModel, find_sensor
 from m3n.imu.signals import measured
 from m3n.randomness import generator
 from m3n.schema import JOINT_COUNT, check_placements, check_pose_clip
+
+AS_PLACED: Mapping[str, Wearing] = MappingProxyType({})
 
 
 def simulate(
@@ -65,20 +69,21 @@ def simulate(
 
 
 def simulate_clip(
-    row: dict[str, Any],
+    row: Mapping[str, Any],
     *,
     placements: Sequence[str],
     rate_hz: float,
     cutoff_hz: float | None,
     sensor: str | None,
     seed: int,
+    wearing: Mapping[str, Wearing] = AS_PLACED,
 ) -> dict[str, np.ndarray]:
     """The same for a checked row of `pose_clips`; sensor errors are drawn from (seed, clip_id, placement)."""
     body = load_body(row["body_model"], row["gender"])
     poses = np.asarray(row["poses"]).reshape(row["n_frames"], -1, 3)
     trans = np.asarray(row["trans"]).reshape(row["n_frames"], 3)
-    betas = np.asarray(row["betas"], dtype=float)
-    return _simulate(body, poses, trans, betas, float(row["fps"]), placements, rate_hz, cutoff_hz, sensor, seed, row["clip_id"])
+    betas, fps = np.asarray(row["betas"], dtype=float), float(row["fps"])
+    return _simulate(body, poses, trans, betas, fps, placements, rate_hz, cutoff_hz, sensor, seed, row["clip_id"], wearing)
 
 
 def _simulate(
@@ -93,8 +98,9 @@ def _simulate(
     sensor: str | SensorModel | None,
     seed: int,
     clip_id: str,
+    wearing: Mapping[str, Wearing] = AS_PLACED,
 ) -> dict[str, np.ndarray]:
-    motion = sensor_paths(body, poses, trans, betas, placements)
+    motion = sensor_paths(body, poses, trans, betas, placements, wearing)
     signals = measured(motion, fps=fps, rate_hz=rate_hz, cutoff_hz=cutoff_hz)
     model = find_sensor(sensor)
     samples = {}
@@ -106,9 +112,17 @@ def _simulate(
     return samples
 
 
-def sensor_paths(body: Body, poses: np.ndarray, trans: np.ndarray, betas: np.ndarray, placements: Sequence[str]) -> np.ndarray:
+def sensor_paths(
+    body: Body,
+    poses: np.ndarray,
+    trans: np.ndarray,
+    betas: np.ndarray,
+    placements: Sequence[str],
+    wearing: Mapping[str, Wearing] = AS_PLACED,
+) -> np.ndarray:
     """World position (m) and orientation (quaternion x y z w) of sensors on a body, (frames, placements * 7) float64."""
-    mounts = [mount(body, betas, placement) for placement in placements]
+    worn = [wearing.get(placement, Wearing()) for placement in placements]
+    mounts = [w.mounted(mount(body, betas, placement)) for w, placement in zip(worn, placements, strict=True)]
     joints = list(ancestors(body, [m.joint for m in mounts]))
     place = {joint: i for i, joint in enumerate(joints)}
     rest = rest_joints(body, betas)
@@ -125,4 +139,8 @@ def sensor_paths(body: Body, poses: np.ndarray, trans: np.ndarray, betas: np.nda
         Rotation.from_matrix(np.stack([m.rotation for m in mounts])).as_quat(),
         motion,
     )
+    for i, w in enumerate(worn):
+        if w.slip:
+            columns = slice(CHANNELS * i + 3, CHANNELS * (i + 1))
+            motion[:, columns] = w.slipped(motion[:, columns])
     return motion

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from m3n import report, schema, tables, tracking
-from m3n.config import FinetuneConfig, ModelConfig, WindowsConfig
+from m3n.config import FinetuneConfig, ModelConfig, WindowsConfig, check
 from m3n.errors import InputError
 from m3n.progress import bar
 from m3n.splits import Split, draw_labels, make_split
@@ -38,7 +38,7 @@ def finetune(
     checkpoint or settings that do not fit; then nothing is left in `out`.
     """
     started = time.perf_counter()
-    pretrained = checkpoints.load(checkpoint, "multi3net") if checkpoint else None
+    pretrained = _load(checkpoint) if checkpoint else None
     shape, architecture = _shape(config, pretrained), _architecture(config, pretrained)
     windows = load_windows(recordings, shape, config, pretrained)
     split = make_split(
@@ -90,6 +90,18 @@ def finetune(
         for artifact in (METRICS, "split.json", "confusion.png", tables.MANIFEST):
             run.artifact(staging / artifact)
     return figures
+
+
+def _load(folder: Path) -> checkpoints.Checkpoint:
+    """A pretrained checkpoint whose settings this version understands."""
+    found = checkpoints.load(folder, "multi3net")
+    try:
+        found.architecture = check(ModelConfig, found.architecture).model_dump()
+        found.windows = check(WindowsConfig, found.windows).model_dump()
+        schema.check_placements(found.placements)
+    except InputError as error:
+        raise InputError(f"{folder} was made by another version of m3n, or damaged: {error}") from None
+    return found
 
 
 def load_windows(

@@ -13,7 +13,7 @@ from m3n.cluster.start import connect
 from m3n.config import PretrainConfig
 from m3n.errors import InputError
 from m3n.progress import bar
-from m3n.training.pretrain import Corpus, make_corpus
+from m3n.training.pretrain import Corpus, global_batch, make_corpus
 from m3n.windows import cut_clips
 
 
@@ -31,6 +31,7 @@ def pretrain(
     started = time.perf_counter()
     with tables.staged(out, inputs=[data]) as staging:
         corpus = load_corpus(data, config)
+        global_batch(config.optim.batch_size, len(corpus.train), config.workers)  # known before any worker starts
         data_sha = tables.data_sha256(data)
         history: list[dict[str, float]] = []
         with (

@@ -34,6 +34,7 @@ def simulate_clips(
         "cutoff_hz": cutoff,
         "default_cutoff_hz": config.cutoff_hz if isinstance(config.cutoff_hz, float) else None,
         "sensor": config.sensor,
+        "randomise": config.randomise,
         "seed": config.seed,
     }
     started = time.perf_counter()

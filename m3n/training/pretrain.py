@@ -48,8 +48,8 @@ def make_corpus(windows: ClipWindows, text_nc: np.ndarray, *, val_share: float, 
     """Split windows by subject, fit the normaliser on the training part, and normalise all of them in place."""
     subjects = np.array(windows.subjects)
     names = np.unique(subjects)
-    count = round(val_share * len(names)) if len(names) > 1 else 0
-    held_out = generator(seed, "pretrain", "val").permutation(names)[: max(count, 1 if val_share > 0 and len(names) > 1 else 0)]
+    count = 0 if val_share == 0 else min(max(round(val_share * len(names)), 1), len(names) - 1)
+    held_out = generator(seed, "pretrain", "val").permutation(names)[:count]
     is_val = np.isin(subjects, held_out)[windows.clip]
     train, val = np.flatnonzero(~is_val), np.flatnonzero(is_val)
     normaliser = Normaliser.fit(windows.imu_npt6[train])
@@ -65,7 +65,7 @@ def pretrain(corpus: Corpus, config: PretrainConfig, on_epoch: OnEpoch) -> None:
     `optim.patience` epochs without a better one. Raises InputError where there are fewer windows than workers can share.
     """
     rank, workers = world()
-    batch = _batch_size(config.optim.batch_size, len(corpus.train), workers)
+    batch = global_batch(config.optim.batch_size, len(corpus.train), workers)
     torch.manual_seed(config.seed)
     model = _make_model(corpus, config)
     loss = MultiTaskLoss(config.loss.weights, config.loss.temperature, corpus.windows.placements)
@@ -107,7 +107,8 @@ def pretrain(corpus: Corpus, config: PretrainConfig, on_epoch: OnEpoch) -> None:
             break
 
 
-def _batch_size(wanted: int, windows: int, workers: int) -> int:
+def global_batch(wanted: int, windows: int, workers: int) -> int:
+    """Windows in a batch over all workers, the same number on each; InputError where there are too few to share."""
     batch = min(wanted, windows) // workers * workers
     if batch < 2:
         raise InputError(f"{windows} training windows are too few for batches on {workers} workers")

@@ -167,15 +167,3 @@ def test_last_sample_is_not_later_than_the_last_frame():
     for frames, fps, rate in ((31, 30.0, 60.0), (30, 29.97, 50.0), (7, 120.0, 33.3)):
         samples = m3n.simulate(np.zeros((frames, 24, 3)), np.zeros((frames, 3)), fps=fps, rate_hz=rate)["left_wrist"]
         assert (len(samples) - 1) / rate <= (frames - 1) / fps + 1e-9 < len(samples) / rate
-
-
-def test_sensor_noise_has_the_density_it_was_given_and_is_the_same_for_the_same_seed():
-    from m3n.imu.sensor import SMARTWATCH
-
-    poses, trans = body_motion(Rotation.concatenate([STAND_UP] * 3000), np.zeros((3000, 3)))
-    call = lambda seed, sensor: m3n.simulate(poses, trans, fps=30, rate_hz=100, sensor=sensor, seed=seed)["left_wrist"]  # noqa: E731
-    noise = call(1, "smartwatch") - call(1, "ideal")
-    np.testing.assert_allclose(noise[:, :3].std(0), SMARTWATCH.acc_noise * np.sqrt(50), rtol=0.05)
-    np.testing.assert_allclose(noise[:, 3:].std(0), SMARTWATCH.gyro_noise * np.sqrt(50), rtol=0.05)
-    assert np.array_equal(call(1, "smartwatch"), call(1, "smartwatch"))
-    assert not np.array_equal(call(1, "smartwatch"), call(2, "smartwatch"))

@@ -75,7 +75,7 @@ def poses(corpus, tmp_path_factory) -> Path:
     return folder
 
 
-SETTINGS = ["sensor=smartwatch", "seed=5", "rate_hz=50", "placements=[left_wrist,head]"]
+SETTINGS = ["sensor=bmi160", "seed=5", "rate_hz=50", "placements=[left_wrist,head]"]
 
 
 @pytest.fixture(scope="module")
@@ -97,8 +97,8 @@ def test_a_synthetic_clip_is_the_pose_clip_and_its_samples(poses, simulated):
     posed = np.reshape(row["poses"], (150, 24, 3)), np.reshape(row["trans"], (150, 3))
     ideal = m3n.simulate(*posed, fps=60, betas=row["betas"], placements=["head"], rate_hz=50)["head"]
     error = row["imu_head"].reshape(125, 6) - ideal
-    assert 0 < np.abs(error[:, :3]).max() < 1.0  # the sensor's bias and noise, and nothing else
-    assert 0 < np.abs(error[:, 3:]).max() < 0.2
+    assert 0 < np.median(np.abs(error[:, :3])) < 0.5  # the part's bias and noise, and nothing else [m/s²]
+    assert 0 < np.median(np.abs(error[:, 3:])) < 0.1  # [rad/s]
 
 
 def test_the_number_of_workers_changes_no_byte(poses, simulated, tmp_path):
@@ -106,19 +106,12 @@ def test_the_number_of_workers_changes_no_byte(poses, simulated, tmp_path):
     assert contents(tmp_path / "out") == contents(simulated)
 
 
-def test_the_sharding_changes_no_row(poses, simulated, tmp_path):
-    (tmp_path / "poses").mkdir()
-    tables.write_table(tmp_path / "poses", tables.rows(rows_of(poses)), schema.POSE_CLIPS, rows_per_shard=5)
-    assert main(["simulate", str(tmp_path / "poses"), "--out", str(tmp_path / "out"), *SETTINGS]) == 0
-    assert len(tables.shard_paths(tmp_path / "out")) == 2
-    assert rows_of(tmp_path / "out").equals(rows_of(simulated))
-
-
-def test_a_single_file_is_a_table_too_and_paths_are_the_users_own(poses, simulated, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)  # Ray's workers were started elsewhere
-    shutil.copy(poses / "part-00001.parquet", "clips.parquet")
+def test_the_sharding_changes_no_row_and_paths_are_the_users_own(poses, simulated, tmp_path, monkeypatch):
+    """All clips in a single file, named from a working folder that Ray's workers, started elsewhere, do not share."""
+    monkeypatch.chdir(tmp_path)
+    tables.write_shard(tmp_path / "clips.parquet", rows_of(poses))
     assert main(["simulate", "clips.parquet", "--out", "out", *SETTINGS]) == 0
-    assert rows_of(Path("out")).equals(pq.ParquetFile(simulated / "part-00001.parquet").read().replace_schema_metadata())
+    assert rows_of(Path("out")).equals(rows_of(simulated))
     assert sorted(p.name for p in tmp_path.iterdir()) == ["clips.parquet", "out"]
 
 
@@ -138,31 +131,23 @@ def test_an_interrupted_simulation_goes_on_with_what_is_missing(poses, simulated
     assert not partial.exists()
 
 
-@pytest.mark.parametrize("changed", ["settings", "input"])
-def test_shards_of_other_settings_or_of_another_input_are_not_taken_over(poses, simulated, tmp_path, changed):
-    partial = tmp_path / "out.partial"
-    partial.mkdir()
-    shutil.copytree(poses, tmp_path / "poses")
-    for shard in tables.shard_paths(simulated):
-        shutil.copy(shard, partial / shard.name)
-    settings = [*SETTINGS, "seed=6"] if changed == "settings" else SETTINGS
-    if changed == "input":  # the same clips, each one frame shorter
-        rows = [r | {"n_frames": 149, "poses": r["poses"][:-72], "trans": r["trans"][:-3]} for r in tables.rows(rows_of(poses))]
-        tables.write_table(tmp_path / "poses", rows, schema.POSE_CLIPS, rows_per_shard=3)
-    assert main(["simulate", str(tmp_path / "poses"), "--out", str(tmp_path / "out"), *settings]) == 0
+def test_shards_of_other_settings_are_not_taken_over(poses, simulated, tmp_path):
+    shutil.copytree(simulated, tmp_path / "out.partial")
+    assert main(["simulate", str(poses), "--out", str(tmp_path / "out"), *SETTINGS, "seed=6"]) == 0
     for old, new in zip(tables.rows(rows_of(simulated)), tables.rows(rows_of(tmp_path / "out")), strict=True):
         assert old["clip_id"] == new["clip_id"]
         assert not np.array_equal(old["imu_head"], new["imu_head"])
 
 
-def test_a_few_bad_clips_go_to_quarantine_and_the_rest_is_simulated(poses, simulated, tmp_path):
+def test_a_bad_clip_goes_to_quarantine_and_its_shard_is_made_again(poses, simulated, tmp_path):
+    """The shard of an earlier run is not taken over, because its input has changed; the two others are."""
     rows = list(tables.rows(rows_of(poses)))
     rows[4] = rows[4] | {"fps": 0.0}
     (tmp_path / "poses").mkdir()
     tables.write_table(tmp_path / "poses", rows, schema.POSE_CLIPS, rows_per_shard=3)
+    shutil.copytree(simulated, tmp_path / "out.partial")
     assert main(["simulate", str(tmp_path / "poses"), "--out", str(tmp_path / "out"), "max_rejected=0.2", *SETTINGS]) == 0
-    kept = rows_of(simulated).take([0, 1, 2, 3, 5, 6, 7])
-    assert rows_of(tmp_path / "out").equals(kept)
+    assert rows_of(tmp_path / "out").equals(rows_of(simulated).take([0, 1, 2, 3, 5, 6, 7]))
     reasons = pq.ParquetFile(tmp_path / "out" / "quarantine" / "rejected.parquet").read().to_pylist()
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert [(rows[4]["clip_id"] in r["item"], "fps is 0" in r["reason"]) for r in reasons] == [(True, True)]

@@ -96,7 +96,7 @@ def test_an_unknown_strategy_is_named_with_the_nearest():
         learning_shares(["x"], "al")
 
 
-def test_two_gestures_are_learnt_and_the_seed_decides_every_bit(windows, one_thread):
+def test_two_gestures_are_learnt_and_the_seed_decides_every_bit(windows):
     models, normaliser = [], Normaliser.fit(windows.imu_npt6)
     for _ in range(2):
         models.append(classifier())

@@ -140,6 +140,17 @@ def test_the_order_of_samples_and_of_channels_matters(encoder):
 
 
 @encoders
+def test_convolutions_run_over_time_with_the_channels_as_channels(encoder):
+    model, x, seen = network(encoder, WRISTS[1:]), batch(2, p=1), {}
+    for name, stem in (("imu", model.imu.encoders[0].stem), ("pose", model.pose.stem)):
+        stem.register_forward_pre_hook(lambda module, inputs, name=name: seen.update({name: inputs[0]}))
+    model(x)
+    assert torch.equal(seen["imu"][:, 4, 30], x["imu_bpt6"][:, 0, 30, 4])
+    assert torch.equal(seen["imu"], x["imu_bpt6"][:, 0].permute(0, 2, 1))
+    assert torch.equal(seen["pose"], x["pose_bfd"].permute(0, 2, 1))
+
+
+@encoders
 def test_every_parameter_of_an_encoder_learns(encoder):
     model = tower(encoder)
     model(noise(4, 2, 100, 6)).pow(2).sum().backward()

@@ -1,0 +1,102 @@
+"""What differs from person to person and from day to day: how a sensor is worn, the body, the tempo, the part inside.
+
+A simulator that always straps the same watch to the same body in the same way teaches a network that body and that strap. One
+call draws another world for every clip, from (seed, clip_id) alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from m3n.body.model import FloatArray
+from m3n.imu.placement import Mount
+from m3n.imu.sensor import SENSORS
+from m3n.randomness import generator
+
+
+@dataclass(frozen=True)
+class Wearing:
+    """How one sensor sits, other than as its placement says."""
+
+    turn: float = 0.0  # rad: the strap turned about the bone, sensor and skin point together
+    tilt: tuple[float, float, float] = (0.0, 0.0, 0.0)  # rad, axis-angle in the sensor frame: the sensor tilted on the skin
+    distance_m: float = 0.0  # moved along the bone, away from its far end
+    slip: float = 0.0  # rad: how far the strap turns further in the course of the clip
+
+    def mounted(self, ideal: Mount) -> Mount:
+        """The placement's mount, changed by turn, distance and tilt."""
+        along = ideal.rotation[:, 0]
+        turn = Rotation.from_rotvec(self.turn * along).as_matrix()
+        offset = turn @ ideal.offset - self.distance_m * along
+        return replace(ideal, offset=offset, rotation=turn @ ideal.rotation @ Rotation.from_rotvec(self.tilt).as_matrix())
+
+    def slipped(self, quaternions: FloatArray) -> FloatArray:
+        """Orientations (frames, 4) xyzw of a sensor whose strap slips: it eases in and out, so that the rate stays finite."""
+        share = np.linspace(0.0, 1.0, len(quaternions))
+        half = 0.5 * self.slip * share**3 * (10 - 15 * share + 6 * share**2)
+        x, y, z, w = quaternions.T
+        sine, cosine = np.sin(half), np.cos(half)  # q times a turn about the sensor's own x axis
+        return np.stack([x * cosine + w * sine, y * cosine + z * sine, z * cosine - y * sine, w * cosine - x * sine], axis=1)
+
+
+@dataclass(frozen=True)
+class Domain:
+    """One world: what is drawn for one clip."""
+
+    betas: FloatArray = field(default_factory=lambda: np.zeros(0))  # added to the clip's own shape coefficients
+    tempo: float = 1.0  # times the clip's own frame rate
+    sensor: str = "ideal"
+    wearing: dict[str, Wearing] = field(default_factory=dict)  # by placement; as the placement says where none is named
+    swapped: bool = False  # left worn as right and right as left
+
+    def of_clip(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """A row of `pose_clips` in this world: another shape and tempo."""
+        betas = np.zeros(max(len(row["betas"]), len(self.betas)))
+        betas[: len(row["betas"])] += row["betas"]
+        betas[: len(self.betas)] += self.betas
+        return {**row, "fps": float(row["fps"]) * self.tempo, "betas": betas}
+
+    def of_samples(self, samples: dict[str, FloatArray]) -> dict[str, FloatArray]:
+        """Simulated samples by placement, left and right exchanged where they were worn so."""
+        return {_other_side(p, samples): values for p, values in samples.items()} if self.swapped else samples
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How far worlds lie apart; standard deviations, unless they say otherwise."""
+
+    betas: float = 0.7
+    tempo: float = 0.15  # of the logarithm
+    turn: float = 0.35  # rad
+    tilt: float = 0.1  # rad
+    distance_m: float = 0.02  # half-normal: a watch sits above the wrist, never on the hand
+    slip: float = 0.1  # rad
+    swap: float = 0.02  # chance
+    sensors: tuple[str, ...] = tuple(name for name in SENSORS if name != "ideal")
+
+
+def _other_side(placement: str, known: Container[str]) -> str:
+    side, _, part = placement.partition("_")
+    other = {"left": f"right_{part}", "right": f"left_{part}"}.get(side, placement)
+    return other if other in known else placement
+
+
+def draw_domain(seed: int, clip_id: str, placements: Sequence[str], spread: Spread = Spread()) -> Domain:
+    """The world of one clip, the same for the same seed and clip whatever else is simulated."""
+    rng = generator(seed, clip_id, "domain")
+    betas, tempo = spread.betas * rng.standard_normal(10), float(np.exp(spread.tempo * rng.standard_normal()))
+    sensor, swapped = spread.sensors[rng.integers(len(spread.sensors))], bool(rng.random() < spread.swap)
+    wearing = {}
+    for placement in placements:
+        own = generator(seed, clip_id, "wearing", placement)
+        turn, slip, distance = own.standard_normal(3) * [spread.turn, spread.slip, spread.distance_m]
+        tilt = spread.tilt * own.standard_normal(3)
+        wearing[placement] = Wearing(
+            float(turn), (float(tilt[0]), float(tilt[1]), float(tilt[2])), abs(float(distance)), float(slip)
+        )
+    return Domain(betas, tempo, sensor, wearing, swapped)
