@@ -25,7 +25,7 @@ SOURCES: dict[str, tuple[str, float | None]] = {
     "joints": ("3-D joints of any skeleton with SMPL, Kinect, MediaPipe or BVH names: npz file, or a folder of them", 6.0),
     "bvh": ("BVH motion capture file, or a folder of them", None),
     "bandai_namco": ("Bandai Namco Research Motion Dataset zip: studio motion capture", None),
-    "msr_action3d": ("MSR Action3D zip: skeletons of a depth camera", 2.0),
+    "msr_action3d": ("MSR Action3D zip: skeletons of a depth camera", 5.0),
     "smplx_npz": ("SMPL-X npz with How2Sign's keys, camera frame: a file per clip, or a folder of them", 6.0),
     "wham": ("WHAM's wham_output.pkl (video pose estimator)", 6.0),
     "gvhmr": ("GVHMR's hmr4d_results.pt (video pose estimator)", 6.0),

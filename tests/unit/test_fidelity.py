@@ -27,7 +27,9 @@ def movement(seconds: float = 6.0, seed: int = 0) -> np.ndarray:
     rng = np.random.default_rng(seed)
     time = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
     waves = [a * np.sin(2 * np.pi * f * time + p) for a, f, p in rng.uniform([1, 0.3, 0], [3, 3, 6], (18, 3))]
-    return np.reshape(waves, (6, 3, -1)).sum(1).T + [0, 0, schema.GRAVITY, 0, 0, 0]
+    samples: np.ndarray = np.reshape(waves, (6, 3, -1)).sum(1).T
+    samples[:, 2] += schema.GRAVITY
+    return samples
 
 
 def test_a_known_lag_and_mounting_are_found() -> None:
@@ -156,7 +158,7 @@ def test_a_sensor_nearer_to_the_hand_is_compared_where_it_sat(recorded: tuple[Pa
         arguments = ["report", "fidelity", str(poses), str(recordings), "--out", str(tmp_path / "r"), "--json", str(file)]
         assert main([*arguments, f"along_m={along}"]) == 0
         found[along] = json.loads(file.read_text())["median_rmse_acc_norm"]
-    assert found[0.0] < 0.01 < found[0.1]
+    assert found[0.1] > 5 * found[0.0]
 
 
 def test_tables_without_a_common_id_are_refused_and_leave_nothing(

@@ -9,6 +9,7 @@ from scipy.spatial.transform import Rotation
 from m3n.body.fit import FitResult, fit_joints
 from m3n.body.kinematics import joint_transforms
 from m3n.body.model import SMPL_JOINTS, load_body
+from m3n.body.steady_arms import steady_arms
 from m3n.errors import InputError
 
 KINECT = [name for name in SMPL_JOINTS if not name.startswith("spine") and "collar" not in name]
@@ -136,3 +137,74 @@ def test_too_few_joints_and_wrong_shapes_are_named() -> None:
         fit_joints(np.ones((5, 3)), names)
     with pytest.raises(InputError, match="too few are left"):
         fit_joints(np.zeros((5, len(KINECT), 3)), KINECT)
+
+
+def test_a_body_of_another_shape_comes_back_from_all_its_joints() -> None:
+    poses, trans = motion()
+    spine = [INDEX[name] for name in ("spine1", "spine2", "spine3", "neck", "left_collar", "right_collar")]
+    poses[:, spine] += 0.15 * np.sin(np.arange(FRAMES) / 20 + np.arange(6)[:, None]).T[:, :, None]
+    body, betas = load_body("smpl"), np.array([0.8, 0.5, -0.5, 0.3, 0, 0, 0, 0, 0, 0])
+    given = joint_transforms(body, poses, trans, betas)[1]
+    fit = fit_joints(given, SMPL_JOINTS, smooth_frames=0)
+    found = joint_transforms(body, fit.poses, fit.trans, fit.betas)[1]
+    assert np.linalg.norm(found - given, axis=-1).mean() < 0.005
+    assert fit.mean_joint_error_m == pytest.approx(np.linalg.norm(found - given, axis=-1).mean(), abs=1e-4)
+
+
+def test_joints_defined_elsewhere_count_once_calibrated() -> None:
+    poses, trans = motion()
+    rotations, given = joint_transforms(load_body("smpl"), poses, trans)
+    moved = given.copy()
+    moved[:, INDEX["pelvis"]] += (
+        0.08 * rotations[:, INDEX["pelvis"], :, 1]
+    )  # a hip centre 8 cm above SMPL's, as a Kinect has it
+    moved[:, INDEX["head"]] += 0.05 * rotations[:, INDEX["neck"], :, 2]
+    names = [INDEX[name] for name in KINECT]
+    plain, shifted = (fit_joints(joints[:, names], KINECT, smooth_frames=0) for joints in (given, moved))
+    assert shifted.mean_joint_error_m > plain.mean_joint_error_m + 0.004
+    assert shifted.calibrated_joint_error_m < plain.calibrated_joint_error_m + 0.002
+
+
+def test_arms_of_constant_length_are_left_as_they_are() -> None:
+    poses, trans = motion()
+    given = dict(zip(KINECT, np.moveaxis(positions(poses, trans, KINECT), 1, 0), strict=True))
+    steady = steady_arms(given)
+    for name, points in given.items():
+        np.testing.assert_allclose(steady[name], points, atol=1e-6, err_msg=name)
+
+
+def test_noisy_arms_get_constant_lengths_and_a_better_wrist() -> None:
+    poses, trans = motion(400)
+    truth = dict(zip(KINECT, np.moveaxis(positions(poses, trans, KINECT), 1, 0), strict=True))
+    rng = np.random.default_rng(1)
+    spread = {"elbow": 0.03, "wrist": 0.015, "hand": 0.015}
+    noisy = {
+        name: points + spread.get(name.split("_")[-1], 0.0) * rng.normal(size=points.shape) for name, points in truth.items()
+    }
+    steady = steady_arms(noisy)
+    for side in ("left", "right"):
+        shoulder, elbow, wrist = (steady[f"{side}_{name}"] for name in ("shoulder", "elbow", "wrist"))
+        for bone in (elbow - shoulder, wrist - elbow):
+            assert np.ptp(np.linalg.norm(bone, axis=-1)) < 1e-9
+        before, after = (np.linalg.norm(j[f"{side}_wrist"] - truth[f"{side}_wrist"], axis=-1).mean() for j in (noisy, steady))
+        assert after < before
+        before, after = (np.linalg.norm(j[f"{side}_elbow"] - truth[f"{side}_elbow"], axis=-1).mean() for j in (noisy, steady))
+        assert after < before
+
+
+def test_two_frames_are_enough_and_stay_finite() -> None:
+    poses, trans = motion(2)
+    fit = fit_joints(positions(poses, trans, KINECT), KINECT)
+    assert fit.poses.shape == (2, 24, 3)
+    assert np.isfinite(fit.poses).all()
+    assert np.isfinite([fit.mean_joint_error_m, fit.calibrated_joint_error_m]).all()
+
+
+def test_an_arm_folded_flat_or_of_no_length_stays_finite() -> None:
+    poses, trans = motion()
+    given = positions(poses, trans, KINECT)
+    given[:40, KINECT.index("right_wrist")] = given[:40, KINECT.index("right_shoulder")]
+    given[40:, KINECT.index("left_wrist")] = given[40:, KINECT.index("left_elbow")]
+    fit = fit_joints(given, KINECT)
+    assert np.isfinite(fit.poses).all()
+    assert np.isfinite(fit.trans).all()
