@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -230,6 +230,7 @@ def staged(out: Path, *, resume: bool = False, inputs: Sequence[Path] = ()) -> I
     staging = out.with_name(f"{out.name}.partial")
     if not resume:
         shutil.rmtree(staging, ignore_errors=True)
+    found_parent = staging.parent.exists()
     try:
         staging.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -239,6 +240,9 @@ def staged(out: Path, *, resume: bool = False, inputs: Sequence[Path] = ()) -> I
     except BaseException as error:
         if isinstance(error, InputError) or not resume:
             shutil.rmtree(staging, ignore_errors=True)
+            if not found_parent:
+                with suppress(OSError):  # something else may have been put there meanwhile
+                    staging.parent.rmdir()
         raise
     replaced = out.with_name(f"{out.name}.replaced")
     if out.exists():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -35,23 +36,22 @@ def ingest(source: str, path: Path | None, out: Path, options: Options | None = 
         raise InputError(f"{source} reads a file or folder: name it, as in `m3n ingest {source} PATH --out {out}`")
     figures: dict[str, Any] = {}
     inputs = {} if path is None else {path.name: tables.file_sha256(path)}
-    with tables.staged(out, inputs=[path] if path else []) as staging:
+    limits: Any = options
+    with ExitStack() as stack:  # the tables appear together, and what else lies in `out` is not touched
         for kind, reader in readers.items():
+            staging = stack.enter_context(tables.staged(out / kind, inputs=[path] if path else []))
             rejected: list[Rejected] = []
-            (staging / kind).mkdir()
             totals = {"rows": 0, "seconds": 0.0}
             rows = _checked(reader(path, options), kind, rejected, totals)
-            limits: Any = options
             columns = schema.POSE_CLIPS if kind == "poses" else schema.imu_recordings()
-            tables.write_table(staging / kind, rows, columns, limits.rows_per_shard)
+            tables.write_table(staging, rows, columns, limits.rows_per_shard)
             tables.judge_rejected(rejected, int(totals["rows"]), limits.max_rejected, f"{path or source}")
-            tables.write_quarantine(staging / kind, rejected)
+            tables.write_quarantine(staging, rejected)
             tables.write_manifest(
-                staging / kind, table=KINDS[kind][0], totals=totals, inputs=inputs,
+                staging, table=KINDS[kind][0], totals=totals, inputs=inputs,
                 config={"source": source, **options.model_dump(mode="json")}, rejected=rejected,
             )  # fmt: skip
             figures |= {kind: totals["rows"], f"{kind}_seconds": totals["seconds"], f"{kind}_rejected": len(rejected)}
-        tables.write_manifest(staging, table="folder", totals=figures, inputs=inputs, config={"source": source})
     return figures
 
 

@@ -91,7 +91,7 @@ def tune(
     tables.shard_paths(data)
     results: list[dict[str, Any]] = []
     with (
-        tables.staged(out) as staging,
+        tables.staged(out, inputs=[data, recordings]) as staging,
         tracking.track("tune", out.name, config, out=staging, data_sha=tables.data_sha256(data)) as run,
         tempfile.TemporaryDirectory(dir=staging, prefix=".tune-") as storage,
         bar("tune", config.trials) as advance,

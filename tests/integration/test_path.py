@@ -365,3 +365,13 @@ def test_a_later_result_replaces_the_earlier_one_whole(recordings, tmp_path):
     assert json.loads((tmp_path / "out" / "split.json").read_text())["test"] == ["Anna"]
     assert not (tmp_path / "out" / "left-over").exists()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "recordings"]
+
+
+def test_ingesting_again_keeps_what_lies_beside_the_tables(tmp_path):
+    out = tmp_path / "data"
+    for clips in (2, 3):
+        assert main(["ingest", "choreography", "--out", str(out), f"clips={clips}"]) == 0
+        (out / "synthetic").mkdir(exist_ok=True)
+        (out / "synthetic" / "mine").touch()
+    assert (out / "synthetic" / "mine").exists()
+    assert sum(pq.read_metadata(shard).num_rows for shard in (out / "poses").glob("*.parquet")) == 3
