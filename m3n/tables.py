@@ -223,8 +223,9 @@ def staged(out: Path, *, resume: bool = False, inputs: Sequence[Path] = ()) -> I
     for role, kept in (("working folder", Path.cwd()), *(("input", path) for path in inputs)):
         if out.resolve() in (kept.resolve(), *kept.resolve().parents):
             raise InputError(f"{out} holds the {role} {kept}, and would be replaced by the result: choose another --out")
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out} is a file: --out expects a folder")
+    for folder in (out, *out.parents):
+        if folder.is_file():
+            raise InputError(f"{folder} is a file: --out expects a folder")
     if out.is_dir() and any(out.iterdir()) and not (out / MANIFEST).exists():
         raise InputError(f"{out} exists and was not made by m3n: choose another --out, or remove it")
     staging = out.with_name(f"{out.name}.partial")

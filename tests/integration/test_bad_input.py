@@ -230,8 +230,9 @@ def test_an_earlier_result_survives_bad_input(refused, tmp_path, poses, recordin
 
 @pytest.mark.parametrize("command", ["ingest", "simulate", "pretrain", "finetune"])
 def test_a_folder_that_m3n_did_not_make_is_not_touched(refused, tmp_path, command, request):
-    (tmp_path / "thesis").mkdir()
-    (tmp_path / "thesis" / "chapter.tex").write_text("years of work")
+    replaced = tmp_path / "thesis" / "poses" if command == "ingest" else tmp_path / "thesis"  # what the command would write
+    replaced.mkdir(parents=True)
+    (replaced / "chapter.tex").write_text("years of work")
     (tmp_path / "file").write_text("x")
     table = {"simulate": "poses", "pretrain": "synthetic", "finetune": "recordings"}.get(command)
     given = request.getfixturevalue(table)() if table else "choreography"
