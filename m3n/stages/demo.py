@@ -21,7 +21,7 @@ from m3n.tracking import tracking_uri
 from m3n.windows import resample
 
 LABELLED = {"1": ["train_subjects=1"], "2": ["train_subjects=2"], "all": []}  # subjects with labels -> settings
-FOLDS = (0, 1, 2)
+FOLDS = (0, 1)
 METHODS: dict[str, Callable[[Path], list[str]]] = {
     "from scratch": lambda checkpoint: [],
     "pretrained, frozen": lambda checkpoint: ["--checkpoint", str(checkpoint), "freeze=all"],
