@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from m3n.errors import InputError, nearest
 from m3n.schema import check_placements
@@ -24,6 +24,14 @@ Weight = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+def _known(placements: list[str]) -> list[str]:
+    check_placements(placements)
+    return placements
+
+
+Placements = Annotated[list[str], AfterValidator(_known)]
 
 
 class Options(BaseModel):
@@ -42,7 +50,7 @@ class IngestConfig(Options):
 class SimulateConfig(Options):
     """Virtual IMUs over pose clips."""
 
-    placements: list[str] = Field(["left_wrist", "right_wrist"], description="sensor placements to simulate")
+    placements: Placements = Field(["left_wrist", "right_wrist"], description="sensor placements to simulate")
     rate_hz: Positive = Field(60.0, description="sampling rate of the virtual sensors [Hz]")
     cutoff_hz: Positive | Literal["source", "none"] = Field(
         "source", description="cut-off of the zero-lag low pass over the motion [Hz]; 'source': the pose source's own; 'none'"
@@ -54,12 +62,6 @@ class SimulateConfig(Options):
     seed: int = Field(0, ge=0, description="seed of the sensor errors")
     workers: Count = Field(2, description="simulating processes")
     max_rejected: Share = Field(0.05, description="largest share of clips that may go to quarantine before simulate fails")
-
-    @field_validator("placements")
-    @classmethod
-    def _known_placements(cls, value: list[str]) -> list[str]:
-        check_placements(value)
-        return value
 
 
 class WindowsConfig(Options):
@@ -188,7 +190,7 @@ class FinetuneConfig(Options):
     test_subjects: list[str] | None = Field(None, description="held-out subjects; null: those of `fold`")
     folds: Annotated[int, Field(ge=2)] = Field(5, description="subject folds, where test_subjects is null")
     fold: Annotated[int, Field(ge=0)] = Field(0, description="which fold is held out")
-    placements: list[str] | None = Field(None, description="placements to use; null: all that the recordings have")
+    placements: Placements | None = Field(None, description="placements to use; null: all that the recordings have")
     windows: WindowsConfig | None = Field(None, description="null: the checkpoint's; from scratch: the defaults")
     model: ModelConfig | None = Field(None, description="architecture; null: the checkpoint's; from scratch: the defaults")
     augment: AugmentConfig = AugmentConfig(turn_rad=0.3, mask=0.0, drop=0.0)
@@ -200,13 +202,6 @@ class FinetuneConfig(Options):
     weight_decay: Weight = Field(0.01, description="decoupled weight decay")
     label_smoothing: Share = Field(0.1, description="label smoothing of the cross entropy")
     seed: int = Field(0, ge=0, description="seed of weights, order, augmentation and label draw")
-
-    @field_validator("placements")
-    @classmethod
-    def _known_placements(cls, value: list[str] | None) -> list[str] | None:
-        if value is not None:
-            check_placements(value)
-        return value
 
     @field_validator("train_subjects", "val_subjects", "test_subjects", mode="before")
     @classmethod
@@ -240,7 +235,7 @@ class TuneConfig(Options):
 class FidelityConfig(Options):
     """Simulated sensors against real ones that recorded the same movements."""
 
-    placements: list[str] | None = Field(None, description="placements to compare; null: all that were worn")
+    placements: Placements | None = Field(None, description="placements to compare; null: all that were worn")
     cutoff_hz: Positive = Field(6.0, description="zero-lag low pass over both signals before they are compared [Hz]")
     max_lag_s: Weight = Field(0.25, description="largest lag between the two clocks, either way [s]")
     mounting: Literal["recording", "subject", "none"] = Field(
@@ -255,13 +250,6 @@ class FidelityConfig(Options):
         le=0.5,
         description="how much further along its x axis (towards the hand) than m3n's the real sensor sat [m]",
     )
-
-    @field_validator("placements")
-    @classmethod
-    def _known_placements(cls, value: list[str] | None) -> list[str] | None:
-        if value is not None:
-            check_placements(value)
-        return value
 
 
 STAGES: dict[str, type[Options]] = {

@@ -70,9 +70,7 @@ def load_corpus(data: Path, config: PretrainConfig) -> Corpus:
     placements = schema.validate_synthetic_clips(tables.read_schema(shards[0]), str(shards[0]))
     windows = cut_clips(_rows(shards, placements, set(config.exclude_subjects)), config.windows, placements)
     vectors = text.embed(windows.texts or [""], config.text_model)
-    return make_corpus(
-        windows, vectors[: len(windows.texts)] if windows.texts else vectors[:0], val_share=config.val_share, seed=config.seed
-    )
+    return make_corpus(windows, vectors[: len(windows.texts)], val_share=config.val_share, seed=config.seed)
 
 
 def _rows(shards: list[Path], placements: tuple[str, ...], excluded: set[str]) -> Iterator[dict[str, Any]]:
