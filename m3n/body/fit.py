@@ -4,8 +4,9 @@ Depth cameras, BVH players and video pose estimators give joint positions; the s
 fix a bone's swing but not its twist, so twist comes from anatomy: elbows and knees are hinges, and the plane of upper and
 lower bone holds the hinge's axis at a right angle. A limb that is nearly straight has no such plane; there the twist is
 carried over from neighbouring frames, in a frame transported along the limb's own path (Bishop, Am. Math. Monthly 82(3), 1975),
-which neither jumps nor has poles. Forearm twist (pronation) is not visible in joint positions at all and stays neutral, the
-hand half-way between palm up and palm down.
+which neither jumps nor has poles. Forearm twist (pronation) is read off the knuckles of index and little finger where they are
+given: the sensor's end of the forearm turns with the hand. Without them it is not visible in joint positions and stays neutral,
+the hand half-way between palm up and palm down.
 
 Joints in metres, in a right-handed world with z up; names are SMPL's (`m3n.body.model.SMPL_JOINTS`).
 """
@@ -28,6 +29,9 @@ from m3n.errors import InputError
 
 REQUIRED = ("left_hip", "right_hip", "left_shoulder", "right_shoulder")
 ARM = ("elbow", "wrist")
+KNUCKLES = tuple(f"{side}_{finger}1" for side in ("left", "right") for finger in ("index", "pinky"))  # SMPL-H's names
+FITTED = (*SMPL_JOINTS, *KNUCKLES)
+_THUMB_SIDE = np.array([0.0, 0.0, 1.0])  # from little finger to index, in the rest pose: palms down, thumbs forward
 LEAST_SEEN = 0.2  # share of frames in which a joint must have been seen to be used
 
 _PARENTS = np.array(SMPL_PARENTS)
@@ -57,7 +61,7 @@ def fit_joints(joints: ArrayLike, names: Sequence[str], body: Body | None = None
     """SMPL poses whose joints follow `joints` (F, K, 3), metres, z up.
 
     `names` (K,) are SMPL joint names: both hips, both shoulders, and elbow and wrist of at least one arm are needed; neck,
-    head, hands, knees, ankles, feet, pelvis, collars, spine1 and spine3 are used where they are given. Positions that are not
+    head, hands, knees, ankles, feet, pelvis, collars, spine1, spine3 and `KNUCKLES` are used where they are given. Positions that are not
     finite or exactly zero count as not seen and are interpolated in time. `smooth_frames` is the standard deviation, in
     frames, of a Gaussian over the positions; 0 leaves them as they are. `body` (24 joints) is the neutral SMPL body or its
     stand-in where None.
@@ -77,7 +81,7 @@ def fit_joints(joints: ArrayLike, names: Sequence[str], body: Body | None = None
     poses, places = chained(np.stack([world[name] for name in SMPL_JOINTS]), _PARENTS, steps)
     placed = dict(zip(SMPL_JOINTS, np.moveaxis(places + rest["pelvis"], 1, 0), strict=True))
     trans = np.mean([seen[name] - placed[name] for name in REQUIRED], axis=0)  # other skeletons' pelvis is not SMPL's
-    missed = {name: points - placed[name] - trans for name, points in given.items()}
+    missed = {name: points - placed[name] - trans for name, points in given.items() if name in placed}
     error = np.mean([np.linalg.norm(miss, axis=-1).mean() for miss in missed.values()])
     calibrated = np.mean([_spread(miss, world[_carrier(name)]) for name, miss in missed.items()])
     return FitResult(
@@ -108,9 +112,9 @@ def _checked(joints: ArrayLike, names: Sequence[str]) -> FloatArray:
         raise InputError(f"joints have shape {points.shape}, expected (frames, {len(names)}, 3) for {len(names)} joint names")
     if len(points) < 2:
         raise InputError(f"joints have {len(points)} frame, expected at least 2")
-    unknown = [name for name in names if name not in SMPL_JOINTS]
+    unknown = [name for name in names if name not in FITTED]
     if unknown or len(set(names)) != len(names):
-        raise InputError(f"joint names {', '.join(unknown) or 'repeat'}: expected SMPL's, each once: {', '.join(SMPL_JOINTS)}")
+        raise InputError(f"joint names {', '.join(unknown) or 'repeat'}: expected SMPL's, each once: {', '.join(FITTED)}")
     _require(names, "too few joints for a body")
     return points
 
@@ -172,6 +176,9 @@ def _global_rotations(seen: Mapping[str, FloatArray], rest: Mapping[str, FloatAr
                 first, second = bone(upper, middle), bone(middle, lower)
                 world[upper] = _hinged(parent, first, second[0], np.array(hinge), prior, one_way)
                 world[middle] = swing(world[upper], *second)
+                if lower == wrist and f"{side}_index1" in seen and f"{side}_pinky1" in seen:
+                    thumb_side = seen[f"{side}_index1"] - seen[f"{side}_pinky1"]
+                    world[middle] = two_vector_rotation(second, (thumb_side, _THUMB_SIDE))
             else:
                 world[upper] = swing(parent, *bone(upper, middle)) if middle in seen else parent
                 world[middle] = world[upper]

@@ -18,7 +18,7 @@ from scipy.signal import welch
 from scipy.stats import wasserstein_distance
 
 from m3n.body.model import FloatArray
-from m3n.imu.signals import low_pass
+from m3n.imu.smoothing import low_pass
 
 SIGNALS = {"acc": slice(0, 3), "gyro": slice(3, 6)}
 AXES = ("x", "y", "z")

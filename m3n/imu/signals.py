@@ -9,11 +9,11 @@ motion is upsampled before it is differentiated, and no sample sees a one-sided 
 from __future__ import annotations
 
 import numpy as np
-from scipy.signal import butter, sosfiltfilt
 from scipy.spatial.transform import Rotation
 
 from m3n.body.model import FloatArray
 from m3n.imu.kernel import CHANNELS, measure
+from m3n.imu.smoothing import low_pass
 from m3n.imu.spline import coefficients
 
 
@@ -51,16 +51,3 @@ def continuous_quaternions(rotations: FloatArray) -> FloatArray:
     flips = np.where(np.sum(q[1:] * q[:-1], axis=-1, keepdims=True) < 0, -1.0, 1.0)
     q[1:] *= np.cumprod(flips, axis=0)
     return q
-
-
-def low_pass(values: FloatArray, cutoff_hz: float, fps: float) -> FloatArray:
-    """Zero-lag second-order Butterworth low pass over axis 0, run forwards and backwards.
-
-    The cut-off is where the two passes together have -3 dB (Winter, Biomechanics and Motor Control of Human Movement, 2009,
-    ch. 3). A cut-off at or above half the frame rate changes nothing.
-    """
-    single = cutoff_hz / (np.sqrt(2) - 1) ** 0.25
-    if single >= fps / 2:
-        return values
-    sections = butter(2, single, fs=fps, output="sos")
-    return sosfiltfilt(sections, values, axis=0, padlen=min(len(values) - 1, int(3 * fps / cutoff_hz)))

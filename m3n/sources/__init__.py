@@ -16,22 +16,22 @@ from types import ModuleType
 
 from m3n.errors import InputError, nearest
 
-# name -> (what `m3n ingest --help` says, low-pass cut-off in Hz that its poses need before they are differentiated twice)
-SOURCES: dict[str, tuple[str, float | None]] = {
-    "choreography": ("pose clips of arm movements authored by formula (no file needed)", None),
+# name -> (what `m3n ingest --help` says, kind of its poses: `m3n.imu.smoothing.KINDS` has the low pass that each kind needs)
+SOURCES: dict[str, tuple[str, str | None]] = {
+    "choreography": ("pose clips of arm movements authored by formula (no file needed)", "formula"),
     "seglearn_watch": ("smart-watch recordings of seven shoulder exercises, from the package seglearn (no file needed)", None),
-    "utd_mhad": ("UTD-MHAD zip: Kinect skeletons and the wearable IMU", 2.0),
-    "amass": ("AMASS npz file, or a folder of them", None),
-    "joints": ("3-D joints of any skeleton with SMPL, Kinect, MediaPipe or BVH names: npz file, or a folder of them", 6.0),
-    "bvh": ("BVH motion capture file, or a folder of them", None),
-    "bandai_namco": ("Bandai Namco Research Motion Dataset zip: studio motion capture", None),
-    "msr_action3d": ("MSR Action3D zip: skeletons of a depth camera", 5.0),
-    "smplx_npz": ("SMPL-X npz with How2Sign's keys, camera frame: a file per clip, or a folder of them", 6.0),
-    "wham": ("WHAM's wham_output.pkl (video pose estimator)", 6.0),
-    "gvhmr": ("GVHMR's hmr4d_results.pt (video pose estimator)", 6.0),
-    "hmr4d": ("4DHumans' / PHALP's pickle (video pose estimator)", 6.0),
-    "romp": ("ROMP's or BEV's video_results.npz, or a folder of npz per image (video pose estimator)", 6.0),
-    "glamr": ("GLAMR's pickle (video pose estimator)", 6.0),
+    "utd_mhad": ("UTD-MHAD zip: Kinect skeletons and the wearable IMU", "depth_camera"),
+    "amass": ("AMASS npz file, or a folder of them", "optical"),
+    "joints": ("3-D joints of any skeleton with SMPL, Kinect, MediaPipe or BVH names: npz file, or a folder of them", "video"),
+    "bvh": ("BVH motion capture file, or a folder of them", "optical"),
+    "bandai_namco": ("Bandai Namco Research Motion Dataset zip: studio motion capture", "optical"),
+    "msr_action3d": ("MSR Action3D zip: skeletons of a depth camera", "depth_camera"),
+    "smplx_npz": ("SMPL-X npz with How2Sign's keys, camera frame: a file per clip, or a folder of them", "video"),
+    "wham": ("WHAM's wham_output.pkl (video pose estimator)", "video"),
+    "gvhmr": ("GVHMR's hmr4d_results.pt (video pose estimator)", "video"),
+    "hmr4d": ("4DHumans' / PHALP's pickle (video pose estimator)", "video"),
+    "romp": ("ROMP's or BEV's video_results.npz, or a folder of npz per image (video pose estimator)", "video"),
+    "glamr": ("GLAMR's pickle (video pose estimator)", "video"),
 }
 
 
@@ -42,6 +42,6 @@ def load(name: str) -> ModuleType:
     return importlib.import_module(f"m3n.sources.{name}")
 
 
-def pose_cutoff_hz(source: str) -> float | None:
-    """Default cut-off (Hz) of the zero-lag low pass for poses of this source; None leaves them as they are."""
+def pose_kind(source: str) -> str | None:
+    """Kind of the poses of a source; None for recordings and for names that are not in the registry."""
     return SOURCES[source][1] if source in SOURCES else None

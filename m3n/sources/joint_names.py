@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from m3n.body.model import SMPL_JOINTS
+from m3n.body.fit import FITTED
 from m3n.errors import InputError
 
 FloatArray = NDArray[np.float64]
@@ -36,6 +36,8 @@ _JOINTS_SIDE: _Names = {
     "elbow": [("elbow",)],
     "wrist": [("wrist",)],
     "hand": [("hand",), ("index", "pinky"), ("indexfinger", "pinkyfinger")],
+    "index1": [("index",), ("indexfinger",), ("index1",)],
+    "pinky1": [("pinky",), ("pinkyfinger",), ("pinky1",)],
     "hip": [("hip",)],
     "knee": [("knee",)],
     "ankle": [("ankle",)],
@@ -62,7 +64,7 @@ _PACKAGING = {"mixamorig", "bip", "bip01", "bip001", "biped", "character", "char
 
 
 def smpl_joints(joints: FloatArray, names: Sequence[str], where: str) -> tuple[FloatArray, list[str]]:
-    """Joints (F, J, 3) of any skeleton -> those that SMPL has (F, K, 3), and their SMPL names (K,).
+    """Joints (F, J, 3) of any skeleton -> those that the body fit knows (F, K, 3), and their SMPL names (K,).
 
     Raises InputError for repeated names, and where hardly any name is known.
     """
@@ -86,7 +88,7 @@ def smpl_joints(joints: FloatArray, names: Sequence[str], where: str) -> tuple[F
             "expected names of SMPL, Kinect, MediaPipe or a common BVH skeleton, such as left_elbow or LeftForeArm; "
             f"got {', '.join(list(names)[:8])}"
         )
-    kept = [name for name in SMPL_JOINTS if name in found]
+    kept = [name for name in FITTED if name in found]
     return np.stack([found[name] for name in kept], axis=1), kept
 
 

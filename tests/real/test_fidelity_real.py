@@ -17,7 +17,7 @@ from m3n.body.kinematics import joint_transforms
 from m3n.body.model import SMPL_JOINTS, load_body
 from m3n.cli import main
 from m3n.imu.fidelity import correlation, norm
-from m3n.imu.signals import low_pass
+from m3n.imu.smoothing import low_pass
 from m3n.schema import GRAVITY
 from m3n.sources import utd_mhad
 

@@ -208,3 +208,17 @@ def test_an_arm_folded_flat_or_of_no_length_stays_finite() -> None:
     fit = fit_joints(given, KINECT)
     assert np.isfinite(fit.poses).all()
     assert np.isfinite(fit.trans).all()
+
+
+def test_forearm_twist_is_read_off_the_knuckles() -> None:
+    poses, trans = motion()
+    pronation = 0.8 * np.sin(np.linspace(0, 3, FRAMES))
+    bent = Rotation.from_rotvec(poses[:, INDEX["left_elbow"]])
+    poses[:, INDEX["left_elbow"]] = (bent * Rotation.from_rotvec(pronation[:, None] * [1.0, 0, 0])).as_rotvec()
+    rotations, places = joint_transforms(load_body("smpl"), poses, trans)
+    knuckles = [places[:, INDEX["left_wrist"]] + rotations[:, INDEX["left_elbow"]] @ [0.09, 0, z] for z in (0.03, -0.03)]
+    given = np.concatenate([places[:, [INDEX[name] for name in KINECT]], np.stack(knuckles, axis=1)], axis=1)
+    fit = fit_joints(given, [*KINECT, "left_index1", "left_pinky1"], smooth_frames=0)
+    assert turns_apart(fit, poses, "left_elbow").max() < 1
+    without = fit_joints(given[:, :-2], KINECT, smooth_frames=0)
+    assert turns_apart(without, poses, "left_elbow").max() > 30
