@@ -45,3 +45,8 @@ def load(name: str) -> ModuleType:
 def pose_cutoff_hz(source: str) -> float | None:
     """Default cut-off (Hz) of the zero-lag low pass for poses of this source; None leaves them as they are."""
     return SOURCES[source][1] if source in SOURCES else None
+
+
+def pose_cutoffs_hz() -> dict[str, float | None]:
+    """The same for every source that has poses."""
+    return {name: cutoff for name, (_, cutoff) in SOURCES.items() if hasattr(load(name), "pose_clips")}
