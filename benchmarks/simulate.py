@@ -37,8 +37,10 @@ from m3n import schema, tables
 from m3n.body.kinematics import joint_transforms
 from m3n.body.model import load_body
 from m3n.cluster.simulate import ShardSimulator
-from m3n.imu.placement import mount, sensor_vertex
+from m3n.config import SimulateConfig
+from m3n.imu.placement import SITES, mount, sensor_vertex
 from m3n.imu.signals import continuous_quaternions
+from m3n.stages.simulate import simulation_settings
 
 FPS, RATE_HZ = 60.0, 60.0
 WRISTS = ("left_wrist", "right_wrist")
@@ -69,7 +71,7 @@ def frames_per_s(work: Callable[[], object], frames: int, runs: int = 5) -> floa
 def with_numpy(poses: np.ndarray, trans: np.ndarray) -> np.ndarray:
     """The same chain and splines in NumPy and SciPy."""
     body = load_body()
-    mounts = [mount(body, np.zeros(10), placement) for placement in WRISTS]
+    mounts = [mount(body, np.zeros(10), SITES[placement]) for placement in WRISTS]
     bones, joints = joint_transforms(body, poses, trans, joints=[m.joint for m in mounts])
     positions = joints + np.einsum("fsij,sj->fsi", bones, np.stack([m.offset for m in mounts]))
     quaternions = continuous_quaternions(bones @ np.stack([m.rotation for m in mounts]))
@@ -102,7 +104,7 @@ def with_smplx(poses: np.ndarray, trans: np.ndarray) -> np.ndarray:
         with_smplx.model = smplx.SMPL("", data_struct=Struct(**arrays), vertex_ids=ids, create_body_pose=False, create_betas=False,
                                       create_global_orient=False, create_transl=False)  # type: ignore[attr-defined]  # fmt: skip
     model, out = with_smplx.model, []  # type: ignore[attr-defined]
-    vertices = [sensor_vertex(body, placement) for placement in WRISTS]
+    vertices = [sensor_vertex(body, SITES[placement]) for placement in WRISTS]
     with torch.no_grad():
         for start in range(0, len(poses), 256):
             p, t = torch.from_numpy(poses[start : start + 256]), torch.from_numpy(trans[start : start + 256])
@@ -138,10 +140,7 @@ def make_shards(folder: Path, clips: int) -> int:
 def run_job(source: Path, out: Path) -> None:
     """Parquet in to Parquet out, in this process."""
     out.mkdir(exist_ok=True)
-    settings = {
-        "placements": list(WRISTS), "rate_hz": RATE_HZ, "cutoff_hz": {}, "default_cutoff_hz": None, "sensor": "ideal",
-        "randomise": False, "seed": 0,
-    }  # fmt: skip
+    settings = simulation_settings(SimulateConfig(rate_hz=RATE_HZ, cutoff_hz="none"))
     simulator = ShardSimulator(str(out), settings)
     for shard in tables.shard_paths(source):
         simulator.simulate(shard)

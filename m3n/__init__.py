@@ -12,6 +12,8 @@ __version__ = "0.1.0"
 
 _ROOMS = {
     "InputError": "m3n.errors",
+    "SITES": "m3n.imu.placement",
+    "Site": "m3n.config",
     "finetune": "m3n.stages.finetune",
     "ingest": "m3n.stages.ingest",
     "pretrain": "m3n.stages.pretrain",
@@ -19,7 +21,7 @@ _ROOMS = {
     "simulate_clips": "m3n.stages.simulate",
     "tune": "m3n.stages.tune",
 }
-__all__ = ["InputError", "__version__", "finetune", "ingest", "pretrain", "simulate", "simulate_clips", "tune"]
+__all__ = ["SITES", "InputError", "Site", "__version__", "finetune", "ingest", "pretrain", "simulate", "simulate_clips", "tune"]
 
 
 def __getattr__(name: str) -> Any:

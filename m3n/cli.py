@@ -33,6 +33,11 @@ class StageCommand(click.Command):
             from m3n import config
 
             _format_keys(formatter, f"Settings (key=value, or under `{self.stage}:` in --config)", config.STAGES[self.stage])
+        if self.stage == "simulate":
+            from m3n import sources
+
+            with formatter.section("Low pass over the motion where cutoff_hz=source, by the clips' `source` (any other: none)"):
+                formatter.write_dl([(name, f"{hz:g} Hz" if hz else "none") for name, hz in sources.pose_cutoffs_hz().items()])
         if self.stage == "ingest":
             from m3n import sources
 

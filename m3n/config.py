@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from m3n.errors import InputError, nearest
-from m3n.schema import check_placements
+from m3n.schema import BODY_JOINTS, SMPL_JOINTS, check_own_placement, check_placement_names, check_placements
 
 Weight = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
@@ -31,7 +31,13 @@ def _known(placements: list[str]) -> list[str]:
     return placements
 
 
+def _named(placements: list[str]) -> list[str]:
+    check_placement_names(placements)
+    return placements
+
+
 Placements = Annotated[list[str], AfterValidator(_known)]
+AnyPlacements = Annotated[list[str], AfterValidator(_named)]  # those that users have defined too
 
 
 class Options(BaseModel):
@@ -47,11 +53,72 @@ class IngestConfig(Options):
     max_rejected: Share = Field(0.05, description="largest share of items that may go to quarantine before ingest fails")
 
 
+def _body_joint(name: str) -> str:
+    known = SMPL_JOINTS[:BODY_JOINTS]
+    if name not in known:
+        raise ValueError(f"unknown joint '{name}'{nearest(name, known)}; expected one of {', '.join(known)}")
+    return name
+
+
+BodyJoint = Annotated[str, AfterValidator(_body_joint)]
+Vector = tuple[float, float, float]
+
+
+class Site(Options):
+    """A placement: a point that is fixed to a bone, and the directions of the sensor's axes there.
+
+    Vectors are in the bone's rest frame, that of the body in T-pose: x to the body's left, y up, z forward. The point is one of
+    three: `offset_m` from the joint, a skin `vertex`, or the skin `towards` a direction. Seen from an offset or a vertex, the
+    sensor's axes are those of the rest frame; on the skin towards a direction, x runs along the bone to the joint `end` (up where
+    there is none), z out of the skin and y = z × x, as of m3n's own placements. `rotation_deg` then turns the sensor.
+    """
+
+    joint: BodyJoint = Field(description="joint that carries the bone: left_elbow carries the left forearm")
+    offset_m: Vector | None = Field(None, description="point: from the joint, in the bone's rest frame [m]")
+    vertex: Annotated[int, Field(ge=0)] | None = Field(None, description="point: a vertex of the body model's mesh")
+    towards: Vector | None = Field(None, description="point: the skin in this direction from the bone, in its rest frame")
+    end: BodyJoint | None = Field(
+        None, description="with towards: joint at the bone's far end; null: the bone runs straight up"
+    )
+    from_end_m: float | None = Field(
+        None,
+        description="with towards: distance from `end` back to the point [m]; null: half-way, or at the joint without `end`",
+    )
+    above_m: float | None = Field(None, description="with towards and no end: distance of the point above the joint [m]")
+    rotation_deg: Vector = Field((0.0, 0.0, 0.0), description="mounting: rotation vector about the sensor's own axes [deg]")
+
+    @model_validator(mode="after")
+    def _one_point(self) -> Site:
+        given = [name for name in ("offset_m", "vertex", "towards") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"expected one of offset_m, vertex and towards, found {' and '.join(given) or 'none'}")
+        if self.towards is None and (self.end, self.from_end_m, self.above_m) != (None, None, None):
+            raise ValueError(
+                "end, from_end_m and above_m say where the skin `towards` a direction is searched: give towards too"
+            )
+        if self.from_end_m is not None and self.end is None:
+            raise ValueError("from_end_m is a distance from the joint `end`: give end too")
+        if self.above_m is not None and self.end is not None:
+            raise ValueError("above_m is for a bone without `end`: give from_end_m instead")
+        if self.end == self.joint:
+            raise ValueError(f"end is the joint '{self.joint}' itself: expected the joint at the bone's far end")
+        if self.towards is not None and (self.towards == (0, 0, 0) or (self.end is None and self.towards[::2] == (0, 0))):
+            raise ValueError(f"towards is {list(self.towards)}: expected a direction across the bone")
+        return self
+
+
 class SimulateConfig(Options):
     """Virtual IMUs over pose clips."""
 
-    placements: Placements = Field(["left_wrist", "right_wrist"], description="sensor placements to simulate")
+    placements: list[str] = Field(
+        ["left_wrist", "right_wrist"], description="sensor placements to simulate: m3n's own, and those of `sites`"
+    )
+    sites: dict[str, Site] = Field({}, description="placements of your own, by name; columns are imu_<name>")
     rate_hz: Positive = Field(60.0, description="sampling rate of the virtual sensors [Hz]")
+    method: Literal["spline", "finite_differences"] = Field(
+        "spline",
+        description="derivatives: exact, of splines; or differences of frames, as the field's scripts do, to compare with",
+    )
     cutoff_hz: Positive | Literal["source", "none"] = Field(
         "source", description="cut-off of the zero-lag low pass over the motion [Hz]; 'source': the pose source's own; 'none'"
     )
@@ -62,6 +129,13 @@ class SimulateConfig(Options):
     seed: int = Field(0, ge=0, description="seed of the sensor errors")
     workers: Count = Field(2, description="simulating processes")
     max_rejected: Share = Field(0.05, description="largest share of clips that may go to quarantine before simulate fails")
+
+    @model_validator(mode="after")
+    def _known_placements(self) -> SimulateConfig:
+        for name in self.sites:
+            check_own_placement(name)
+        check_placements(self.placements, self.sites)
+        return self
 
 
 class WindowsConfig(Options):
@@ -190,7 +264,7 @@ class FinetuneConfig(Options):
     test_subjects: list[str] | None = Field(None, description="held-out subjects; null: those of `fold`")
     folds: Annotated[int, Field(ge=2)] = Field(5, description="subject folds, where test_subjects is null")
     fold: Annotated[int, Field(ge=0)] = Field(0, description="which fold is held out")
-    placements: Placements | None = Field(None, description="placements to use; null: all that the recordings have")
+    placements: AnyPlacements | None = Field(None, description="placements to use; null: all that the recordings have")
     windows: WindowsConfig | None = Field(None, description="null: the checkpoint's; from scratch: the defaults")
     model: ModelConfig | None = Field(None, description="architecture; null: the checkpoint's; from scratch: the defaults")
     augment: AugmentConfig = AugmentConfig(turn_rad=0.3, mask=0.0, drop=0.0)
@@ -262,6 +336,7 @@ STAGES: dict[str, type[Options]] = {
 }
 
 C = TypeVar("C", bound=Options)
+NAME = "<name>"  # stands in a key for a name that the user chooses
 
 
 def resolve(schema: type[C], stage: str, file: Path | None = None, overrides: Iterable[str] = ()) -> C:
@@ -323,20 +398,29 @@ def _first_line(error: Exception) -> str:
 def _explain(error: ValidationError, schema: type[Options], file: Path | None) -> str:
     first = error.errors()[0]
     path = [str(part) for part in first["loc"]]
+    known = [_spelled(key, path) for key in keys(schema)]
     where = f" (in {file} or the overrides)" if file else ""
     if first["type"] == "extra_forbidden":
-        return f"unknown config key '{'.'.join(path)}'{nearest('.'.join(path), keys(schema))}{where}"
-    key = _known_part(path, schema)
+        return f"unknown config key '{'.'.join(path)}'{nearest('.'.join(path), known)}{where}"
+    if first["type"] == "missing":
+        return f"config key '{'.'.join(path)}' is missing: {first['msg'].lower()}{where}"
+    key = _known_part(path, known)
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] in ("value_error",) or not key:
         return f"{key + ': ' if key else ''}{message}{where}"
     return f"config key '{key}' is {first['input']!r}: {message[0].lower() + message[1:]}{where}"
 
 
-def _known_part(path: list[str], schema: type[Options]) -> str:
+def _known_part(path: list[str], known: list[str]) -> str:
     """The longest start of an error's location that is a key (unions add their own parts behind it)."""
-    known = set(keys(schema)) | {".".join(k.split(".")[:n]) for k in keys(schema) for n in range(1, k.count(".") + 1)}
-    return next((".".join(path[:n]) for n in range(len(path), 0, -1) if ".".join(path[:n]) in known), "")
+    starts = {".".join(k.split(".")[:n]) for k in known for n in range(1, k.count(".") + 2)}
+    return next((".".join(path[:n]) for n in range(len(path), 0, -1) if ".".join(path[:n]) in starts), "")
+
+
+def _spelled(key: str, path: list[str]) -> str:
+    """A key with the name that a user gave where it says <name>."""
+    parts = key.split(".")
+    return ".".join(path[i] if part == NAME and i < len(path) else part for i, part in enumerate(parts))
 
 
 def preset(name: str) -> Path:
@@ -352,8 +436,10 @@ def describe(schema: type[Options], prefix: str = "") -> Iterator[tuple[str, str
     for name, field in schema.model_fields.items():
         nested = _nested(field.annotation)
         if nested is None or field.default is None:
-            default = field.get_default(call_default_factory=True)
-            yield f"{prefix}{name}", json.dumps(default, default=str), field.description or ""
+            default = "" if field.is_required() else json.dumps(field.get_default(call_default_factory=True), default=str)
+            yield f"{prefix}{name}", default, field.description or ""
+        if entry := _entry(field.annotation):
+            yield from describe(entry, f"{prefix}{name}.{NAME}.")
         if nested is not None:
             for key, default, text in describe(nested, f"{prefix}{name}."):
                 value = _dig(field.default, key.removeprefix(f"{prefix}{name}."))
@@ -363,6 +449,12 @@ def describe(schema: type[Options], prefix: str = "") -> Iterator[tuple[str, str
 def _nested(annotation: Any) -> type[Options] | None:
     options = typing.get_args(annotation) if isinstance(annotation, types.UnionType) else (annotation,)
     return next((a for a in options if isinstance(a, type) and issubclass(a, Options)), None)
+
+
+def _entry(annotation: Any) -> type[Options] | None:
+    """The options of every entry, where a key holds entries by name."""
+    is_mapping = typing.get_origin(annotation) is dict
+    return _nested(typing.get_args(annotation)[1]) if is_mapping else None
 
 
 def _dig(value: Any, key: str) -> Any:
@@ -377,6 +469,8 @@ def keys(schema: type[Options], prefix: str = "") -> list[str]:
     for name, field in schema.model_fields.items():
         nested = _nested(field.annotation)
         found += keys(nested, f"{prefix}{name}.") if nested is not None else [f"{prefix}{name}"]
+        if entry := _entry(field.annotation):
+            found += keys(entry, f"{prefix}{name}.{NAME}.")
     return found
 
 

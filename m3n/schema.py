@@ -11,14 +11,15 @@ points up, at rest); gyroscopes read the sensor's angular rate; both in the sens
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from m3n.errors import InputError
+from m3n.errors import InputError, nearest
 
 SCHEMA_VERSION = 1
 GRAVITY = 9.80665  # m/s², standard gravity (CGPM 1901)
@@ -27,7 +28,15 @@ PLACEMENTS = (
     "left_wrist", "right_wrist", "head", "pelvis", "left_thigh", "right_thigh", "left_ankle", "right_ankle",
 )  # fmt: skip
 JOINT_COUNT = {"smpl": 24, "smplh": 52, "smplx": 55}
+SMPL_JOINTS = (
+    "pelvis", "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle", "right_ankle", "spine3",
+    "left_foot", "right_foot", "neck", "left_collar", "right_collar", "head", "left_shoulder", "right_shoulder",
+    "left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_hand", "right_hand",
+)  # fmt: skip
+BODY_JOINTS = 22  # pelvis to wrists: the same joints in the same order in SMPL, SMPL-H and SMPL-X
 GENDERS = ("neutral", "female", "male")
+IMU_PREFIX = "imu_"  # of the columns with samples
+OWN_PLACEMENT = re.compile(r"[a-z][a-z0-9_]*")  # name of a placement that a user defines
 
 FLOATS = pa.list_(pa.float32())
 SEGMENTS = pa.list_(pa.struct([("start_s", pa.float32()), ("stop_s", pa.float32()), ("label", pa.string())]))
@@ -60,18 +69,32 @@ class Rejected:
 
 def imu_column(placement: str) -> str:
     """Column that holds a placement's IMU samples."""
-    return f"imu_{placement}"
+    return f"{IMU_PREFIX}{placement}"
 
 
-def check_placements(placements: tuple[str, ...] | list[str]) -> None:
-    """Raise InputError for an unknown, repeated or missing placement."""
+def check_placements(placements: Sequence[str], own: Collection[str] = ()) -> None:
+    """Raise InputError for an unknown, repeated or missing placement; `own` are those that a user has defined."""
+    known = [*PLACEMENTS, *own]
     if not placements:
-        raise InputError(f"placements is empty: name at least one of {', '.join(PLACEMENTS)}")
+        raise InputError(f"placements is empty: name at least one of {', '.join(known)}")
     for name in placements:
-        if name not in PLACEMENTS:
-            raise InputError(f"unknown placement '{name}': expected one of {', '.join(PLACEMENTS)}")
+        if name not in known:
+            raise InputError(f"unknown placement '{name}'{nearest(name, known)}; expected one of {', '.join(known)}")
     if len(set(placements)) != len(placements):
         raise InputError(f"placements names one twice: {', '.join(placements)}")
+
+
+def check_placement_names(placements: Sequence[str]) -> None:
+    """The same where any name will do that a user may have given a placement of their own."""
+    check_placements(placements, [name for name in placements if OWN_PLACEMENT.fullmatch(name)])
+
+
+def check_own_placement(name: str) -> None:
+    """Raise InputError for a name that a placement of a user's own cannot have: it becomes a column."""
+    if not OWN_PLACEMENT.fullmatch(name):
+        raise InputError(f"'{name}' cannot name a placement: expected small letters, digits and _, a letter first (upper_back)")
+    if name in PLACEMENTS:
+        raise InputError(f"'{name}' is a placement of m3n's own: choose another name for yours")
 
 
 def synthetic_clips(placements: tuple[str, ...] | list[str]) -> pa.Schema:
@@ -98,8 +121,10 @@ def imu_recordings(placements: tuple[str, ...] | list[str] = PLACEMENTS) -> pa.S
 
 
 def simulated_placements(columns: list[str]) -> tuple[str, ...]:
-    """Placements that have a column, in the canonical order."""
-    return tuple(p for p in PLACEMENTS if imu_column(p) in columns)
+    """Placements that have a column: m3n's own in their order, then a user's own by name."""
+    found = {name.removeprefix(IMU_PREFIX) for name in columns if name.startswith(IMU_PREFIX)}
+    own = sorted(name for name in found if name not in PLACEMENTS and OWN_PLACEMENT.fullmatch(name))
+    return (*(p for p in PLACEMENTS if p in found), *own)
 
 
 def validate_pose_clips(columns: pa.Schema, where: str) -> None:

@@ -17,9 +17,8 @@ from scipy.signal import resample_poly
 
 from m3n.body.kinematics import rotation_matrices
 from m3n.errors import InputError
-from m3n.schema import imu_column
+from m3n.schema import BODY_JOINTS, imu_column
 
-BODY_JOINTS = 22  # the joints that SMPL, SMPL-H and SMPL-X share, in the same order
 POSE_FEATURES = BODY_JOINTS * 6 + 3
 
 

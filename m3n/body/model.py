@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from m3n.errors import InputError
-from m3n.schema import GENDERS, JOINT_COUNT
+from m3n.schema import BODY_JOINTS, GENDERS, JOINT_COUNT
+from m3n.schema import SMPL_JOINTS as SMPL_JOINTS  # the tree below is theirs
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -28,15 +29,7 @@ IntArray = NDArray[np.int64]
 ENVIRONMENT = "M3N_BODY_MODELS"
 STANDIN_FILE = Path(__file__).with_name("standin.npz")
 
-# fmt: off
-SMPL_JOINTS = (
-    "pelvis", "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle", "right_ankle", "spine3",
-    "left_foot", "right_foot", "neck", "left_collar", "right_collar", "head", "left_shoulder", "right_shoulder",
-    "left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_hand", "right_hand",
-)
 SMPL_PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21)
-# fmt: on
-BODY_JOINTS = 22  # pelvis to wrists: the same joints in the same order in SMPL, SMPL-H and SMPL-X
 _KEYS = ("v_template", "f", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table")
 _SMPLX_SHAPE_COMPONENTS = {400: 300, 20: 10}  # the rest of SMPL-X's shapedirs are expressions of the face
 

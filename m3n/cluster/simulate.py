@@ -18,8 +18,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from m3n import schema, tables
+from m3n.config import Site
 from m3n.errors import InputError
 from m3n.imu.domain import Domain, draw_domain
+from m3n.imu.placement import chosen_sites
 from m3n.imu.simulate import simulate_clip
 
 INPUT_FACT, CONFIG_FACT, RESULT_FACT = "m3n.input_sha256", "m3n.simulation_sha256", "m3n.result"
@@ -33,8 +35,9 @@ def simulation_sha256(settings: dict[str, Any]) -> str:
 def run_shards(shards: list[Path], staging: Path, settings: dict[str, Any], workers: int) -> Iterator[dict[str, Any]]:
     """Simulate every shard into `staging`, and yield what came of each as it is done.
 
-    `settings`: placements, rate_hz, cutoff_hz by source, sensor, randomise and seed. A result holds `shard`, `sha256` of the
-    input, `clips`, `frames`, `samples`, `seconds`, `rejected` [[item, reason], …], or `error`, one line for the user.
+    `settings`: placements, sites of the user's own, method, rate_hz, cutoff_hz by source, sensor, randomise and seed. A result
+    holds `shard`, `sha256` of the input, `clips`, `frames`, `samples`, `seconds`, `rejected` [[item, reason], …], or `error`, one
+    line for the user.
     """
     import ray
 
@@ -83,17 +86,22 @@ class ShardSimulator:
     def __init__(self, staging: str, settings: dict[str, Any]) -> None:
         self.staging = Path(staging)
         self.settings = settings
+        self.sites = chosen_sites(settings["placements"], {name: Site(**site) for name, site in settings["sites"].items()})
         self.sha256 = simulation_sha256(settings)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
-        return {"result": [json.dumps(self.simulate(Path(path))) for path in batch["path"]]}
+        return {"result": [json.dumps(self._result(Path(path))) for path in batch["path"]]}
 
-    def simulate(self, shard: Path) -> dict[str, Any]:
-        """Simulate one shard; the result's `error` holds bad input, because an exception would lose its one clear line."""
+    def _result(self, shard: Path) -> dict[str, Any]:
+        """What came of a shard; `error` holds bad input, because an exception would lose its one clear line."""
         try:
-            table = tables.read_shard(shard, schema.POSE_CLIPS)
+            return self.simulate(shard)
         except InputError as error:
             return {"shard": shard.name, "error": str(error)}
+
+    def simulate(self, shard: Path) -> dict[str, Any]:
+        """Simulate one shard; InputError for a shard that cannot be read, and a body or site that does not exist."""
+        table = tables.read_shard(shard, schema.POSE_CLIPS)
         placements = self.settings["placements"]
         result: dict[str, Any] = {
             "shard": shard.name, "sha256": tables.file_sha256(shard), "clips": 0, "frames": 0, "samples": 0, "seconds": 0.0,
@@ -115,12 +123,13 @@ class ShardSimulator:
             row = domain.of_clip(row)
             signals = simulate_clip(
                 row,
-                placements=placements,
+                placements=self.sites,
                 rate_hz=self.settings["rate_hz"],
                 cutoff_hz=self.settings["cutoff_hz"].get(row["source"], self.settings["default_cutoff_hz"]),
                 sensor=domain.sensor,
                 seed=self.settings["seed"],
                 wearing=domain.wearing,
+                method=self.settings["method"],
             )
             kept[number] = True
             worlds.append((row["fps"], row["betas"]))

@@ -1,8 +1,9 @@
 """Where a sensor sits on the body and which way its axes point.
 
-A sensor is fixed to one bone, at a point of the skin. Its axes are set in the rest pose (T-pose; body frame: x to the body's
-left, y up, z forward): x along `along`, z out of the skin towards `out`, y = z × x. For the wrist this is a watch: x along the
-forearm towards the hand, z out of the back of the wrist. Left and right placements mirror each other in the sagittal plane.
+A sensor is fixed to one bone. Its place and axes are set in the rest pose (T-pose; body frame: x to the body's left, y up, z
+forward) by a site, `m3n.config.Site`, which says what its settings mean; users add sites of their own. m3n's placements lie on the
+skin: x along the bone, z out of the skin, y = z × x. For the wrist this is a watch: x along the forearm towards the hand, z out of
+the back of the wrist. Left and right placements mirror each other in the sagittal plane.
 
 | placement | bone | x axis | z axis |
 | --- | --- | --- | --- |
@@ -15,36 +16,31 @@ forearm towards the hand, z out of the back of the wrist. Left and right placeme
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from types import MappingProxyType
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from m3n.body.kinematics import fitted_betas, rest_joints
-from m3n.body.model import Body
+from m3n.body.model import SMPL_JOINTS, Body
+from m3n.config import Site
+from m3n.errors import InputError
+from m3n.schema import check_own_placement, check_placements
 
-LEFT, UP, FORWARD = np.eye(3)
-
-
-@dataclass(frozen=True)
-class Site:
-    """A placement in the body's own terms: joints by SMPL index, directions in the rest frame."""
-
-    joint: int  # the joint whose rotation carries the bone
-    end: int | None  # joint at the far end of the bone; None: x points up
-    from_end_m: float | None  # distance of the sensor from the far end; None: half-way along the bone
-    out: np.ndarray  # (3,) direction out of the skin
-
+UP = np.array([0.0, 1.0, 0.0])
 
 SITES = {
-    "left_wrist": Site(18, 20, 0.03, UP),
-    "right_wrist": Site(19, 21, 0.03, UP),
-    "head": Site(15, None, None, FORWARD),
-    "pelvis": Site(0, None, None, -FORWARD),
-    "left_thigh": Site(1, 4, None, FORWARD),
-    "right_thigh": Site(2, 5, None, FORWARD),
-    "left_ankle": Site(4, 7, 0.05, LEFT),
-    "right_ankle": Site(5, 8, 0.05, -LEFT),
+    "left_wrist": Site(joint="left_elbow", end="left_wrist", from_end_m=0.03, towards=(0, 1, 0)),
+    "right_wrist": Site(joint="right_elbow", end="right_wrist", from_end_m=0.03, towards=(0, 1, 0)),
+    "head": Site(joint="head", above_m=0.10, towards=(0, 0, 1)),  # at the height of the forehead
+    "pelvis": Site(joint="pelvis", towards=(0, 0, -1)),
+    "left_thigh": Site(joint="left_hip", end="left_knee", towards=(0, 0, 1)),
+    "right_thigh": Site(joint="right_hip", end="right_knee", towards=(0, 0, 1)),
+    "left_ankle": Site(joint="left_knee", end="left_ankle", from_end_m=0.05, towards=(1, 0, 0)),
+    "right_ankle": Site(joint="right_knee", end="right_ankle", from_end_m=0.05, towards=(-1, 0, 0)),
 }
 
 
@@ -57,54 +53,74 @@ class Mount:
     rotation: np.ndarray  # (3, 3), columns: the sensor's axes in the bone's rest frame
 
 
-def mount(body: Body, betas: np.ndarray, placement: str) -> Mount:
-    """Place a sensor on a body of shape `betas` (any number of coefficients)."""
-    site = SITES[placement]
+def chosen_sites(
+    placements: Sequence[str] | Mapping[str, Site], own: Mapping[str, Site] = MappingProxyType({})
+) -> dict[str, Site]:
+    """The site of every placement, in order: names of m3n's own placements and of `own`, or a mapping from name to site.
+
+    Raises InputError for an unknown or repeated name, and for a name of m3n's own that is given to another site.
+    """
+    if isinstance(placements, Mapping):
+        own = {name: site for name, site in placements.items() if SITES.get(name) != site}
+    for name in own:
+        check_own_placement(name)
+    check_placements(list(placements), own)
+    return {name: own[name] if name in own else SITES[name] for name in placements}
+
+
+def mount(body: Body, betas: np.ndarray, site: Site) -> Mount:
+    """Place a sensor on a body of shape `betas` (any number of coefficients).
+
+    Raises InputError for a vertex that the body does not have, and for a direction along the bone.
+    """
     joints = rest_joints(body, betas)
-    vertex = sensor_vertex(body, placement)
+    joint = SMPL_JOINTS.index(site.joint)
+    turn = Rotation.from_rotvec(site.rotation_deg, degrees=True).as_matrix()
+    if site.offset_m is not None:
+        return Mount(joint, np.array(site.offset_m), turn)
+    vertex = sensor_vertex(body, site)
     skin = body.v_template[vertex] + body.shapedirs[vertex] @ fitted_betas(body, betas)
-    return Mount(site.joint, skin - joints[site.joint], _axes(site, joints))
-
-
-def sensor_vertex(body: Body, placement: str) -> int:
-    """The skin vertex under the sensor: on the mean shape, the one nearest to the line that leaves the bone outwards."""
-    return _vertex_of(_Identity(body), placement)
-
-
-class _Identity:
-    """Hashable handle: bodies hold arrays, and the search below is worth caching per body."""
-
-    def __init__(self, body: Body) -> None:
-        self.body = body
-
-    def __hash__(self) -> int:
-        return id(self.body)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Identity) and other.body is self.body
+    return Mount(joint, skin - joints[joint], _axes(site, joints) @ turn)
 
 
 @cache
-def _vertex_of(handle: _Identity, placement: str) -> int:
-    body, site = handle.body, SITES[placement]
+def sensor_vertex(body: Body, site: Site) -> int:
+    """The skin vertex under the sensor: on the mean shape, the one nearest to the line that leaves the bone outwards."""
+    if site.vertex is not None:
+        if site.vertex >= len(body.v_template):
+            whose = "m3n's stand-in body" if body.standin else f"the {body.gender} {body.name} body"
+            raise InputError(f"vertex {site.vertex} of a site at {site.joint}: {whose} has {len(body.v_template)} vertices")
+        return site.vertex
+    joint = SMPL_JOINTS.index(site.joint)
     joints = rest_joints(body, np.zeros(0))
     axes = _axes(site, joints)
-    if site.end is None:  # head: above the neck joint, at the height of the forehead; pelvis: at the joint's own height
-        height = 0.10 if placement == "head" else 0.0
-        foot = joints[site.joint] + height * UP
+    if site.end is None:
+        along = site.above_m or 0.0
     else:
-        length = np.linalg.norm(joints[site.end] - joints[site.joint])
+        length = float(np.linalg.norm(joints[SMPL_JOINTS.index(site.end)] - joints[joint]))
         along = length - site.from_end_m if site.from_end_m is not None else length / 2
-        foot = joints[site.joint] + along * axes[:, 0]
+    foot = joints[joint] + along * axes[:, 0]
     local = (body.v_template - foot) @ axes
     sideways = np.hypot(local[:, 0], local[:, 1])
-    usable = (local[:, 2] > 0) & (body.weights[:, site.joint] > 0.5)
+    usable = (local[:, 2] > 0) & (body.weights[:, joint] > 0.5)
+    if not usable.any():
+        raise InputError(
+            f"no skin of the bone at {site.joint} lies towards {list(site.towards or ())}: choose another direction"
+        )
     return int(np.argmin(np.where(usable, sideways, np.inf)))
 
 
 def _axes(site: Site, joints: np.ndarray) -> np.ndarray:
-    x = UP if site.end is None else joints[site.end] - joints[site.joint]
+    """(3, 3): the sensor's axes in the bone's rest frame before its mounting rotation, as columns."""
+    if site.towards is None:
+        return np.eye(3)
+    x = UP if site.end is None else joints[SMPL_JOINTS.index(site.end)] - joints[SMPL_JOINTS.index(site.joint)]
     x = x / np.linalg.norm(x)
-    z = site.out - (site.out @ x) * x
+    out = np.array(site.towards)
+    z = out - (out @ x) * x
+    if np.linalg.norm(z) < 1e-3 * np.linalg.norm(out):
+        raise InputError(
+            f"towards {list(site.towards)} runs along the bone from {site.joint} to {site.end}: expected across it"
+        )
     z = z / np.linalg.norm(z)
     return np.stack([x, np.cross(z, x), z], axis=1)

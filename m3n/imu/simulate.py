@@ -11,15 +11,18 @@ from scipy.spatial.transform import Rotation
 
 from m3n.body.kinematics import ancestors, rest_joints
 from m3n.body.model import Body, load_body
+from m3n.config import Site
 from m3n.errors import InputError
+from m3n.imu.differences import differenced
 from m3n.imu.domain import Wearing
 from m3n.imu.kernel import CHANNELS, sensor_motion
-from m3n.imu.placement import mount
+from m3n.imu.placement import chosen_sites, mount
 from m3n.imu.sensor import SensorModel, find_sensor
 from m3n.imu.signals import measured
 from m3n.randomness import generator
-from m3n.schema import JOINT_COUNT, check_placements, check_pose_clip
+from m3n.schema import JOINT_COUNT, check_pose_clip
 
+METHODS = {"spline": measured, "finite_differences": differenced}
 AS_PLACED: Mapping[str, Wearing] = MappingProxyType({})
 
 
@@ -28,7 +31,7 @@ def simulate(
     trans: np.ndarray,
     *,
     fps: float,
-    placements: Sequence[str] = ("left_wrist", "right_wrist"),
+    placements: Sequence[str] | Mapping[str, Site] = ("left_wrist", "right_wrist"),
     rate_hz: float = 60.0,
     betas: np.ndarray | None = None,
     body_model: str = "smpl",
@@ -42,6 +45,8 @@ def simulate(
     poses: (frames, J, 3) axis-angle, root first, J = 24 ("smpl"), 52 ("smplh") or 55 ("smplx"); rad.
     trans: (frames, 3), the body model's translation in a z-up world; m.
     fps: frame rate of the motion; rate_hz: sampling rate of the sensors; Hz.
+    placements: names of m3n's own placements, or a mapping from name to `m3n.Site`, for sites of your own; `m3n.SITES` holds
+    m3n's own.
     betas: (n,) shape coefficients; None is the mean shape.
     cutoff_hz: zero-lag low pass over the motion; None leaves it as it is.
     sensor: error model, by name or as an object; None is ideal. `seed` fixes its draws.
@@ -50,7 +55,7 @@ def simulate(
     at k / rate_hz. Raises InputError for shapes, values or names that cannot be simulated.
     """
     poses, trans = np.asarray(poses), np.asarray(trans)
-    check_placements(list(placements))
+    sites = chosen_sites(placements)
     for name, value in (("rate_hz", rate_hz), ("fps", fps), ("cutoff_hz", 1.0 if cutoff_hz is None else cutoff_hz)):
         if not (np.isfinite(value) and value > 0):
             raise InputError(f"{name} is {value}, expected a positive number of Hz")
@@ -65,25 +70,27 @@ def simulate(
         raise InputError(problem)
     body = load_body(body_model, gender)
     frames = poses.reshape(len(poses), JOINT_COUNT[body_model], 3)
-    return _simulate(body, frames, trans.reshape(-1, 3), shape, fps, placements, rate_hz, cutoff_hz, sensor, seed, "")
+    return _simulate(body, frames, trans.reshape(-1, 3), shape, fps, sites, rate_hz, cutoff_hz, sensor, seed, "")
 
 
 def simulate_clip(
     row: Mapping[str, Any],
     *,
-    placements: Sequence[str],
+    placements: Sequence[str] | Mapping[str, Site],
     rate_hz: float,
     cutoff_hz: float | None,
     sensor: str | None,
     seed: int,
     wearing: Mapping[str, Wearing] = AS_PLACED,
+    method: str = "spline",
 ) -> dict[str, np.ndarray]:
-    """The same for a checked row of `pose_clips`; sensor errors are drawn from (seed, clip_id, placement)."""
+    """The same for a checked row of `pose_clips`; sensor errors are drawn from (seed, clip_id, placement). `method`: of METHODS."""
     body = load_body(row["body_model"], row["gender"])
     poses = np.asarray(row["poses"]).reshape(row["n_frames"], -1, 3)
     trans = np.asarray(row["trans"]).reshape(row["n_frames"], 3)
     betas, fps = np.asarray(row["betas"], dtype=float), float(row["fps"])
-    return _simulate(body, poses, trans, betas, fps, placements, rate_hz, cutoff_hz, sensor, seed, row["clip_id"], wearing)
+    sites = chosen_sites(placements)
+    return _simulate(body, poses, trans, betas, fps, sites, rate_hz, cutoff_hz, sensor, seed, row["clip_id"], wearing, method)
 
 
 def _simulate(
@@ -92,19 +99,20 @@ def _simulate(
     trans: np.ndarray,
     betas: np.ndarray,
     fps: float,
-    placements: Sequence[str],
+    sites: Mapping[str, Site],
     rate_hz: float,
     cutoff_hz: float | None,
     sensor: str | SensorModel | None,
     seed: int,
     clip_id: str,
     wearing: Mapping[str, Wearing] = AS_PLACED,
+    method: str = "spline",
 ) -> dict[str, np.ndarray]:
-    motion = sensor_paths(body, poses, trans, betas, placements, wearing)
-    signals = measured(motion, fps=fps, rate_hz=rate_hz, cutoff_hz=cutoff_hz)
+    motion = sensor_paths(body, poses, trans, betas, sites, wearing)
+    signals = METHODS[method](motion, fps=fps, rate_hz=rate_hz, cutoff_hz=cutoff_hz)
     model = find_sensor(sensor)
     samples = {}
-    for i, placement in enumerate(placements):
+    for i, placement in enumerate(sites):
         signal = signals[:, i]
         if model is not None:
             signal = model.apply(signal, rate_hz, generator(seed, clip_id, "sensor", placement))
@@ -117,12 +125,12 @@ def sensor_paths(
     poses: np.ndarray,
     trans: np.ndarray,
     betas: np.ndarray,
-    placements: Sequence[str],
+    sites: Mapping[str, Site],
     wearing: Mapping[str, Wearing] = AS_PLACED,
 ) -> np.ndarray:
-    """World position (m) and orientation (quaternion x y z w) of sensors on a body, (frames, placements * 7) float64."""
-    worn = [wearing.get(placement, Wearing()) for placement in placements]
-    mounts = [w.mounted(mount(body, betas, placement)) for w, placement in zip(worn, placements, strict=True)]
+    """World position (m) and orientation (quaternion x y z w) of sensors on a body, (frames, sites * 7) float64."""
+    worn = [wearing.get(placement, Wearing()) for placement in sites]
+    mounts = [w.mounted(mount(body, betas, site)) for w, site in zip(worn, sites.values(), strict=True)]
     joints = list(ancestors(body, [m.joint for m in mounts]))
     place = {joint: i for i, joint in enumerate(joints)}
     rest = rest_joints(body, betas)

@@ -24,6 +24,7 @@ from m3n.body.model import load_body
 from m3n.config import FidelityConfig
 from m3n.errors import InputError
 from m3n.imu.fidelity import SIGNALS, Aligned, align, moment, mounting_rotation, norm, scores, spectra, turned
+from m3n.imu.placement import SITES
 from m3n.imu.signals import measured
 from m3n.imu.simulate import sensor_paths
 from m3n.progress import bar
@@ -127,7 +128,7 @@ def _aligned(clip: dict[str, Any], recording: dict[str, Any], placement: str, co
     body = load_body(clip["body_model"], clip["gender"])
     frames = int(clip["n_frames"])
     poses, trans = np.reshape(clip["poses"], (frames, -1, 3)), np.reshape(clip["trans"], (frames, 3))
-    motion = sensor_paths(body, poses, trans, np.asarray(clip["betas"], float), [placement])
+    motion = sensor_paths(body, poses, trans, np.asarray(clip["betas"], float), {placement: SITES[placement]})
     motion[:, :3] += config.along_m * Rotation.from_quat(motion[:, 3:7]).as_matrix()[:, :, 0]
     simulated = measured(motion, fps=float(clip["fps"]), rate_hz=rate, cutoff_hz=motion_hz)[:, 0]
     real = np.reshape(recording[schema.imu_column(placement)], (-1, 6))

@@ -98,7 +98,7 @@ def _load(folder: Path) -> checkpoints.Checkpoint:
     try:
         found.architecture = check(ModelConfig, found.architecture).model_dump()
         found.windows = check(WindowsConfig, found.windows).model_dump()
-        schema.check_placements(found.placements)
+        schema.check_placement_names(found.placements)
     except InputError as error:
         raise InputError(f"{folder} was made by another version of m3n, or damaged: {error}") from None
     return found

@@ -15,6 +15,24 @@ from m3n.progress import bar
 from m3n.schema import Rejected
 
 
+def simulation_settings(config: SimulateConfig) -> dict[str, Any]:
+    """What `m3n.cluster.simulate` needs to know of a config: all that decides the samples of a clip, and nothing else."""
+    cutoff = {name: config.cutoff_hz if isinstance(config.cutoff_hz, float) else None for name in sources.SOURCES}
+    if config.cutoff_hz == "source":
+        cutoff = {name: sources.pose_cutoff_hz(name) for name in sources.SOURCES}
+    return {
+        "placements": config.placements,
+        "sites": {name: site.model_dump() for name, site in config.sites.items() if name in config.placements},
+        "method": config.method,
+        "rate_hz": config.rate_hz,
+        "cutoff_hz": cutoff,
+        "default_cutoff_hz": config.cutoff_hz if isinstance(config.cutoff_hz, float) else None,
+        "sensor": config.sensor,
+        "randomise": config.randomise,
+        "seed": config.seed,
+    }
+
+
 def simulate_clips(
     poses: Path, out: Path, config: SimulateConfig = SimulateConfig(), address: str | None = None
 ) -> dict[str, Any]:
@@ -25,18 +43,7 @@ def simulate_clips(
     shards = tables.shard_paths(poses)
     for shard in shards:
         schema.validate_pose_clips(tables.read_schema(shard), str(shard))
-    cutoff = {name: config.cutoff_hz if isinstance(config.cutoff_hz, float) else None for name in sources.SOURCES}
-    if config.cutoff_hz == "source":
-        cutoff = {name: sources.pose_cutoff_hz(name) for name in sources.SOURCES}
-    settings = {
-        "placements": config.placements,
-        "rate_hz": config.rate_hz,
-        "cutoff_hz": cutoff,
-        "default_cutoff_hz": config.cutoff_hz if isinstance(config.cutoff_hz, float) else None,
-        "sensor": config.sensor,
-        "randomise": config.randomise,
-        "seed": config.seed,
-    }
+    settings = simulation_settings(config)
     started = time.perf_counter()
     with tables.staged(out, resume=True, inputs=[poses]) as staging:
         connect(address, config.workers)

@@ -6,7 +6,7 @@ from scipy.spatial.transform import Rotation
 
 from m3n.body.model import load_body
 from m3n.imu.domain import Wearing, draw_domain
-from m3n.imu.placement import mount
+from m3n.imu.placement import SITES, mount
 from m3n.imu.simulate import simulate_clip
 from m3n.schema import GRAVITY
 
@@ -62,7 +62,7 @@ def test_a_slipping_strap_adds_its_own_rate_about_the_forearm():
 
 
 def test_distance_moves_the_sensor_towards_the_elbow():
-    ideal = mount(load_body(), np.zeros(10), "left_wrist")
+    ideal = mount(load_body(), np.zeros(10), SITES["left_wrist"])
     moved = Wearing(distance_m=0.05).mounted(ideal)
     np.testing.assert_allclose(ideal.rotation.T @ (moved.offset - ideal.offset), [-0.05, 0, 0], atol=1e-12)
 

@@ -7,7 +7,7 @@ from scipy.spatial.transform import Rotation
 import m3n
 from m3n.body.kinematics import joint_transforms
 from m3n.body.model import load_body
-from m3n.imu.placement import mount
+from m3n.imu.placement import SITES, mount
 from m3n.imu.signals import ideal_imu
 from m3n.schema import GRAVITY, PLACEMENTS
 
@@ -104,7 +104,7 @@ def test_the_wrist_frame_is_a_watch(side):
 
 def test_sensor_sits_on_the_back_of_the_forearm_just_above_the_wrist():
     body = load_body()
-    wrist = mount(body, np.zeros(10), "left_wrist")
+    wrist = mount(body, np.zeros(10), SITES["left_wrist"])
     elbow_to_wrist = joint_transforms(body, np.zeros((1, 24, 3)), np.zeros((1, 3)), np.zeros(10), joints=[18, 20])[1][0]
     length = np.linalg.norm(elbow_to_wrist[1] - elbow_to_wrist[0])
     along, aside, above = wrist.rotation.T @ wrist.offset

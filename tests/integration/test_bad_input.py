@@ -204,7 +204,7 @@ def test_a_bad_config_is_refused_by_key_or_file_before_any_input_is_looked_at(re
         ("pretrain", "model.width=20", ("model.width", "20")),
         ("pretrain", "windows.window_s=0.01", ("windows.window_s", "pose frame")),
         ("pretrain", "optim.batch_size=1", ("optim.batch_size", "1")),
-        ("finetune", "placements=[wrist]", ("unknown placement 'wrist'",)),
+        ("finetune", "placements=[Wrist]", ("unknown placement 'Wrist'",)),
         ("finetune", "freeze=most", ("freeze", "most", "'none' or 'all'")),
         ("finetune", "fold=7", ("fold is 7", "folds = 5")),
         ("finetune", "label_fraction=0", ("label_fraction", "0")),
@@ -474,7 +474,7 @@ def test_a_checkpoint_that_cannot_be_used_is_named_with_the_reason(refused, tmp_
     refused([*base, future], "future", "imu_encoder", "mamba")
     refused([*base, bare], "another architecture", "encoders.0.stem")
     refused([*base, odd], "odd", "window_s")
-    refused([*base, small_checkpoint(tmp_path / "tail", placements=("left_wrist", "tail"))], "tail", "unknown placement")
+    refused([*base, small_checkpoint(tmp_path / "tail", placements=("left_wrist", "a tail"))], "a tail", "unknown placement")
     refused([*base, legs], "no placement in common", "right_wrist", "left_thigh")
     refused([*base, legs, "placements=[right_wrist]"], "right_wrist", "left_thigh")
     refused([*base, good, "model.width=32"], "model.width is 32", "another architecture", "16")
