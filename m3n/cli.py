@@ -35,9 +35,10 @@ class StageCommand(click.Command):
             _format_keys(formatter, f"Settings (key=value, or under `{self.stage}:` in --config)", config.STAGES[self.stage])
         if self.stage == "simulate":
             from m3n import sources
+            from m3n.imu.smoothing import KINDS
 
             with formatter.section("Low pass over the motion where cutoff_hz=source, by the clips' `source` (any other: none)"):
-                formatter.write_dl([(name, f"{hz:g} Hz" if hz else "none") for name, hz in sources.pose_cutoffs_hz().items()])
+                formatter.write_dl([(n, str(KINDS[kind] or "none")) for n, (_, kind) in sources.SOURCES.items() if kind])
         if self.stage == "ingest":
             from m3n import sources
 

@@ -318,11 +318,10 @@ class FidelityConfig(Options):
     motion_cutoff_hz: Positive | Literal["source", "none"] = Field(
         "source", description="low pass over the motion before it is simulated [Hz]; 'source': the pose source's own; 'none'"
     )
-    along_m: float = Field(
-        0.0,
-        ge=-0.5,
-        le=0.5,
-        description="how much further along its x axis (towards the hand) than m3n's the real sensor sat [m]",
+    along_m: Annotated[float, Field(ge=-0.5, le=0.5)] | Literal["search"] = Field(
+        "search",
+        description="how much further along its x axis (towards the hand) than m3n's the real sensor sat [m]; 'search': within "
+        "0.05 m either way, for every subject what suits the other subjects' recordings best",
     )
 
 

@@ -123,9 +123,7 @@ def synthetic_clip() -> Callable[..., Row]:
 
     def make(*args: Any, **changes: Any) -> Row:
         row = _pose_clip(*args, **{k: v for k, v in changes.items() if not k.startswith("imu_")})
-        samples = simulate_clip(
-            row, placements=("left_wrist", "right_wrist"), rate_hz=60.0, cutoff_hz=None, sensor=None, seed=0
-        )
+        samples = simulate_clip(row, placements=("left_wrist", "right_wrist"), rate_hz=60.0, low_pass=None, sensor=None, seed=0)
         columns = {schema.imu_column(p): values for p, values in samples.items()}
         return {**row, "rate_hz": 60.0, "n_samples": len(samples["left_wrist"]), **columns} | changes
 

@@ -61,8 +61,8 @@ def fit_joints(joints: ArrayLike, names: Sequence[str], body: Body | None = None
     """SMPL poses whose joints follow `joints` (F, K, 3), metres, z up.
 
     `names` (K,) are SMPL joint names: both hips, both shoulders, and elbow and wrist of at least one arm are needed; neck,
-    head, hands, knees, ankles, feet, pelvis, collars, spine1, spine3 and `KNUCKLES` are used where they are given. Positions that are not
-    finite or exactly zero count as not seen and are interpolated in time. `smooth_frames` is the standard deviation, in
+    head, hands, knees, ankles, feet, pelvis, collars, spine1, spine3 and `KNUCKLES` are used where they are given. Positions that
+    are not finite or exactly zero count as not seen and are interpolated in time. `smooth_frames` is the standard deviation, in
     frames, of a Gaussian over the positions; 0 leaves them as they are. `body` (24 joints) is the neutral SMPL body or its
     stand-in where None.
 

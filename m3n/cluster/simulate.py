@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +30,15 @@ INPUT_FACT, CONFIG_FACT, RESULT_FACT = "m3n.input_sha256", "m3n.simulation_sha25
 
 def simulation_sha256(settings: dict[str, Any]) -> str:
     """Digest of what decides an output shard's content, beside its input."""
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(settings, sort_keys=True, default=asdict).encode()).hexdigest()
 
 
 def run_shards(shards: list[Path], staging: Path, settings: dict[str, Any], workers: int) -> Iterator[dict[str, Any]]:
     """Simulate every shard into `staging`, and yield what came of each as it is done.
 
-    `settings`: placements, sites of the user's own, method, rate_hz, cutoff_hz by source, sensor, randomise and seed. A result
-    holds `shard`, `sha256` of the input, `clips`, `frames`, `samples`, `seconds`, `rejected` [[item, reason], …], or `error`, one
-    line for the user.
+    `settings`: placements, sites of the user's own, method, rate_hz, low_pass by source ("" for any other), sensor, randomise and
+    seed. A result holds `shard`, `sha256` of the input, `clips`, `frames`, `samples`, `seconds`, `rejected` [[item, reason], …], or
+    `error`, one line for the user.
     """
     import ray
 
@@ -102,7 +103,7 @@ class ShardSimulator:
     def simulate(self, shard: Path) -> dict[str, Any]:
         """Simulate one shard; InputError for a shard that cannot be read, and a body or site that does not exist."""
         table = tables.read_shard(shard, schema.POSE_CLIPS)
-        placements = self.settings["placements"]
+        placements, low_passes = self.settings["placements"], self.settings["low_pass"]
         result: dict[str, Any] = {
             "shard": shard.name, "sha256": tables.file_sha256(shard), "clips": 0, "frames": 0, "samples": 0, "seconds": 0.0,
             "rejected": [],
@@ -125,7 +126,7 @@ class ShardSimulator:
                 row,
                 placements=self.sites,
                 rate_hz=self.settings["rate_hz"],
-                cutoff_hz=self.settings["cutoff_hz"].get(row["source"], self.settings["default_cutoff_hz"]),
+                low_pass=low_passes.get(row["source"], low_passes[""]),
                 sensor=domain.sensor,
                 seed=self.settings["seed"],
                 wearing=domain.wearing,

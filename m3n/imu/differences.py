@@ -14,18 +14,16 @@ from scipy.spatial.transform import Rotation
 
 from m3n.body.model import FloatArray
 from m3n.imu.kernel import CHANNELS
-from m3n.imu.signals import low_pass, sample_count
+from m3n.imu.signals import sample_count
 from m3n.schema import GRAVITY
 
 
-def differenced(motion: FloatArray, *, fps: float, rate_hz: float, cutoff_hz: float | None) -> FloatArray:
+def differenced(motion: FloatArray, *, fps: float, rate_hz: float) -> FloatArray:
     """Specific force (m/s²) and angular rate (rad/s) in the sensor frame, (samples, sensors, 6), by finite differences.
 
     Arguments as in `m3n.imu.signals.measured`: motion (frames, sensors * 7), position and quaternion x y z w of each sensor. With
     two frames there is no second difference, and the acceleration is taken as zero.
     """
-    if cutoff_hz is not None:
-        motion = low_pass(motion, cutoff_hz, fps)
     frames = len(motion)
     motion = motion.reshape(frames, -1, CHANNELS)
     sensors = motion.shape[1]

@@ -13,7 +13,6 @@ from scipy.spatial.transform import Rotation
 
 from m3n.body.model import FloatArray
 from m3n.imu.kernel import CHANNELS, measure
-from m3n.imu.smoothing import low_pass
 from m3n.imu.spline import coefficients
 
 
@@ -22,22 +21,18 @@ def sample_count(frames: int, fps: float, rate_hz: float) -> int:
     return int(np.floor((frames - 1) / fps * rate_hz + 1e-6)) + 1
 
 
-def ideal_imu(
-    positions: FloatArray, rotations: FloatArray, *, fps: float, rate_hz: float, cutoff_hz: float | None = None
-) -> FloatArray:
+def ideal_imu(positions: FloatArray, rotations: FloatArray, *, fps: float, rate_hz: float) -> FloatArray:
     """Specific force (m/s²) and angular rate (rad/s) in the sensor frame, (samples, sensors, 6).
 
     positions (frames, sensors, 3) m and rotations (frames, sensors, 3, 3), sensor to world, in a z-up world; at least two
-    frames. `cutoff_hz` low-passes the motion first (zero lag); None leaves it as it is.
+    frames.
     """
     motion = np.concatenate([positions, continuous_quaternions(rotations)], axis=2)
-    return measured(motion.reshape(len(motion), -1), fps=fps, rate_hz=rate_hz, cutoff_hz=cutoff_hz)
+    return measured(motion.reshape(len(motion), -1), fps=fps, rate_hz=rate_hz)
 
 
-def measured(motion: FloatArray, *, fps: float, rate_hz: float, cutoff_hz: float | None) -> FloatArray:
+def measured(motion: FloatArray, *, fps: float, rate_hz: float) -> FloatArray:
     """The same for motion (frames, sensors * 7): position, then sign-continuous quaternion x y z w, of each sensor."""
-    if cutoff_hz is not None:
-        motion = low_pass(motion, cutoff_hz, fps)
     frames = len(motion)
     out = np.empty((sample_count(frames, fps, rate_hz), motion.shape[1] // CHANNELS, 6))
     measure(coefficients(motion), float(fps), float(rate_hz), frames, out)

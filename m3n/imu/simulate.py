@@ -19,6 +19,7 @@ from m3n.imu.kernel import CHANNELS, sensor_motion
 from m3n.imu.placement import chosen_sites, mount
 from m3n.imu.sensor import SensorModel, find_sensor
 from m3n.imu.signals import measured
+from m3n.imu.smoothing import LowPass
 from m3n.randomness import generator
 from m3n.schema import JOINT_COUNT, check_pose_clip
 
@@ -69,8 +70,9 @@ def simulate(
     if problem:
         raise InputError(problem)
     body = load_body(body_model, gender)
+    low_pass = None if cutoff_hz is None else LowPass(cutoff_hz)
     frames = poses.reshape(len(poses), JOINT_COUNT[body_model], 3)
-    return _simulate(body, frames, trans.reshape(-1, 3), shape, fps, sites, rate_hz, cutoff_hz, sensor, seed, "")
+    return _simulate(body, frames, trans.reshape(-1, 3), shape, fps, sites, rate_hz, low_pass, sensor, seed, "")
 
 
 def simulate_clip(
@@ -78,7 +80,7 @@ def simulate_clip(
     *,
     placements: Sequence[str] | Mapping[str, Site],
     rate_hz: float,
-    cutoff_hz: float | None,
+    low_pass: LowPass | None,
     sensor: str | None,
     seed: int,
     wearing: Mapping[str, Wearing] = AS_PLACED,
@@ -90,7 +92,7 @@ def simulate_clip(
     trans = np.asarray(row["trans"]).reshape(row["n_frames"], 3)
     betas, fps = np.asarray(row["betas"], dtype=float), float(row["fps"])
     sites = chosen_sites(placements)
-    return _simulate(body, poses, trans, betas, fps, sites, rate_hz, cutoff_hz, sensor, seed, row["clip_id"], wearing, method)
+    return _simulate(body, poses, trans, betas, fps, sites, rate_hz, low_pass, sensor, seed, row["clip_id"], wearing, method)
 
 
 def _simulate(
@@ -101,7 +103,7 @@ def _simulate(
     fps: float,
     sites: Mapping[str, Site],
     rate_hz: float,
-    cutoff_hz: float | None,
+    low_pass: LowPass | None,
     sensor: str | SensorModel | None,
     seed: int,
     clip_id: str,
@@ -109,7 +111,9 @@ def _simulate(
     method: str = "spline",
 ) -> dict[str, np.ndarray]:
     motion = sensor_paths(body, poses, trans, betas, sites, wearing)
-    signals = METHODS[method](motion, fps=fps, rate_hz=rate_hz, cutoff_hz=cutoff_hz)
+    if low_pass is not None:
+        motion = low_pass(motion, fps)
+    signals = METHODS[method](motion, fps=fps, rate_hz=rate_hz)
     model = find_sensor(sensor)
     samples = {}
     for i, placement in enumerate(sites):

@@ -31,6 +31,12 @@ class LowPass:
     cutoff_hz: float
     noise_m: float = 0.0
 
+    def __str__(self) -> str:
+        if not self.noise_m:
+            return f"{self.cutoff_hz:g} Hz"
+        highest = self.cutoff_hz * _STEP**_BANDS
+        return f"{self.cutoff_hz:g} Hz, up to {highest:.1f} Hz where movement stands out of {self.noise_m:g} m"
+
     def __call__(self, motion: FloatArray, fps: float) -> FloatArray:
         """Smooth paths of sensors, (F, sensors * 7) as `m3n.imu.signals.measured` takes them."""
         if not self.noise_m:
@@ -46,7 +52,10 @@ class LowPass:
             for start in range(0, motion.shape[1], CHANNELS):
                 for part, noise in (
                     (slice(start, start + 3), self.noise_m),
-                    (slice(start + 3, start + CHANNELS), np.sqrt(2) * self.noise_m / (2 * _FOREARM_M)),  # a quaternion: half angles
+                    (
+                        slice(start + 3, start + CHANNELS),
+                        np.sqrt(2) * self.noise_m / (2 * _FOREARM_M),
+                    ),  # a quaternion: half angles
                 ):
                     power = low_pass(np.sum(band[:, part] ** 2, axis=1, keepdims=True), edges[k], fps)
                     expected = share * noise**2 * (part.stop - part.start)

@@ -45,8 +45,3 @@ def load(name: str) -> ModuleType:
 def pose_kind(source: str) -> str | None:
     """Kind of the poses of a source; None for recordings and for names that are not in the registry."""
     return SOURCES[source][1] if source in SOURCES else None
-
-
-def pose_cutoffs_hz() -> dict[str, float | None]:
-    """The same for every source that has poses."""
-    return {name: cutoff for name, (_, cutoff) in SOURCES.items() if hasattr(load(name), "pose_clips")}

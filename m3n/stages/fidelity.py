@@ -1,8 +1,9 @@
 """`m3n report fidelity`: simulated sensors against real ones that recorded the same movements.
 
 Clips and recordings are paired by id. Each clip is simulated as `m3n simulate` would do it, at the recording's own rate, and
-compared as `m3n.imu.fidelity` says. Nothing is fitted to the recordings but one lag each and the mounting rotation; neither
-changes the simulation. `along_m` moves the simulated sensor, by one distance for all recordings.
+compared as `m3n.imu.fidelity` says. What the recordings tell is how the sensor was worn: a lag and a mounting rotation each, which
+do not change the simulation, and how far along the limb it sat, which does. So that distance is never a recording's own, nor its
+subject's: for every subject it is the one that suits the other subjects best.
 """
 
 from __future__ import annotations
@@ -19,19 +20,21 @@ import numpy as np
 import pyarrow as pa
 from scipy.spatial.transform import Rotation
 
-from m3n import report, schema, sources, tables
+from m3n import report, schema, tables
 from m3n.body.model import load_body
 from m3n.config import FidelityConfig
 from m3n.errors import InputError
-from m3n.imu.fidelity import SIGNALS, Aligned, align, moment, mounting_rotation, norm, scores, spectra, turned
+from m3n.imu.fidelity import SIGNALS, Aligned, align, correlation, moment, mounting_rotation, norm, scores, spectra, turned
 from m3n.imu.placement import SITES
 from m3n.imu.signals import measured
 from m3n.imu.simulate import sensor_paths
 from m3n.progress import bar
+from m3n.stages.simulate import motion_low_pass
 
 CHANNELS = tuple(f"{signal}_{axis}" for signal in SIGNALS for axis in ("norm", "x", "y", "z"))
 MEASURES = ("r", "rmse", "distance", "gain")
 FREQUENCIES_HZ = np.arange(0.5, 25.01, 0.5)
+ALONG_M = (-0.05, -0.025, 0.0, 0.025, 0.05)
 RANKS = (0.1, 0.5, 0.9)  # of the example traces
 
 
@@ -41,7 +44,13 @@ class _Pair:
     placement: str
     subject: str
     label: str | None
+    along_m: float
     aligned: Aligned
+
+
+_Wearer = tuple[str, str]  # subject and placement
+Distances = defaultdict[_Wearer, float]
+Recorded = dict[str, dict[str, Any]]
 
 
 def fidelity(poses: Path, recordings: Path, out: Path, config: FidelityConfig = FidelityConfig()) -> dict[str, Any]:
@@ -53,7 +62,8 @@ def fidelity(poses: Path, recordings: Path, out: Path, config: FidelityConfig = 
     started = time.perf_counter()
     with tables.staged(out, inputs=[poses, recordings]) as staging:
         recorded = {row["recording_id"]: row for row in _recordings(recordings)}
-        pairs, left_out = _pairs(poses, recorded, config)
+        along_m, searched = _distances(poses, recorded, config)
+        pairs, left_out = _pairs(poses, recorded, config, along_m)
         if not pairs:
             reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.items() if count)
             raise InputError(f"nothing to compare between {poses} and {recordings}: {reasons or 'they are empty'}")
@@ -65,6 +75,8 @@ def fidelity(poses: Path, recordings: Path, out: Path, config: FidelityConfig = 
             "median_lag_s": _median(row["lag_s"] for row in rows),
             "cutoff_hz": config.cutoff_hz,
             "mounting": config.mounting,
+            "median_along_m": _median(row["along_m"] for row in rows),
+            "median_r_acc_norm_by_along_m": searched,
         }
         figures["by_label"] = _by(rows, "label")
         figures["by_subject"] = _by(rows, "subject")
@@ -90,11 +102,38 @@ def _recordings(folder: Path) -> Iterator[dict[str, Any]]:
             yield row
 
 
-def _pairs(poses: Path, recorded: dict[str, dict[str, Any]], config: FidelityConfig) -> tuple[list[_Pair], dict[str, int]]:
+def _distances(poses: Path, recorded: Recorded, config: FidelityConfig) -> tuple[Distances, dict[str, float | None]]:
+    """How far along its x axis every subject's sensor is taken to sit, and the correlations over all subjects that a search saw."""
+    if config.along_m != "search":
+        return _everywhere(float(config.along_m)), {}
+    found: dict[float, defaultdict[_Wearer, list[float]]] = {}
+    for along in ALONG_M:
+        found[along] = defaultdict(list)
+        for pair in _pairs(poses, recorded, config, _everywhere(along), f"sensor at {1000 * along:+.0f} mm")[0]:
+            real, simulated = (norm(samples[:, :3]) for samples in (pair.aligned.real, pair.aligned.simulated))
+            found[along][pair.subject, pair.placement].append(correlation(real, simulated))
+    chosen: Distances = defaultdict(float)
+    for subject, placement in found[0.0]:
+        suits = {
+            along: [r for (other, where), rs in by_wearer.items() if other != subject and where == placement for r in rs]
+            for along, by_wearer in found.items()
+        }
+        if suits[0.0]:
+            chosen[subject, placement] = max(ALONG_M, key=lambda along: np.median(suits[along]))
+    return chosen, {f"{along:+.3f}": _median(r for rs in by.values() for r in rs) for along, by in found.items()}
+
+
+def _everywhere(along_m: float) -> Distances:
+    return defaultdict(lambda: along_m)
+
+
+def _pairs(
+    poses: Path, recorded: Recorded, config: FidelityConfig, along_m: Distances, doing: str = "fidelity"
+) -> tuple[list[_Pair], dict[str, int]]:
     """Aligned pairs, and how many clips were left out for what reason."""
     shards, pairs, matched = tables.shard_paths(poses), [], set()
     left_out = {"clips_without_recording": 0, "too_short": 0}
-    with bar("fidelity", len(shards)) as advance:
+    with bar(doing, len(shards)) as advance:
         for shard in shards:
             schema.validate_pose_clips(tables.read_schema(shard), str(shard))
             for number, clip in enumerate(tables.rows(tables.read_shard(shard, schema.POSE_CLIPS))):
@@ -107,12 +146,13 @@ def _pairs(poses: Path, recorded: dict[str, dict[str, Any]], config: FidelityCon
                     continue
                 matched.add(clip["clip_id"])
                 for placement in _worn(recording, config.placements):
-                    aligned = _aligned(clip, recording, placement, config)
+                    subject, label = str(recording["subject"]), recording["label"] or clip["label"]
+                    along = along_m[subject, placement]
+                    aligned = _aligned(clip, recording, placement, along, config)
                     if aligned is None:
                         left_out["too_short"] += 1
                     else:
-                        subject, label = str(recording["subject"]), recording["label"] or clip["label"]
-                        pairs.append(_Pair(clip["clip_id"], placement, subject, label, aligned))
+                        pairs.append(_Pair(clip["clip_id"], placement, subject, label, along, aligned))
             advance(1, f"{len(pairs)} pairs")
     return pairs, {**left_out, "recordings_without_clip": len(recorded) - len(matched)}
 
@@ -121,16 +161,19 @@ def _worn(recording: dict[str, Any], wanted: list[str] | None) -> list[str]:
     return [p for p in wanted or schema.PLACEMENTS if recording.get(schema.imu_column(p)) is not None]
 
 
-def _aligned(clip: dict[str, Any], recording: dict[str, Any], placement: str, config: FidelityConfig) -> Aligned | None:
-    cutoff = config.motion_cutoff_hz
-    motion_hz = sources.pose_cutoff_hz(clip["source"]) if cutoff == "source" else None if cutoff == "none" else float(cutoff)
+def _aligned(
+    clip: dict[str, Any], recording: dict[str, Any], placement: str, along_m: float, config: FidelityConfig
+) -> Aligned | None:
     rate = float(recording["rate_hz"])
     body = load_body(clip["body_model"], clip["gender"])
     frames = int(clip["n_frames"])
     poses, trans = np.reshape(clip["poses"], (frames, -1, 3)), np.reshape(clip["trans"], (frames, 3))
     motion = sensor_paths(body, poses, trans, np.asarray(clip["betas"], float), {placement: SITES[placement]})
-    motion[:, :3] += config.along_m * Rotation.from_quat(motion[:, 3:7]).as_matrix()[:, :, 0]
-    simulated = measured(motion, fps=float(clip["fps"]), rate_hz=rate, cutoff_hz=motion_hz)[:, 0]
+    motion[:, :3] += along_m * Rotation.from_quat(motion[:, 3:7]).as_matrix()[:, :, 0]
+    low_pass, fps = motion_low_pass(config.motion_cutoff_hz, clip["source"]), float(clip["fps"])
+    if low_pass is not None:
+        motion = low_pass(motion, fps)
+    simulated = measured(motion, fps=fps, rate_hz=rate)[:, 0]
     real = np.reshape(recording[schema.imu_column(placement)], (-1, 6))
     return align(real, simulated, rate, cutoff_hz=config.cutoff_hz, max_lag_s=config.max_lag_s)
 
@@ -152,7 +195,7 @@ def _row(pair: _Pair, rotation: np.ndarray) -> dict[str, Any]:
     return {
         "recording_id": pair.recording_id, "placement": pair.placement, "subject": pair.subject, "label": pair.label,
         "lag_s": pair.aligned.lag_s, "samples": len(pair.aligned.real), "rate_hz": pair.aligned.rate_hz,
-        "mounting": rotation.reshape(-1).tolist(), "mounting_deg": angle, **scores(pair.aligned, rotation),
+        "along_m": pair.along_m, "mounting": rotation.reshape(-1).tolist(), "mounting_deg": angle, **scores(pair.aligned, rotation),
     }  # fmt: skip
 
 
@@ -188,10 +231,23 @@ def _text(figures: dict[str, Any], config: FidelityConfig) -> str:
         f"# Simulated against real sensors\n\n{figures['pairs']} pairs; {figures['clips_without_recording']} clips without a "
         f"recording, {figures['recordings_without_clip']} recordings without a clip, {figures['too_short']} too short. Both "
         f"low-passed at {config.cutoff_hz:g} Hz, one lag per recording within ± {config.max_lag_s:g} s (median "
-        f"{figures['median_lag_s']:+.3f} s), axes after {turned_by.get(config.mounting, 'no mounting rotation')}. Acceleration in "
-        "m/s², angular rate in rad/s; distance: 1-Wasserstein between the samples' distributions; gain: standard deviation "
-        f"simulated over real.\n\n{table}\n![correlations](correlations.png)\n\n![examples](examples.png)\n\n"
+        f"{figures['median_lag_s']:+.3f} s), axes after {turned_by.get(config.mounting, 'no mounting rotation')}. "
+        f"{_where(figures)}Acceleration in m/s², angular rate in rad/s; distance: 1-Wasserstein between the samples' "
+        f"distributions; gain: standard deviation simulated over real.\n\n{table}\n"
+        f"![correlations](correlations.png)\n\n![examples](examples.png)\n\n"
         f"![spectra](spectra.png)\n\n{by}"
+    )
+
+
+def _where(figures: dict[str, Any]) -> str:
+    searched = figures["median_r_acc_norm_by_along_m"]
+    if not searched:
+        return ""
+    tried = ", ".join(f"{1000 * float(along):+.0f} mm {r:.3f}" for along, r in searched.items() if r is not None)
+    return (
+        "Where along the limb the sensor sat is taken from the other subjects' recordings (median "
+        f"{1000 * figures['median_along_m']:+.0f} mm towards the hand); correlation of the acceleration's norm at one distance for "
+        f"all: {tried}. "
     )
 
 

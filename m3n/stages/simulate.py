@@ -11,26 +11,31 @@ from m3n.cluster.simulate import run_shards
 from m3n.cluster.start import connect
 from m3n.config import SimulateConfig
 from m3n.errors import InputError
+from m3n.imu.smoothing import KINDS, LowPass
 from m3n.progress import bar
 from m3n.schema import Rejected
 
 
 def simulation_settings(config: SimulateConfig) -> dict[str, Any]:
     """What `m3n.cluster.simulate` needs to know of a config: all that decides the samples of a clip, and nothing else."""
-    cutoff = {name: config.cutoff_hz if isinstance(config.cutoff_hz, float) else None for name in sources.SOURCES}
-    if config.cutoff_hz == "source":
-        cutoff = {name: sources.pose_cutoff_hz(name) for name in sources.SOURCES}
     return {
         "placements": config.placements,
         "sites": {name: site.model_dump() for name, site in config.sites.items() if name in config.placements},
         "method": config.method,
         "rate_hz": config.rate_hz,
-        "cutoff_hz": cutoff,
-        "default_cutoff_hz": config.cutoff_hz if isinstance(config.cutoff_hz, float) else None,
+        "low_pass": {name: motion_low_pass(config.cutoff_hz, name) for name in (*sources.SOURCES, "")},
         "sensor": config.sensor,
         "randomise": config.randomise,
         "seed": config.seed,
     }
+
+
+def motion_low_pass(cutoff_hz: float | str, source: str) -> LowPass | None:
+    """The low pass over motion of a source, for a setting that is a cut-off [Hz], "source" (its kind's own) or "none"."""
+    if cutoff_hz == "source":
+        kind = sources.pose_kind(source)
+        return KINDS[kind] if kind else None
+    return None if cutoff_hz == "none" else LowPass(float(cutoff_hz))
 
 
 def simulate_clips(

@@ -30,7 +30,7 @@ def moving() -> np.ndarray:
 
 
 def read(poses: np.ndarray, wearing: Wearing) -> np.ndarray:
-    settings = {"placements": ["left_wrist"], "rate_hz": 100.0, "cutoff_hz": None, "sensor": None, "seed": 0}
+    settings = {"placements": ["left_wrist"], "rate_hz": 100.0, "low_pass": None, "sensor": None, "seed": 0}
     return simulate_clip({**CLIP, "poses": poses}, **settings, wearing={"left_wrist": wearing})["left_wrist"]
 
 

@@ -20,7 +20,7 @@ INSIDE = slice(60, -60)  # frames that know nothing of the ends
 
 def signals(method, position: np.ndarray, rotation: Rotation, rate_hz: float = FPS) -> np.ndarray:
     quaternions = continuous_quaternions(rotation.as_matrix()[:, None])[:, 0]
-    return method(np.concatenate([position, quaternions], axis=1), fps=FPS, rate_hz=rate_hz, cutoff_hz=None)[:, 0]
+    return method(np.concatenate([position, quaternions], axis=1), fps=FPS, rate_hz=rate_hz)[:, 0]
 
 
 def kept_by_differences(theta: float) -> float:
@@ -95,5 +95,5 @@ def test_between_frames_differences_lie_on_straight_lines():
 def test_two_frames_have_a_rate_and_no_acceleration():
     turn = Rotation.from_rotvec([[0, 0, 0], [0, 0, 0.1]])
     motion = np.concatenate([np.zeros((2, 3)), turn.as_quat()], axis=1)
-    found = differenced(motion, fps=FPS, rate_hz=FPS, cutoff_hz=None)[:, 0]
+    found = differenced(motion, fps=FPS, rate_hz=FPS)[:, 0]
     np.testing.assert_allclose(found, np.tile([0, 0, GRAVITY, 0, 0, 0.1 * FPS], (2, 1)), atol=1e-9)

@@ -56,7 +56,7 @@ def test_a_kinect_gives_the_signals_of_a_real_wrist_sensor(tmp_path: Path) -> No
     assert main(["report", "fidelity", *arguments]) == 0
     figures = json.loads(figures_file.read_text())
     assert figures["pairs"] > 150
-    assert figures["median_r_acc_norm"] > 0.66  # a crude simulator over all clips
+    assert figures["median_r_acc_norm"] > 0.75  # a crude simulator over all clips: 0.66
     assert figures["median_r_gyro_norm"] > 0.75
     assert abs(figures["median_lag_s"]) < 0.1
     assert min(figures[f"median_r_acc_{axis}"] for axis in "xyz") > 0.6
@@ -91,7 +91,8 @@ def test_joints_of_motion_capture_come_back(amass: dict[str, np.ndarray]) -> Non
 @needs_amass
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_wrist_acceleration_is_that_of_the_wrist_markers(amass: dict[str, np.ndarray], side: str) -> None:
-    """With a body that fits: joints from the markers, body fit, simulator. What SMPL poses give on another body is less."""
+    """With a body that fits: joints from the markers, body fit, simulator. AMASS's own poses hold less: with all bone vectors
+    chosen by least squares on these very markers, they reach 0.952 on the left and 0.954 on the right."""
     letter = side[0].upper()
     joints = {"neck": marker_middle(amass, "CLAV", "TOPBACK")}
     for which, s in (("left", "L"), ("right", "R")):

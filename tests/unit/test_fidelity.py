@@ -113,7 +113,7 @@ def recorded(tmp_path: Path, pose_clip: Callable[..., Row]) -> tuple[Path, Path]
         clip = pose_clip(f"clip-{k}", frames=200 + 10 * k, subject=f"s{k % 2}")
         clip["poses"][:, 16:20, :] += 0.3 * np.sin(np.arange(len(clip["poses"])) / (4 + k))[:, None, None].astype(np.float32)
         clips.append(clip)
-        ideal = simulate_clip(clip, placements=["right_wrist"], rate_hz=RATE_HZ, cutoff_hz=None, sensor=None, seed=0)
+        ideal = simulate_clip(clip, placements=["right_wrist"], rate_hz=RATE_HZ, low_pass=None, sensor=None, seed=0)
         samples = fidelity.turned(ideal["right_wrist"].astype(float), MOUNTING.T)
         late = np.concatenate([np.repeat(samples[:1], 5, axis=0), samples])
         recordings.append(
