@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from m3n import schema, tables
 from m3n.config import Site
 from m3n.errors import InputError
+from m3n.imu.calibration import Calibration
 from m3n.imu.domain import Domain, draw_domain
 from m3n.imu.placement import chosen_sites
 from m3n.imu.simulate import simulate_clip
@@ -35,9 +36,9 @@ def simulation_sha256(settings: dict[str, Any]) -> str:
 def run_shards(shards: list[Path], staging: Path, settings: dict[str, Any], workers: int) -> Iterator[dict[str, Any]]:
     """Simulate every shard into `staging`, and yield what came of each as it is done.
 
-    `settings`: placements, sites of the user's own, method, rate_hz, cutoff_hz by source, sensor, randomise and seed. A result
-    holds `shard`, `sha256` of the input, `clips`, `frames`, `samples`, `seconds`, `rejected` [[item, reason], …], or `error`, one
-    line for the user.
+    `settings`: placements, sites of the user's own, method, rate_hz, cutoff_hz by source, sensor, randomise, seed and calibration,
+    the maps or None. A result holds `shard`, `sha256` of the input, `clips`, `frames`, `samples`, `seconds`, `rejected`
+    [[item, reason], …], or `error`, one line for the user.
     """
     import ray
 
@@ -87,6 +88,8 @@ class ShardSimulator:
         self.staging = Path(staging)
         self.settings = settings
         self.sites = chosen_sites(settings["placements"], {name: Site(**site) for name, site in settings["sites"].items()})
+        self.calibration = Calibration.from_plain(settings["calibration"]) if settings["calibration"] else None
+        self.as_is = Domain(sensor=settings["sensor"])
         self.sha256 = simulation_sha256(settings)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
@@ -110,7 +113,6 @@ class ShardSimulator:
         kept, seen = np.zeros(table.num_rows, bool), set()
         samples: dict[str, list[np.ndarray]] = {placement: [] for placement in placements}
         worlds: list[tuple[float, np.ndarray]] = []
-        as_is = Domain(sensor=self.settings["sensor"])
         for number, row in enumerate(tables.rows(table)):
             reason = schema.check_pose_clip(row)
             if reason is None and row["clip_id"] in seen:
@@ -119,22 +121,11 @@ class ShardSimulator:
                 result["rejected"].append([f"{shard} row {number} (clip '{row['clip_id']}')", reason])
                 continue
             seen.add(row["clip_id"])
-            domain = draw_domain(self.settings["seed"], row["clip_id"], placements) if self.settings["randomise"] else as_is
-            row = domain.of_clip(row)
-            signals = simulate_clip(
-                row,
-                placements=self.sites,
-                rate_hz=self.settings["rate_hz"],
-                cutoff_hz=self.settings["cutoff_hz"].get(row["source"], self.settings["default_cutoff_hz"]),
-                sensor=domain.sensor,
-                seed=self.settings["seed"],
-                wearing=domain.wearing,
-                method=self.settings["method"],
-            )
+            row, signals = self.clip(row)
             kept[number] = True
             worlds.append((row["fps"], row["betas"]))
-            for placement, values in domain.of_samples(signals).items():
-                samples[placement].append(values)
+            for placement, values in signals.items():
+                samples[placement].append(self.calibration.apply(placement, values) if self.calibration else values)
             result["clips"] += 1
             result["frames"] += int(row["n_frames"])
             result["samples"] += len(samples[placements[0]][-1])
@@ -147,6 +138,24 @@ class ShardSimulator:
         facts = {INPUT_FACT: result["sha256"], CONFIG_FACT: self.sha256, RESULT_FACT: json.dumps(result)}
         tables.write_shard(self.staging / shard.name, self._with_samples(clips, samples), facts)
         return result
+
+    def clip(self, row: dict[str, Any]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """A checked clip in the world that is drawn for it, and its samples by placement before calibration."""
+        settings = self.settings
+        drawn = settings["randomise"]
+        domain = draw_domain(settings["seed"], row["clip_id"], settings["placements"]) if drawn else self.as_is
+        row = domain.of_clip(row)
+        signals = simulate_clip(
+            row,
+            placements=self.sites,
+            rate_hz=settings["rate_hz"],
+            cutoff_hz=settings["cutoff_hz"].get(row["source"], settings["default_cutoff_hz"]),
+            sensor=domain.sensor,
+            seed=settings["seed"],
+            wearing=domain.wearing,
+            method=settings["method"],
+        )
+        return row, domain.of_samples(signals)
 
     def _with_samples(self, clips: pa.Table, samples: dict[str, list[np.ndarray]]) -> pa.Table:
         """The clips' own columns as they are, and the simulated ones behind them."""
