@@ -107,6 +107,33 @@ class Site(Options):
         return self
 
 
+class CalibrateConfig(Options):
+    """Simulated signals brought to the distribution of real, unlabelled ones."""
+
+    recordings: str | None = Field(None, description="table of real recordings to calibrate towards; null: no calibration")
+    subjects: list[str] | None = Field(None, description="subjects whose recordings are used: training subjects only")
+    exclude_subjects: list[str] | None = Field(
+        None, description="or: the subjects whose recordings are not used (those held out downstream); [] uses all"
+    )
+    placements: AnyPlacements | None = Field(None, description="placements to calibrate; null: all that are simulated")
+    clips: Count = Field(500, description="clips drawn to learn the simulated distribution")
+    samples: Count = Field(200_000, description="samples drawn per placement, simulated and real")
+    quantiles: Annotated[int, Field(ge=2)] = Field(1001, description="quantiles that hold a channel's distribution")
+
+    @field_validator("subjects", "exclude_subjects", mode="before")
+    @classmethod
+    def _subjects_are_names(cls, value: Any) -> Any:
+        return _names(value)
+
+    @model_validator(mode="after")
+    def _subjects_are_chosen(self) -> CalibrateConfig:
+        if self.recordings is not None and (self.subjects is None) == (self.exclude_subjects is None):
+            raise ValueError(
+                "recordings of held-out subjects must not be used: give one of calibrate.subjects and calibrate.exclude_subjects"
+            )
+        return self
+
+
 class SimulateConfig(Options):
     """Virtual IMUs over pose clips."""
 
@@ -126,7 +153,8 @@ class SimulateConfig(Options):
     randomise: bool = Field(
         False, description="another body, tempo, part and way of wearing for every clip; `sensor` is ignored"
     )
-    seed: int = Field(0, ge=0, description="seed of the sensor errors")
+    calibrate: CalibrateConfig = CalibrateConfig()
+    seed: int = Field(0, ge=0, description="seed of the sensor errors, the worlds and the calibration's draws")
     workers: Count = Field(2, description="simulating processes")
     max_rejected: Share = Field(0.05, description="largest share of clips that may go to quarantine before simulate fails")
 
@@ -135,6 +163,9 @@ class SimulateConfig(Options):
         for name in self.sites:
             check_own_placement(name)
         check_placements(self.placements, self.sites)
+        if self.calibrate.placements is not None:
+            for name in set(self.calibrate.placements) - set(self.placements):
+                raise ValueError(f"calibrate.placements names '{name}', which is not simulated: add it to placements")
         return self
 
 

@@ -10,10 +10,11 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -165,9 +166,10 @@ def write_manifest(
     inputs: dict[str, str],
     config: dict[str, Any],
     rejected: Sequence[Rejected] = (),
+    facts: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
-    """Write `manifest.json`: what the table holds, what it was made from, and how. It carries no clock, so that the same
-    inputs give the same bytes."""
+    """Write `manifest.json`: what the table holds, what it was made from, and how; `facts` are a stage's own. It carries no clock,
+    so that the same inputs give the same bytes."""
     content = {
         "schema_version": SCHEMA_VERSION,
         "table": table,
@@ -175,6 +177,7 @@ def write_manifest(
         "inputs": inputs,
         "config": config,
         "seed": config.get("seed"),
+        **facts,
         "packages": package_versions(),
         "quarantined": [{"item": r.item, "reason": r.reason} for r in rejected],
     }

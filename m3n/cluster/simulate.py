@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from m3n import schema, tables
 from m3n.config import Site
 from m3n.errors import InputError
+from m3n.imu.calibration import Calibration
 from m3n.imu.domain import Domain, draw_domain
 from m3n.imu.placement import chosen_sites
 from m3n.imu.simulate import simulate_clip
@@ -36,9 +37,9 @@ def simulation_sha256(settings: dict[str, Any]) -> str:
 def run_shards(shards: list[Path], staging: Path, settings: dict[str, Any], workers: int) -> Iterator[dict[str, Any]]:
     """Simulate every shard into `staging`, and yield what came of each as it is done.
 
-    `settings`: placements, sites of the user's own, method, rate_hz, low_pass by source ("" for any other), sensor, randomise and
-    seed. A result holds `shard`, `sha256` of the input, `clips`, `frames`, `samples`, `seconds`, `rejected` [[item, reason], …], or
-    `error`, one line for the user.
+    `settings`: placements, sites of the user's own, method, rate_hz, low_pass by source ("" for any other), sensor, randomise,
+    seed and calibration, the maps or None. A result holds `shard`, `sha256` of the input, `clips`, `frames`, `samples`,
+    `seconds`, `rejected` [[item, reason], …], or `error`, one line for the user.
     """
     import ray
 
@@ -88,6 +89,8 @@ class ShardSimulator:
         self.staging = Path(staging)
         self.settings = settings
         self.sites = chosen_sites(settings["placements"], {name: Site(**site) for name, site in settings["sites"].items()})
+        self.calibration = Calibration.from_plain(settings["calibration"]) if settings["calibration"] else None
+        self.as_is = Domain(sensor=settings["sensor"])
         self.sha256 = simulation_sha256(settings)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
@@ -103,7 +106,7 @@ class ShardSimulator:
     def simulate(self, shard: Path) -> dict[str, Any]:
         """Simulate one shard; InputError for a shard that cannot be read, and a body or site that does not exist."""
         table = tables.read_shard(shard, schema.POSE_CLIPS)
-        placements, low_passes = self.settings["placements"], self.settings["low_pass"]
+        placements = self.settings["placements"]
         result: dict[str, Any] = {
             "shard": shard.name, "sha256": tables.file_sha256(shard), "clips": 0, "frames": 0, "samples": 0, "seconds": 0.0,
             "rejected": [],
@@ -111,7 +114,6 @@ class ShardSimulator:
         kept, seen = np.zeros(table.num_rows, bool), set()
         samples: dict[str, list[np.ndarray]] = {placement: [] for placement in placements}
         worlds: list[tuple[float, np.ndarray]] = []
-        as_is = Domain(sensor=self.settings["sensor"])
         for number, row in enumerate(tables.rows(table)):
             reason = schema.check_pose_clip(row)
             if reason is None and row["clip_id"] in seen:
@@ -120,22 +122,11 @@ class ShardSimulator:
                 result["rejected"].append([f"{shard} row {number} (clip '{row['clip_id']}')", reason])
                 continue
             seen.add(row["clip_id"])
-            domain = draw_domain(self.settings["seed"], row["clip_id"], placements) if self.settings["randomise"] else as_is
-            row = domain.of_clip(row)
-            signals = simulate_clip(
-                row,
-                placements=self.sites,
-                rate_hz=self.settings["rate_hz"],
-                low_pass=low_passes.get(row["source"], low_passes[""]),
-                sensor=domain.sensor,
-                seed=self.settings["seed"],
-                wearing=domain.wearing,
-                method=self.settings["method"],
-            )
+            row, signals = self.clip(row)
             kept[number] = True
             worlds.append((row["fps"], row["betas"]))
-            for placement, values in domain.of_samples(signals).items():
-                samples[placement].append(values)
+            for placement, values in signals.items():
+                samples[placement].append(self.calibration.apply(placement, values) if self.calibration else values)
             result["clips"] += 1
             result["frames"] += int(row["n_frames"])
             result["samples"] += len(samples[placements[0]][-1])
@@ -148,6 +139,24 @@ class ShardSimulator:
         facts = {INPUT_FACT: result["sha256"], CONFIG_FACT: self.sha256, RESULT_FACT: json.dumps(result)}
         tables.write_shard(self.staging / shard.name, self._with_samples(clips, samples), facts)
         return result
+
+    def clip(self, row: dict[str, Any]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """A checked clip in the world that is drawn for it, and its samples by placement before calibration."""
+        settings = self.settings
+        drawn = settings["randomise"]
+        domain = draw_domain(settings["seed"], row["clip_id"], settings["placements"]) if drawn else self.as_is
+        row = domain.of_clip(row)
+        signals = simulate_clip(
+            row,
+            placements=self.sites,
+            rate_hz=settings["rate_hz"],
+            low_pass=settings["low_pass"].get(row["source"], settings["low_pass"][""]),
+            sensor=domain.sensor,
+            seed=settings["seed"],
+            wearing=domain.wearing,
+            method=settings["method"],
+        )
+        return row, domain.of_samples(signals)
 
     def _with_samples(self, clips: pa.Table, samples: dict[str, list[np.ndarray]]) -> pa.Table:
         """The clips' own columns as they are, and the simulated ones behind them."""

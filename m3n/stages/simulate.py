@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import Any
 
 from m3n import schema, sources, tables, tracking
-from m3n.cluster.simulate import run_shards
+from m3n.cluster.simulate import ShardSimulator, run_shards
 from m3n.cluster.start import connect
 from m3n.config import SimulateConfig
 from m3n.errors import InputError
 from m3n.imu.smoothing import KINDS, LowPass
 from m3n.progress import bar
 from m3n.schema import Rejected
+from m3n.stages import calibration
 
 
 def simulation_settings(config: SimulateConfig) -> dict[str, Any]:
-    """What `m3n.cluster.simulate` needs to know of a config: all that decides the samples of a clip, and nothing else."""
+    """What `m3n.cluster.simulate` needs to know of a config: all that decides the samples of a clip but the calibration."""
     return {
         "placements": config.placements,
         "sites": {name: site.model_dump() for name, site in config.sites.items() if name in config.placements},
@@ -27,6 +29,7 @@ def simulation_settings(config: SimulateConfig) -> dict[str, Any]:
         "sensor": config.sensor,
         "randomise": config.randomise,
         "seed": config.seed,
+        "calibration": None,
     }
 
 
@@ -50,7 +53,9 @@ def simulate_clips(
         schema.validate_pose_clips(tables.read_schema(shard), str(shard))
     settings = simulation_settings(config)
     started = time.perf_counter()
-    with tables.staged(out, resume=True, inputs=[poses]) as staging:
+    inputs = [poses] if config.calibrate.recordings is None else [poses, Path(config.calibrate.recordings)]
+    with tables.staged(out, resume=True, inputs=inputs) as staging:
+        facts = _calibrate(shards, staging, settings, config)
         connect(address, config.workers)
         results = []
         with bar("simulate", len(shards)) as advance:
@@ -79,6 +84,7 @@ def simulate_clips(
             inputs={r["shard"]: r["sha256"] for r in results},
             config=config.model_dump(exclude={"workers"}),
             rejected=rejected,
+            facts=facts,
         )
     elapsed = time.perf_counter() - started
     figures = {**totals, "rejected": len(rejected), "elapsed_s": elapsed, "frames_per_s": totals["frames"] / elapsed}
@@ -86,3 +92,17 @@ def simulate_clips(
         run.metrics({f"simulate/{name}": value for name, value in figures.items()})
         run.artifact(out / tables.MANIFEST)
     return figures
+
+
+def _calibrate(shards: list[Path], staging: Path, settings: dict[str, Any], config: SimulateConfig) -> dict[str, Any]:
+    """Add the calibration to the settings and its file to the result, where one is asked for; what the manifest says of it."""
+    file = staging / calibration.FILE
+    if config.calibrate.recordings is None:
+        file.unlink(missing_ok=True)  # of an interrupted run with other settings
+        return {}
+    simulator = ShardSimulator(str(staging), settings)
+    placements = config.calibrate.placements or config.placements
+    found, fitted = calibration.calibrate(shards, lambda row: simulator.clip(row)[1], placements, config.calibrate, config.seed)
+    settings["calibration"] = found.as_plain()
+    tables.write_text(file, json.dumps({**fitted, "maps": settings["calibration"]}) + "\n")
+    return {"calibration": {**fitted, "file": file.name}}

@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from m3n.body.model import load_body
 from m3n.imu.differences import differenced
+from m3n.imu.placement import SITES
 from m3n.imu.signals import continuous_quaternions, measured
+from m3n.imu.simulate import sensor_paths, simulate_clip
 from m3n.schema import GRAVITY
 
 FPS, SECONDS = 30.0, 20.0
@@ -97,3 +100,16 @@ def test_two_frames_have_a_rate_and_no_acceleration():
     motion = np.concatenate([np.zeros((2, 3)), turn.as_quat()], axis=1)
     found = differenced(motion, fps=FPS, rate_hz=FPS)[:, 0]
     np.testing.assert_allclose(found, np.tile([0, 0, GRAVITY, 0, 0, 0.1 * FPS], (2, 1)), atol=1e-9)
+
+
+def test_a_clip_is_differenced_where_its_settings_say_so():
+    poses = 0.3 * np.sin(2 * np.pi * T[:90, None, None] * np.linspace(0.2, 1.5, 72).reshape(24, 3))
+    row = {"clip_id": "c", "fps": FPS, "body_model": "smpl", "gender": "neutral", "betas": np.zeros(10), "n_frames": 90,
+           "poses": poses, "trans": np.zeros((90, 3))}  # fmt: skip
+    how = {"placements": ["head"], "rate_hz": FPS, "low_pass": None, "sensor": None, "seed": 0}
+    found = simulate_clip(row, **how, method="finite_differences")["head"]
+    path = sensor_paths(load_body(), poses, np.zeros((90, 3)), np.zeros(10), {"head": SITES["head"]})
+    second = (path[2:, :3] - 2 * path[1:-1, :3] + path[:-2, :3]) * FPS**2
+    expected = Rotation.from_quat(path[1:-1, 3:]).inv().apply(second + np.array([0, 0, GRAVITY]))
+    np.testing.assert_allclose(found[1:-1, :3], expected, atol=1e-4)
+    assert np.abs(simulate_clip(row, **how)["head"] - found).max() > 0.01

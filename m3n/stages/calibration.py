@@ -1,0 +1,122 @@
+"""The first of `m3n simulate`'s two passes where it calibrates: what the simulated and the real signals look like.
+
+The driver simulates a fixed draw of clips, and reads the recordings of the chosen subjects: their samples and nothing else, no
+label and nobody else's rows. The maps then travel to the workers as a setting, so the second pass is as exact and as resumable as
+one without calibration.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from m3n import schema, tables
+from m3n.config import CalibrateConfig
+from m3n.errors import InputError, nearest
+from m3n.imu.calibration import Calibration, SampleDraw, fit_calibration
+from m3n.randomness import generator
+
+FILE = "calibration.json"
+Simulation = Callable[[dict[str, Any]], dict[str, np.ndarray]]  # a checked row of `pose_clips` to samples by placement
+
+
+def calibrate(
+    shards: list[Path], simulation: Simulation, placements: list[str], config: CalibrateConfig, seed: int
+) -> tuple[Calibration, dict[str, Any]]:
+    """The calibration of `placements` of pose clips, and what it was fitted on: subjects, counts, digest of the real samples.
+
+    Raises InputError for recordings that cannot be read or do not have what is asked for.
+    """
+    recordings = Path(config.recordings or "")
+    subjects = _subjects(recordings, config)
+    real, digests = _real(recordings, subjects, config.samples, seed)
+    simulated, clips = _simulated(shards, simulation, placements, config, seed)
+    found = fit_calibration(simulated, real, config.quantiles, str(recordings))
+    return found, {
+        "subjects": subjects,
+        "recordings": len(digests),
+        "clips": clips,
+        "channels": {placement: list(channels) for placement, channels in found.maps.items()},
+        "recordings_sha256": hashlib.sha256("".join(sorted(digests)).encode()).hexdigest(),
+    }
+
+
+def _subjects(recordings: Path, config: CalibrateConfig) -> list[str]:
+    there = set()
+    for shard in tables.shard_paths(recordings):
+        schema.validate_imu_recordings(tables.read_schema(shard), str(shard))
+        there |= set(tables.read_shard(shard, pa.schema([("subject", pa.string())]))["subject"].to_pylist()) - {None}
+    named = (config.subjects or []) + (config.exclude_subjects or [])
+    for subject in named:
+        if subject not in there:
+            raise InputError(
+                f"{recordings} has no subject '{subject}'{nearest(subject, sorted(there))}; there are {', '.join(sorted(there))}"
+            )
+    chosen = there - set(config.exclude_subjects) if config.exclude_subjects is not None else set(config.subjects or [])
+    if not chosen:
+        raise InputError(f"{recordings}: no subject is left to calibrate with")
+    return sorted(chosen)
+
+
+def _real(recordings: Path, subjects: list[str], size: int, seed: int) -> tuple[dict[str, SampleDraw], list[str]]:
+    """Draws by placement, and a digest of every recording they come from."""
+    draws: dict[str, SampleDraw] = defaultdict(lambda: SampleDraw(size))
+    digests = []
+    for shard in tables.shard_paths(recordings):
+        for row, placements in _rows(shard, subjects):
+            digest = hashlib.sha256(row["recording_id"].encode())
+            for placement in placements:
+                values = row[schema.imu_column(placement)]
+                if values is not None:
+                    digest.update(placement.encode() + values.tobytes())
+                    draws[placement].add(values.reshape(-1, 6), seed, row["recording_id"], "calibration")
+            digests.append(digest.hexdigest())
+    return draws, digests
+
+
+def _rows(shard: Path, subjects: list[str]) -> Iterator[tuple[dict[str, Any], tuple[str, ...]]]:
+    placements = schema.validate_imu_recordings(tables.read_schema(shard), str(shard))
+    every = schema.imu_recordings(placements)
+    columns = pa.schema([field for field in every if field.name not in ("session", "label", "segments")])
+    who = tables.read_shard(shard, pa.schema([every.field("subject")]))["subject"]
+    chosen = pc.is_in(who, value_set=pa.array(subjects, pa.string()))
+    if not pc.any(chosen).as_py():
+        return
+    for row in tables.rows(tables.read_shard(shard, columns).filter(chosen)):
+        problem = schema.check_imu_recording(row, placements)
+        if problem:
+            raise InputError(f"{shard} recording '{row['recording_id']}': {problem}")
+        yield row, placements
+
+
+def _simulated(
+    shards: list[Path], simulation: Simulation, placements: list[str], config: CalibrateConfig, seed: int
+) -> tuple[dict[str, SampleDraw], int]:
+    """Draws by placement, and of how many clips: those whose ids draw the smallest numbers."""
+    ids = pa.schema([schema.POSE_CLIPS.field("clip_id")])
+    numbered = (
+        (generator(seed, clip_id, "calibration clip").random(), shard, number)
+        for shard in shards
+        for number, clip_id in enumerate(tables.read_shard(shard, ids)["clip_id"].to_pylist())
+        if clip_id is not None
+    )
+    wanted: dict[Path, list[int]] = defaultdict(list)
+    for _, shard, number in heapq.nsmallest(config.clips, numbered):
+        wanted[shard].append(number)
+    draws, clips = {placement: SampleDraw(config.samples) for placement in placements}, 0
+    for shard, numbers in wanted.items():
+        for row in tables.rows(tables.read_shard(shard, schema.POSE_CLIPS).take(numbers)):
+            if schema.check_pose_clip(row) is None:  # the others go to quarantine in the second pass
+                clips += 1
+                for placement, samples in simulation(row).items():
+                    if placement in draws:
+                        draws[placement].add(samples, seed, row["clip_id"], "calibration")
+    return draws, clips
