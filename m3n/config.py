@@ -192,7 +192,7 @@ class WindowsConfig(Options):
 class ModelConfig(Options):
     """Architecture of Multi3Net; these are the arguments of `m3n.models.Multi3Net`."""
 
-    imu_encoder: Literal["conv_transformer", "residual_cnn", "conv_lstm"] = Field(
+    imu_encoder: Literal["conv_transformer", "residual_cnn", "conv_lstm", "attend_discriminate"] = Field(
         "conv_transformer", description="architecture of the IMU encoder"
     )
     shared_imu_encoder: bool = Field(
@@ -204,6 +204,9 @@ class ModelConfig(Options):
     dropout: Share = Field(0.0, description="dropout rate")
 
 
+OBJECTIVES = ("text_imu", "text_pose", "imu_pose", "left_right", "pose2imu", "reconstruction")
+
+
 class LossConfig(Options):
     """Weights of the pretraining objectives; 0 switches one off."""
 
@@ -213,7 +216,13 @@ class LossConfig(Options):
     left_right: Weight = Field(0.25, description="InfoNCE between the left and the right wrist")
     pose2imu: Weight = Field(1.0, description="Pose2IMU regression (mean squared error of normalised samples)")
     reconstruction: Weight = Field(1.0, description="IMU reconstruction (mean squared error of normalised samples)")
-    temperature: Positive = Field(0.07, description="temperature of every InfoNCE")
+    temperature: Positive = Field(0.07, description="temperature of every contrastive objective")
+    learn_temperature: bool = Field(False, description="the temperature learns too, from `temperature` on, within 0.01 to 0.5")
+    contrast: Literal["infonce", "siglip"] = Field("infonce", description="loss of the four contrastive objectives")
+    uncertainty: bool = Field(False, description="weights are corrected by learned uncertainties of the tasks")
+    signal_target: Literal["window", "centre"] = Field(
+        "window", description="what Pose2IMU and reconstruction are compared in: the window, or its L2-normalised centre sample"
+    )
 
     @model_validator(mode="after")
     def _some_weight(self) -> LossConfig:
@@ -224,17 +233,25 @@ class LossConfig(Options):
     @property
     def weights(self) -> dict[str, float]:
         """Objective -> weight."""
-        return {name: value for name, value in self if name != "temperature"}
+        return {name: getattr(self, name) for name in OBJECTIVES}
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Everything else: arguments of `m3n.losses.MultiTaskLoss` by name."""
+        return {name: value for name, value in self if name not in OBJECTIVES}
 
 
 class AugmentConfig(Options):
     """Random changes of every training window, on the batch."""
 
-    turn_rad: Weight = Field(3.14159, description="mounting turned about the forearm, uniform over +- this angle [rad]")
+    turn_rad: Weight = Field(1.0, description="mounting turned about the forearm, uniform over +- this angle [rad]")
     tilt_rad: Weight = Field(0.15, description="standard deviation of a further mounting rotation about any axis [rad]")
     scale: Weight = Field(0.1, description="standard deviation of a log-normal gain")
     noise: Weight = Field(0.05, description="standard deviation of white noise, in units of the normalised signal")
+    warp: Weight = Field(0.15, description="standard deviation of a log-normal tempo")
     mask: Share = Field(0.2, description="longest blanked span, as a share of the window")
+    mask_signal: Share = Field(0.0, description="chance that a placement's acceleration or angular rate is blanked")
+    slow: Share = Field(0.2, description="chance that a sensor records at a rate drawn from 20 Hz to the windows' own")
     drop: Annotated[float, Field(ge=0, le=1)] = Field(0.5, description="chance that only one placement is worn (pretraining)")
 
 
@@ -298,7 +315,7 @@ class FinetuneConfig(Options):
     placements: AnyPlacements | None = Field(None, description="placements to use; null: all that the recordings have")
     windows: WindowsConfig | None = Field(None, description="null: the checkpoint's; from scratch: the defaults")
     model: ModelConfig | None = Field(None, description="architecture; null: the checkpoint's; from scratch: the defaults")
-    augment: AugmentConfig = AugmentConfig(turn_rad=0.3, mask=0.0, drop=0.0)
+    augment: AugmentConfig = AugmentConfig(turn_rad=0.3, mask=0.0, drop=0.0, slow=0.0)
     epochs: Count = Field(60, description="passes over the labelled windows (no fewer than min_steps steps)")
     min_steps: Annotated[int, Field(ge=0)] = Field(400, description="smallest number of optimiser steps")
     batch_size: Count = Field(64, description="windows in a batch")

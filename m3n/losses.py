@@ -2,17 +2,23 @@
 
 InfoNCE (van den Oord et al. 2018; symmetric as in CLIP, Radford et al. 2021) over the global batch: every worker compares its
 own rows with the columns of all workers, gathered with gradient. Two windows that share a clip, a sentence or a label are never
-each other's negatives: they are left out of the sum rather than pushed apart.
+each other's negatives: they are left out of the sum rather than pushed apart. SigLIP (Zhai et al., ICCV 2023) asks of every pair
+alone whether it belongs together; it may take InfoNCE's place. The tasks' weights may be corrected by learned uncertainties
+(Kendall, Gal and Cipolla, CVPR 2018).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
+from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
+TEMPERATURES = (0.01, 0.5)  # where a learned temperature is clamped, CLIP's lower end
+_SIGLIP_BIAS = -10.0  # at the start: of all pairs, few belong together (Zhai et al., sec. 3.2)
 Gather = Callable[[Tensor], Tensor]
 
 
@@ -25,7 +31,7 @@ def info_nce(
     a_be: Tensor,
     b_be: Tensor,
     same_bn: Tensor,
-    temperature: float,
+    temperature: float | Tensor,
     *,
     valid_b: Tensor | None = None,
     rank: int = 0,
@@ -52,23 +58,69 @@ def info_nce(
     return total / 2
 
 
+def siglip(
+    a_be: Tensor,
+    b_be: Tensor,
+    same_bn: Tensor,
+    temperature: float | Tensor,
+    bias: Tensor,
+    *,
+    valid_b: Tensor | None = None,
+    rank: int = 0,
+    gather: Gather = no_gather,
+) -> Tensor:
+    """Sigmoid loss of every pair of the global batch, summed over columns and averaged over rows; arguments as of `info_nce`,
+    and the learned `bias` of the logits. Pairs that share a clip, a sentence or a label are left out, but for a row's own."""
+    b, n = same_bn.shape
+    own_bn = functional.one_hot(torch.arange(b, device=a_be.device) + rank * b, n).bool()
+    kept_bn = ~same_bn | own_bn
+    weight = 1.0 / b
+    if valid_b is not None:
+        valid_n = gather(valid_b)
+        kept_bn = kept_bn & valid_b[:, None] & valid_n
+        weight = float(n / b) / float(valid_n.sum().clamp(min=1))
+    logits_bn = a_be @ gather(b_be).T / temperature + bias
+    loss_bn = functional.softplus(torch.where(own_bn, -logits_bn, logits_bn))
+    return (loss_bn * kept_bn).sum() * weight
+
+
 def same_group(keys_bk: Tensor, keys_nk: Tensor) -> Tensor:
     """(b, n) True where two windows agree in any of their k keys (clip, sentence, label); a negative key agrees with none."""
     return ((keys_bk[:, None] == keys_nk[None]) & (keys_bk[:, None] >= 0)).any(-1)
 
 
-class MultiTaskLoss:
+class MultiTaskLoss(nn.Module):
     """Model outputs and batch to a named dict of losses, `total` being their weighted sum."""
 
-    def __init__(self, weights: Mapping[str, float], temperature: float, placements: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        weights: Mapping[str, float],
+        temperature: float,
+        placements: tuple[str, ...],
+        *,
+        contrast: Literal["infonce", "siglip"] = "infonce",
+        learn_temperature: bool = False,
+        uncertainty: bool = False,
+        signal_target: Literal["window", "centre"] = "window",
+    ) -> None:
+        super().__init__()
         self.weights = {name: weight for name, weight in weights.items() if weight > 0}
-        self.temperature = temperature
         wrists = ("left_wrist", "right_wrist")
         self.wrists = [placements.index(w) for w in wrists if w in placements]
         if len(self.wrists) < 2:
             self.weights.pop("left_right", None)
+        self.contrast, self.signal_target, self.fixed_temperature = contrast, signal_target, temperature
+        self.log_temperature = nn.Parameter(torch.tensor(math.log(temperature)), requires_grad=learn_temperature)
+        self.bias = nn.Parameter(torch.tensor(_SIGLIP_BIAS), requires_grad=contrast == "siglip")
+        self.log_variance = nn.Parameter(torch.zeros(len(self.weights)), requires_grad=uncertainty)
 
-    def __call__(
+    @property
+    def temperature(self) -> float | Tensor:
+        """Of all contrastive objectives."""
+        learns = self.log_temperature.requires_grad
+        return self.log_temperature.exp().clamp(*TEMPERATURES) if learns else self.fixed_temperature
+
+    def forward(
         self, out: Mapping[str, Tensor], batch: Mapping[str, Tensor], rank: int = 0, gather: Gather = no_gather
     ) -> dict[str, Tensor]:
         """`batch` holds `keys_bk` (clip, sentence, label; -1 for none; without a sentence no part in the objectives with text),
@@ -76,18 +128,31 @@ class MultiTaskLoss:
         keys_bk = batch["keys_bk"]
         same_bn = same_group(keys_bk, gather(keys_bk))
         has_text_b = keys_bk[:, 1] >= 0
+        temperature = self.temperature
 
         def contrast(a_be: Tensor, b_be: Tensor, valid_b: Tensor | None = None) -> Tensor:
-            return info_nce(a_be, b_be, same_bn, self.temperature, valid_b=valid_b, rank=rank, gather=gather)
+            if self.contrast == "siglip":
+                return siglip(a_be, b_be, same_bn, temperature, self.bias, valid_b=valid_b, rank=rank, gather=gather)
+            return info_nce(a_be, b_be, same_bn, temperature, valid_b=valid_b, rank=rank, gather=gather)
 
         objectives: dict[str, Callable[[], Tensor]] = {
             "text_imu": lambda: contrast(out["text_be"], out["imu_be"], has_text_b),
             "text_pose": lambda: contrast(out["text_be"], out["pose_be"], has_text_b),
             "imu_pose": lambda: contrast(out["imu_be"], out["pose_be"]),
             "left_right": lambda: contrast(*(out["imu_bpe"][:, wrist] for wrist in self.wrists)),
-            "pose2imu": lambda: functional.mse_loss(out["pose2imu_bpt6"], batch["ideal_bpt6"]),
-            "reconstruction": lambda: functional.mse_loss(out["reconstruction_bpt6"], batch["clean_bpt6"]),
+            "pose2imu": lambda: self._signal(out["pose2imu_bpt6"], batch["ideal_bpt6"]),
+            "reconstruction": lambda: self._signal(out["reconstruction_bpt6"], batch["clean_bpt6"]),
         }
         losses = {name: objectives[name]() for name in self.weights}
-        losses["total"] = torch.stack([self.weights[name] * value for name, value in losses.items()]).sum()
+        terms = torch.stack([self.weights[name] * value for name, value in losses.items()])
+        if self.log_variance.requires_grad:  # exp(-s) loss + s: a task that stays uncertain counts for less
+            terms = torch.exp(-self.log_variance) * terms + self.log_variance
+        losses["total"] = terms.sum()
         return losses
+
+    def _signal(self, made_bpt6: Tensor, aim_bpt6: Tensor) -> Tensor:
+        """Mean squared error of the window, or of its centre sample with every placement's six channels scaled to length 1."""
+        if self.signal_target == "centre":
+            centre = aim_bpt6.shape[2] // 2
+            made_bpt6, aim_bpt6 = (functional.normalize(x[:, :, centre], dim=-1) for x in (made_bpt6, aim_bpt6))
+        return functional.mse_loss(made_bpt6, aim_bpt6)

@@ -1,8 +1,9 @@
 """Fixed-length windows of pose and IMU, cut so that both cover the same time.
 
 Shapes: n windows, p placements, t IMU samples, f pose frames. Windows of a clip start at k * hop_s; the last one ends within
-the clip. Pose windows hold 22 body joints as 6-D rotations (Zhou et al., CVPR 2019) and the pelvis' velocity, all in a frame
-whose yaw is that of the window's first frame, so that the direction a person faces does not matter.
+the clip. Pose windows hold the rotations of 22 body joints, each from its rest frame to the world, as 6-D vectors (Zhou et al.,
+CVPR 2019), and the pelvis' velocity, all in a frame whose yaw is that of the window's first frame, so that the direction a person
+faces does not matter.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from scipy.signal import resample_poly
 
 from m3n.body.kinematics import rotation_matrices
+from m3n.body.model import SMPL_PARENTS
 from m3n.errors import InputError
 from m3n.schema import BODY_JOINTS, imu_column
 
@@ -66,6 +68,7 @@ class RecordingWindows:
     worn_np: np.ndarray  # (n, p) bool
     label: np.ndarray  # (n,) int, index into `classes`
     recording: np.ndarray  # (n,) int, index into `recording_ids`
+    rate_n: np.ndarray  # (n,) float32, what the sensor recorded at before the windows were resampled, Hz
     classes: list[str]
     recording_ids: list[str]
     subjects: list[str]  # one per recording
@@ -76,7 +79,7 @@ class RecordingWindows:
         """The windows at the positions (or the mask) `chosen`."""
         return RecordingWindows(
             self.imu_npt6[chosen], self.worn_np[chosen], self.label[chosen], self.recording[chosen],
-            self.classes, self.recording_ids, self.subjects, self.sources, self.placements,
+            self.rate_n[chosen], self.classes, self.recording_ids, self.subjects, self.sources, self.placements,
         )  # fmt: skip
 
     @property
@@ -134,7 +137,7 @@ def cut_recordings(
     mostly unlabelled are left out). A recording shorter than a window is padded by its last sample, so that a labelled
     example is never lost. `classes` fixes the labels' order; otherwise they are sorted. Raises InputError where nothing is left.
     """
-    imu, worn, recording = [], [], []
+    imu, worn, recording, rate = [], [], [], []
     label: list[str] = []
     recording_ids: list[str] = []
     subjects: list[str] = []
@@ -162,6 +165,7 @@ def cut_recordings(
         worn.append(np.tile([s is not None for s in signals], (len(kept), 1)))
         label += [name for name in names if name is not None]
         recording += [len(recording_ids)] * len(kept)
+        rate += [row["rate_hz"]] * len(kept)
         recording_ids.append(row["recording_id"])
         subjects.append(row["subject"])
         sources.append(row["source"])
@@ -174,7 +178,7 @@ def cut_recordings(
         raise InputError(f"label '{unknown[0]}' is not one of the classifier's {len(order)} classes: {', '.join(order)}")
     return RecordingWindows(
         np.concatenate(imu), np.concatenate(worn), np.array([index[name] for name in label]), np.array(recording),
-        order, recording_ids, subjects, sources, tuple(placements),
+        np.array(rate, np.float32), order, recording_ids, subjects, sources, tuple(placements),
     )  # fmt: skip
 
 
@@ -224,6 +228,8 @@ def _pose_windows(row: dict[str, Any], begin: np.ndarray, shape: WindowShape) ->
     """(windows, f, POSE_FEATURES): 22 x 6-D rotations, then the pelvis' velocity in m/s."""
     frames, fps = row["n_frames"], float(row["fps"])
     rotations = rotation_matrices(np.asarray(row["poses"]).reshape(frames, -1, 3)[:, :BODY_JOINTS])
+    for joint, parent in enumerate(SMPL_PARENTS[1:BODY_JOINTS], start=1):
+        rotations[:, joint] = rotations[:, parent] @ rotations[:, joint]
     times = begin[:, None] + np.arange(shape.pose_frames) / shape.pose_fps
     position = np.clip(times * fps, 0, frames - 1)
     low = np.minimum(position.astype(int), frames - 2)
@@ -237,8 +243,7 @@ def _pose_windows(row: dict[str, Any], begin: np.ndarray, shape: WindowShape) ->
     cos, sin = np.cos(yaw), np.sin(yaw)
     unturn = np.zeros((len(begin), 3, 3))
     unturn[:, 0, 0], unturn[:, 0, 1], unturn[:, 1, 0], unturn[:, 1, 1], unturn[:, 2, 2] = cos, sin, -sin, cos, 1
-    six_d[:, :, 0] = np.einsum("wij,wfkj->wfki", unturn, six_d[:, :, 0])
-    six_d = _orthonormal(six_d)
+    six_d = _orthonormal(np.einsum("wij,wfakj->wfaki", unturn, six_d))
     velocity = np.einsum("wij,wfj->wfi", unturn, velocity)
     return np.concatenate([six_d.reshape(*times.shape, -1), velocity], axis=-1).astype(np.float32)
 

@@ -1,11 +1,14 @@
 """IMU encoders: a window of one placement's samples to a short sequence of tokens.
 
-Each maps imu_bt6 (batch, samples, 6; normalised) to tokens_bsw (batch, steps, width), steps = samples / 8, so that pooling,
-heads and decoders are the same for all of them. Normalisation is per sample (group and layer norm), never per batch, so the
-result does not depend on how a batch is spread over workers.
+Each maps imu_bt6 (batch, samples, 6; normalised) and told_bw (batch, width: what is known of the sensor, its placement and rate) to
+tokens_bsw (batch, steps, width), steps = samples / 8, so that pooling, heads and decoders are the same for all of them.
+Normalisation is per sample (group and layer norm), never per batch, so the result does not depend on how a batch is spread over
+workers.
 """
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -48,8 +51,8 @@ class ConvTransformer(nn.Module):
         self.stem = _stem(width)
         self.layers = transformer(width, depth, dropout)
 
-    def forward(self, imu_bt6: Tensor) -> Tensor:
-        tokens_bsw = self.stem(imu_bt6.transpose(1, 2)).transpose(1, 2)
+    def forward(self, imu_bt6: Tensor, told_bw: Tensor) -> Tensor:
+        tokens_bsw = self.stem(imu_bt6.transpose(1, 2)).transpose(1, 2) + told_bw[:, None]
         return self.layers(tokens_bsw + positions(tokens_bsw.shape[1], tokens_bsw.shape[2], tokens_bsw))
 
 
@@ -75,8 +78,8 @@ class ResidualCNN(nn.Module):
         self.stem = _stem(width)
         self.layers = nn.Sequential(*(_Residual(width, dropout) for _ in range(depth)))
 
-    def forward(self, imu_bt6: Tensor) -> Tensor:
-        return self.layers(self.stem(imu_bt6.transpose(1, 2))).transpose(1, 2)
+    def forward(self, imu_bt6: Tensor, told_bw: Tensor) -> Tensor:
+        return self.layers(self.stem(imu_bt6.transpose(1, 2)) + told_bw[:, :, None]).transpose(1, 2)
 
 
 class ConvLSTM(nn.Module):
@@ -87,14 +90,43 @@ class ConvLSTM(nn.Module):
         self.stem = _stem(width)
         self.layers = nn.LSTM(width, width, depth, batch_first=True, dropout=dropout if depth > 1 else 0.0)
 
-    def forward(self, imu_bt6: Tensor) -> Tensor:
-        return self.layers(self.stem(imu_bt6.transpose(1, 2)).transpose(1, 2))[0]
+    def forward(self, imu_bt6: Tensor, told_bw: Tensor) -> Tensor:
+        return self.layers(self.stem(imu_bt6.transpose(1, 2)).transpose(1, 2) + told_bw[:, None])[0]
+
+
+class AttendDiscriminate(nn.Module):
+    """Convolutions along each sensor channel, self-attention across the channels, then GRU layers: the encoder of Attend and
+    Discriminate (Abedin et al., IMWUT 5(1), 2021), which the authors of Multi^3Net build on; its convolutions stride here."""
+
+    CHANNELS = 6
+
+    def __init__(self, width: int, depth: int, dropout: float) -> None:
+        super().__init__()
+        filters = max(8, width // 4)
+        sizes = [1, *[filters] * 4]
+        self.stem = nn.Sequential(
+            *(
+                nn.Sequential(nn.Conv2d(a, b, (5, 1), (2 if i < 3 else 1, 1), padding=(2, 0)), nn.ReLU())
+                for i, (a, b) in enumerate(pairwise(sizes))
+            )
+        )
+        self.across_channels = nn.MultiheadAttention(filters, 1, dropout=dropout, batch_first=True)
+        self.merge = nn.Linear(self.CHANNELS * filters, width)
+        self.over_time = nn.GRU(width, width, depth, batch_first=True, dropout=dropout if depth > 1 else 0.0)
+
+    def forward(self, imu_bt6: Tensor, told_bw: Tensor) -> Tensor:
+        features_bs6c = self.stem(imu_bt6[:, None]).permute(0, 2, 3, 1)
+        each = features_bs6c.flatten(0, 1)
+        each = each + self.across_channels(each, each, each, need_weights=False)[0]
+        tokens_bsw = self.merge(each.flatten(1)).unflatten(0, features_bs6c.shape[:2])
+        return self.over_time(tokens_bsw + told_bw[:, None])[0]
 
 
 IMU_ENCODERS: dict[str, type[nn.Module]] = {
     "conv_transformer": ConvTransformer,
     "residual_cnn": ResidualCNN,
     "conv_lstm": ConvLSTM,
+    "attend_discriminate": AttendDiscriminate,
 }
 
 
@@ -103,7 +135,7 @@ class AttentionPool(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.score = nn.Linear(width, 1)
+        self.score = nn.Linear(width, 1, bias=False)  # softmax would cancel a bias
         self.mix = nn.Linear(2 * width, width)
         self.norm = nn.LayerNorm(width)
 

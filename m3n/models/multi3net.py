@@ -16,16 +16,24 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from m3n.models.imu import IMU_ENCODERS, AttentionPool, positions, transformer
+from m3n.models.imu import IMU_ENCODERS, AttentionPool
+from m3n.models.pose import PoseTower
 
 # a reflection turns acceleration over as a vector and angular rate as a pseudovector; y is the axis across the wrist
 MIRROR = (1.0, -1.0, 1.0, -1.0, 1.0, -1.0)
+KINDS = ("wrist", "head", "pelvis", "thigh", "ankle")  # of placements; one more stands for users' own
+FAST_HZ = 50.0  # a body's movement lies below half of this
 
 
 class ImuTower(nn.Module):
-    """One or more placements' windows to tokens and features; the part that fine-tuning keeps."""
+    """One or more placements' windows to tokens and features; the part that fine-tuning keeps.
+
+    What a sensor is, its place on the body and the rate it recorded at (20 to 200 Hz; windows come resampled to one rate, but a
+    slow sensor has seen nothing of what is fast), is told to the encoder beside the samples.
+    """
 
     mirror_p6: Tensor
+    kind_p: Tensor
 
     def __init__(
         self, placements: Sequence[str], *, imu_encoder: str, shared: bool, width: int, depth: int, dropout: float
@@ -37,54 +45,62 @@ class ImuTower(nn.Module):
             IMU_ENCODERS[imu_encoder](width, depth, dropout) for _ in range(1 if shared else len(self.placements))
         )
         self.pool = AttentionPool(width)
+        self.told_place = nn.Embedding(len(KINDS) + 1, width)
+        self.told_rate = nn.Linear(1, width, bias=False)
+        nn.init.normal_(self.told_place.weight, std=0.02)
         mirrored = [MIRROR if shared and p.startswith("left_") else (1.0,) * 6 for p in self.placements]
+        kinds = [p.removeprefix("left_").removeprefix("right_") for p in self.placements]
         self.register_buffer("mirror_p6", torch.tensor(mirrored), persistent=False)
+        known = [KINDS.index(kind) if kind in KINDS else len(KINDS) for kind in kinds]
+        self.register_buffer("kind_p", torch.tensor(known), persistent=False)
 
-    def tokens(self, imu_bpt6: Tensor, columns: Sequence[int] | None = None) -> Tensor:
-        """Tokens (b, p, s, w). `columns` says which of the tower's placements the input holds; None: all, in order."""
-        columns = range(len(self.placements)) if columns is None else columns
-        imu_bpt6 = imu_bpt6 * self.mirror_p6[list(columns)][None, :, None]
+    def tokens(self, imu_bpt6: Tensor, rate_b: Tensor | None = None) -> Tensor:
+        """Tokens (b, p, s, w) of all the tower's placements, which the input holds in order."""
+        b, p = imu_bpt6.shape[:2]
+        imu_bpt6 = imu_bpt6 * self.mirror_p6[None, :, None]
+        told_bpw = self._told(rate_b, range(p), b)
         if self.shared:
-            b, p = imu_bpt6.shape[:2]
-            return self.encoders[0](imu_bpt6.flatten(0, 1)).unflatten(0, (b, p))
-        return torch.stack([self.encoders[c](imu_bpt6[:, i]) for i, c in enumerate(columns)], dim=1)
+            return self.encoders[0](imu_bpt6.flatten(0, 1), told_bpw.flatten(0, 1)).unflatten(0, (b, p))
+        return torch.stack([self.encoders[i](imu_bpt6[:, i], told_bpw[:, i]) for i in range(p)], dim=1)
 
-    def forward(self, imu_bpt6: Tensor, worn_bp: Tensor | None = None, columns: Sequence[int] | None = None) -> Tensor:
-        """Features (b, w): the mean over the placements that were worn (`worn_bp`; None: all)."""
+    def forward(
+        self,
+        imu_bpt6: Tensor,
+        worn_bp: Tensor | None = None,
+        columns: Sequence[int] | None = None,
+        rate_b: Tensor | None = None,
+    ) -> Tensor:
+        """Features (b, w): the mean over the placements that were worn.
+
+        `worn_bp` None: all were; `columns`: which of the tower's placements the input holds, None: all, in order; `rate_b` (b,) Hz:
+        what the sensors recorded at, None: the windows' own rate or more.
+        """
         b, p = imu_bpt6.shape[:2]
         worn_bp = torch.ones(b, p, dtype=torch.bool, device=imu_bpt6.device) if worn_bp is None else worn_bp
         columns = range(len(self.placements)) if columns is None else columns
         imu_bpt6 = imu_bpt6 * self.mirror_p6[list(columns)][None, :, None]
+        told_bpw = self._told(rate_b, columns, b)
         sums_bw: Tensor | float = 0.0
         for i, column in enumerate(columns):  # only what was worn is worth encoding
             rows = worn_bp[:, i].nonzero().squeeze(1)
             encoder = self.encoders[0 if self.shared else column]
-            features_rw = self.pool(encoder(imu_bpt6[rows, i]))
+            features_rw = self.pool(encoder(imu_bpt6[rows, i], told_bpw[rows, i]))
             sums_bw = sums_bw + features_rw.new_zeros(b, features_rw.shape[1]).index_add(0, rows, features_rw)
         return sums_bw / worn_bp.sum(1, keepdim=True).clamp(min=1)
+
+    def _told(self, rate_b: Tensor | None, columns: Sequence[int], b: int) -> Tensor:
+        """(b, p, w): the placement's embedding, and a direction for octaves of rate below `FAST_HZ`."""
+        told_bpw = self.told_place(self.kind_p[list(columns)])[None].expand(b, -1, -1)
+        if rate_b is None:
+            return told_bpw
+        octaves_b1 = (rate_b / FAST_HZ).log2().clamp(max=0)[:, None]
+        return told_bpw + self.told_rate(octaves_b1)[:, None]
 
 
 def mean_worn(features_bpw: Tensor, worn_bp: Tensor) -> Tensor:
     """Mean over the placements that were worn, (b, w)."""
     weight_bp1 = worn_bp.to(features_bpw.dtype)[..., None]
     return (features_bpw * weight_bp1).sum(1) / weight_bp1.sum(1).clamp(min=1)
-
-
-class PoseTower(nn.Module):
-    """Pose windows (b, f, d) to tokens (b, f / 2, w) and features (b, w)."""
-
-    def __init__(self, pose_features: int, width: int, depth: int, dropout: float) -> None:
-        super().__init__()
-        self.stem = nn.Sequential(
-            nn.Conv1d(pose_features, width, 3, padding=1), nn.GELU(), nn.Conv1d(width, width, 4, stride=2, padding=1)
-        )
-        self.layers = transformer(width, depth, dropout)
-        self.pool = AttentionPool(width)
-
-    def forward(self, pose_bfd: Tensor) -> tuple[Tensor, Tensor]:
-        tokens_bsw = self.stem(pose_bfd.transpose(1, 2)).transpose(1, 2)
-        tokens_bsw = self.layers(tokens_bsw + positions(tokens_bsw.shape[1], tokens_bsw.shape[2], tokens_bsw))
-        return tokens_bsw, self.pool(tokens_bsw)
 
 
 class SequenceDecoder(nn.Module):
@@ -140,14 +156,15 @@ class Multi3Net(nn.Module):
         self.reconstruct = SequenceDecoder(width, 6)
 
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Outputs for a batch with `imu_bpt6` (as the sensors read), `worn_bp`, `pose_bfd` and `text_bc` (sentence embeddings).
+        """Outputs for a batch with `imu_bpt6` (as the sensors read), `worn_bp`, `pose_bfd`, `text_bc` (sentence embeddings) and,
+        where it is known, `rate_b`.
 
         Unit-norm embeddings: `text_be`, `pose_be`, `imu_be` (the worn placements), `imu_bpe` (each). Normalised samples:
         `pose2imu_bpt6`, `reconstruction_bpt6`, both in the placements' own frames.
         """
         imu_bpt6 = batch["imu_bpt6"]
         b, p, t, _ = imu_bpt6.shape
-        tokens_bpsw = self.imu.tokens(imu_bpt6)
+        tokens_bpsw = self.imu.tokens(imu_bpt6, batch.get("rate_b"))
         features_bpw = self.imu.pool(tokens_bpsw.flatten(0, 1)).unflatten(0, (b, p))
         pose_tokens_bsw, pose_features_bw = self.pose(batch["pose_bfd"])
         reconstruction = self.reconstruct(tokens_bpsw.flatten(0, 1), t).unflatten(0, (b, p))
@@ -169,9 +186,15 @@ class Classifier(nn.Module):
         self.imu = imu
         self.head = nn.Linear(width, classes)
 
-    def forward(self, imu_bpt6: Tensor, worn_bp: Tensor | None = None, columns: Sequence[int] | None = None) -> Tensor:
-        """Logits (b, classes)."""
-        return self.head(self.imu(imu_bpt6, worn_bp, columns))
+    def forward(
+        self,
+        imu_bpt6: Tensor,
+        worn_bp: Tensor | None = None,
+        columns: Sequence[int] | None = None,
+        rate_b: Tensor | None = None,
+    ) -> Tensor:
+        """Logits (b, classes); arguments as of `ImuTower`."""
+        return self.head(self.imu(imu_bpt6, worn_bp, columns, rate_b))
 
 
 def make_imu_tower(placements: Sequence[str], architecture: dict[str, Any]) -> ImuTower:

@@ -61,7 +61,7 @@ def finetune(
                     run.metrics({"train/loss": loss}, step)
                 advance(1 / steps, f"loss {loss:.3f}")
 
-            training.finetune(model, train, normaliser, config, on_step)
+            training.finetune(model, train, normaliser, config, shape.rate_hz, on_step)
         figures: dict[str, Any] = {
             "method": "scratch" if not pretrained else {"all": "frozen", "none": "not frozen"}[config.freeze],
             "train_subjects": len(split.train),

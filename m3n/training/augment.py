@@ -1,13 +1,15 @@
 """Random changes of a batch of normalised IMU windows, on the batch's own device.
 
-What changes: the mounting (a turn about the forearm, as of a strap, and a small tilt about any axis), the gain, white noise,
-and spans of time that are blanked. Draws come from one generator for the whole global batch, which every worker makes alike and
+What changes: the mounting (a turn about the forearm, as of a strap, and a small tilt about any axis), the tempo (Um et al., ICMI
+2017, with the angular rate scaled as time is), the gain, white noise, the rate the sensor recorded at, and what is blanked: spans
+of time, or one of the two sensors. Draws come from one generator for the whole global batch, which every worker makes alike and
 then takes its own rows from, so that the number of workers does not change them.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,15 +17,22 @@ from torch import Tensor
 if TYPE_CHECKING:
     from m3n.config import AugmentConfig
 
+SLOWEST_HZ = 20.0
+
+
+class Augmented(NamedTuple):
+    """A batch as sensors would have read it."""
+
+    imu_bpt6: Tensor
+    clean_bpt6: Tensor  # with the same mounting, tempo and gain, and nothing lost
+    rate_b: Tensor  # what the sensors recorded at, Hz
+
 
 def augment(
-    imu_bpt6: Tensor, strength: AugmentConfig, generator: torch.Generator, rows: slice, total: int
-) -> tuple[Tensor, Tensor]:
-    """(changed windows, the same windows with the new mounting and gain only).
-
-    imu_bpt6 holds the rows `rows` of a global batch of `total` windows; `generator` is a CPU generator.
-    """
-    _, p, t, _ = imu_bpt6.shape
+    imu_bpt6: Tensor, strength: AugmentConfig, generator: torch.Generator, rows: slice, total: int, rate_hz: float
+) -> Augmented:
+    """Change the rows `rows` of a global batch of `total` windows at `rate_hz`; `generator` is a CPU generator."""
+    b, p, t, _ = imu_bpt6.shape
 
     def normal(*shape: int) -> Tensor:
         return torch.randn(total, *shape, generator=generator)[rows].to(imu_bpt6.device)
@@ -31,17 +40,48 @@ def augment(
     def uniform(*shape: int) -> Tensor:
         return torch.rand(total, *shape, generator=generator)[rows].to(imu_bpt6.device)
 
-    turn_bp3 = torch.stack([strength.turn_rad * (2 * uniform(p) - 1), *torch.zeros(2, *imu_bpt6.shape[:2]).to(imu_bpt6)], -1)
+    turn_bp3 = torch.stack([strength.turn_rad * (2 * uniform(p) - 1), *torch.zeros(2, b, p).to(imu_bpt6)], -1)
     rotation_bp33 = rotation_matrix(turn_bp3) @ rotation_matrix(strength.tilt_rad * normal(p, 3))
     clean_bpt6 = (imu_bpt6.unflatten(-1, (2, 3)) @ rotation_bp33[:, :, None]).flatten(-2)
     clean_bpt6 = clean_bpt6 * torch.exp(strength.scale * normal(p, 1, 1))
-    changed_bpt6 = clean_bpt6 + strength.noise * normal(p, t, 6)
+    time_t = torch.arange(t, device=imu_bpt6.device, dtype=imu_bpt6.dtype)
+    if strength.warp > 0:
+        tempo_b1 = torch.exp(strength.warp * normal(1))
+        clean_bpt6 = at_times(clean_bpt6, (time_t - t / 2) * tempo_b1 + t / 2)
+        clean_bpt6 = torch.cat([clean_bpt6[..., :3], clean_bpt6[..., 3:] * tempo_b1[:, None, None]], -1)
+    changed_bpt6, rate_b = clean_bpt6, torch.full((b,), rate_hz, device=imu_bpt6.device)
+    if strength.slow > 0 and rate_hz > SLOWEST_HZ:
+        drawn_b = SLOWEST_HZ * torch.exp(uniform(1)[:, 0] * math.log(rate_hz / SLOWEST_HZ))
+        rate_b = torch.where(uniform(1)[:, 0] < strength.slow, drawn_b, rate_b)
+        changed_bpt6 = recorded_at(changed_bpt6, rate_b / rate_hz)
+    changed_bpt6 = changed_bpt6 + strength.noise * normal(p, t, 6)
     if strength.mask > 0:
         start_bp1 = uniform(p, 1) * (1 - strength.mask)
-        time_t = torch.arange(t, device=imu_bpt6.device) / t
-        hidden_bpt = (time_t >= start_bp1) & (time_t < start_bp1 + strength.mask * uniform(p, 1))
+        share_t = time_t / t
+        hidden_bpt = (share_t >= start_bp1) & (share_t < start_bp1 + strength.mask * uniform(p, 1))
         changed_bpt6 = changed_bpt6 * ~hidden_bpt[..., None]
-    return changed_bpt6, clean_bpt6
+    if strength.mask_signal > 0:
+        blank_bp1, which_bp1 = uniform(p, 1) < strength.mask_signal, uniform(p, 1) < 0.5
+        hidden_bp6 = torch.cat([(blank_bp1 & which_bp1).expand(-1, -1, 3), (blank_bp1 & ~which_bp1).expand(-1, -1, 3)], -1)
+        changed_bpt6 = changed_bpt6 * ~hidden_bp6[:, :, None]
+    return Augmented(changed_bpt6, clean_bpt6, rate_b)
+
+
+def at_times(x_bpt6: Tensor, time_bt: Tensor) -> Tensor:
+    """Samples at fractional times (b, t), in samples, on straight lines; beyond an end, its sample."""
+    time_bt = time_bt.clamp(0, x_bpt6.shape[2] - 1)
+    low_bt = time_bt.floor().long().clamp(max=x_bpt6.shape[2] - 2)
+    share_b1t1 = (time_bt - low_bt)[:, None, :, None]
+    index = low_bt[:, None, :, None].expand(-1, x_bpt6.shape[1], -1, x_bpt6.shape[3])
+    return torch.lerp(x_bpt6.gather(2, index), x_bpt6.gather(2, index + 1), share_b1t1)
+
+
+def recorded_at(x_bpt6: Tensor, ratio_b: Tensor) -> Tensor:
+    """What is left where only every 1 / `ratio_b`-th sample was recorded: straight lines between them; at 1, all is left."""
+    place_bt = torch.arange(x_bpt6.shape[2], device=x_bpt6.device) * ratio_b[:, None]
+    low_bt = place_bt.floor()
+    before, after = (at_times(x_bpt6, k_bt / ratio_b[:, None]) for k_bt in (low_bt, low_bt + 1))
+    return torch.lerp(before, after, (place_bt - low_bt)[:, None, :, None])
 
 
 def draw_worn(imu_bpt6: Tensor, strength: AugmentConfig, generator: torch.Generator, rows: slice, total: int) -> Tensor:

@@ -43,12 +43,13 @@ def finetune(
     windows: RecordingWindows,
     normaliser: Normaliser,
     config: FinetuneConfig,
+    own_hz: float,
     on_step: Callable[[int, int, float], None] = lambda step, steps, loss: None,
 ) -> None:
-    """Train `model` in place on all of `windows` (not yet normalised)."""
+    """Train `model` in place on all of `windows` (not yet normalised), which are at `own_hz`."""
     columns = tower_columns(model, windows.placements)
     imu = torch.from_numpy(normaliser(windows.imu_npt6))
-    worn, label = torch.from_numpy(windows.worn_np), torch.from_numpy(windows.label)
+    worn, label, rate = (torch.from_numpy(x) for x in (windows.worn_np, windows.label, windows.rate_n))
     batch = min(config.batch_size, len(label))
     per_epoch = -(-len(label) // batch)
     steps = max(config.epochs * per_epoch, config.min_steps)
@@ -68,8 +69,8 @@ def finetune(
         if len(order) < batch:
             order = np.concatenate([order, generator(config.seed, "finetune", "order", step).permutation(len(label))])
         rows, order = torch.from_numpy(order[:batch]), order[batch:]
-        inputs, _ = augment(imu[rows], config.augment, draws, slice(None), batch)
-        logits = model(inputs, worn[rows], columns)
+        changed = augment(imu[rows], config.augment, draws, slice(None), batch, own_hz)
+        logits = model(changed.imu_bpt6, worn[rows], columns, torch.minimum(changed.rate_b, rate[rows]))
         loss = functional.cross_entropy(logits, label[rows], weight, label_smoothing=config.label_smoothing)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -95,7 +96,9 @@ def predict(model: Classifier, windows: RecordingWindows, normaliser: Normaliser
     out = []
     for start in range(0, len(windows.imu_npt6), batch):
         piece = slice(start, start + batch)
-        logits = model(torch.from_numpy(normaliser(windows.imu_npt6[piece])), torch.from_numpy(windows.worn_np[piece]), columns)
+        imu = torch.from_numpy(normaliser(windows.imu_npt6[piece]))
+        worn, rate = (torch.from_numpy(x[piece]) for x in (windows.worn_np, windows.rate_n))
+        logits = model(imu, worn, columns, rate)
         out.append(logits.softmax(-1).numpy())
     return np.concatenate(out)
 

@@ -68,7 +68,7 @@ def pretrain(corpus: Corpus, config: PretrainConfig, on_epoch: OnEpoch) -> None:
     batch = global_batch(config.optim.batch_size, len(corpus.train), workers)
     torch.manual_seed(config.seed)
     model = _make_model(corpus, config)
-    loss = MultiTaskLoss(config.loss.weights, config.loss.temperature, corpus.windows.placements)
+    loss = MultiTaskLoss(config.loss.weights, placements=corpus.windows.placements, **config.loss.options)
     wrapped = parallel(model, some_unused=len(loss.weights) < len(config.loss.weights))
     steps = len(corpus.train) // batch * config.optim.epochs
     optimizer, scheduler = make_optimizer([{"params": model.parameters()}], config.optim, steps)
@@ -82,7 +82,8 @@ def pretrain(corpus: Corpus, config: PretrainConfig, on_epoch: OnEpoch) -> None:
         for step, rows in enumerate(batches):
             draws = torch.Generator().manual_seed(int(generator(config.seed, "augment", epoch, step).integers(2**62)))
             inputs = _make_batch(corpus, rows[share])
-            inputs["imu_bpt6"], inputs["clean_bpt6"] = augment(inputs["ideal_bpt6"], config.augment, draws, share, batch)
+            changed = augment(inputs["ideal_bpt6"], config.augment, draws, share, batch, config.windows.rate_hz)
+            inputs["imu_bpt6"], inputs["clean_bpt6"], inputs["rate_b"] = changed
             inputs["worn_bp"] = draw_worn(inputs["ideal_bpt6"], config.augment, draws, share, batch)
             losses = loss(wrapped(inputs), inputs, rank, gather)
             optimizer.zero_grad(set_to_none=True)

@@ -32,7 +32,7 @@ def classifier(seed: int = 0):
 
 def train(model, windows, **settings) -> None:
     options = {"epochs": 1, "min_steps": 4, "batch_size": 8} | settings
-    training.finetune(model, windows, Normaliser.fit(windows.imu_npt6), FinetuneConfig(**options))
+    training.finetune(model, windows, Normaliser.fit(windows.imu_npt6), FinetuneConfig(**options), own_hz=50.0)
 
 
 def changed(model, before: dict[str, torch.Tensor]) -> set[str]:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from m3n.losses import MultiTaskLoss, info_nce, same_group
+from m3n.losses import MultiTaskLoss, info_nce, same_group, siglip
 
 TEMPERATURE = 0.07
 NAMES = ("text_imu", "text_pose", "imu_pose", "left_right", "pose2imu", "reconstruction")
@@ -172,3 +172,58 @@ def test_left_and_right_are_found_by_name_and_dropped_where_one_is_missing():
     assert float(swapped["left_right"]) == pytest.approx(looped(out["imu_bpe"][:, 2], out["imu_bpe"][:, 0], same), rel=1e-9)
     out, batch = example(p=1)
     assert "left_right" not in MultiTaskLoss(weights, TEMPERATURE, ("right_wrist",))(out, batch)
+
+
+def test_siglip_asks_of_every_pair_alone():
+    a, b = unit(5, 4, seed=1), unit(5, 4, seed=2)
+    same = torch.eye(5, dtype=torch.bool)
+    same[0, 3] = same[3, 0] = True
+    expected = 0.0
+    for i in range(5):
+        for j in range(5):
+            if i == j or not same[i, j]:
+                logit = float(a[i] @ b[j]) / TEMPERATURE - 2.0
+                expected -= np.log(1 / (1 + np.exp(-logit if i == j else logit))) / 5
+    found = siglip(a, b, same, TEMPERATURE, torch.tensor(-2.0))
+    assert float(found) == pytest.approx(expected, rel=1e-6)
+
+
+def test_siglip_shared_by_two_workers_is_that_of_one():
+    a, b, valid = unit(6, 4, seed=1), unit(6, 4, seed=2), torch.tensor([True, True, False, True, True, True])
+    same, bias = torch.eye(6, dtype=torch.bool), torch.tensor(-3.0)
+    whole = siglip(a, b, same, TEMPERATURE, bias, valid_b=valid)
+    full = {(3, 4): b, (3,): valid}
+    parts = [
+        siglip(a[i : i + 3], b[i : i + 3], same[i : i + 3], TEMPERATURE, bias, valid_b=valid[i : i + 3], rank=i // 3,
+               gather=lambda x: full[tuple(x.shape)])
+        for i in (0, 3)
+    ]  # fmt: skip
+    assert float(sum(parts)) / 2 == pytest.approx(float(whole), rel=1e-6)
+
+
+def test_a_learned_temperature_stays_within_its_bounds():
+    weights = dict.fromkeys(NAMES, 1.0)
+    fixed, learned = (MultiTaskLoss(weights, 0.07, WRISTS, learn_temperature=learn) for learn in (False, True))
+    assert [name for name, p in fixed.named_parameters() if p.requires_grad] == []
+    assert [name for name, p in learned.named_parameters() if p.requires_grad] == ["log_temperature"]
+    for log, expected in ((-9.0, 0.01), (np.log(0.07), 0.07), (3.0, 0.5)):
+        torch.nn.init.constant_(learned.log_temperature, float(log))
+        assert float(learned.temperature.detach()) == pytest.approx(expected, rel=1e-5)
+
+
+def test_uncertainties_weigh_the_tasks_as_kendall_et_al_do():
+    out, batch = example()
+    loss = MultiTaskLoss(dict.fromkeys(NAMES, 1.0), TEMPERATURE, WRISTS, uncertainty=True)
+    s = torch.linspace(-1, 1, len(NAMES))
+    loss.log_variance.data = s
+    found = loss(out, batch)
+    expected = sum(np.exp(-float(v)) * float(found[name]) + float(v) for name, v in zip(NAMES, s, strict=True))
+    assert float(found["total"]) == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_authors_variant_compares_one_centre_sample_of_length_one():
+    out, batch = example(t=11)
+    found = MultiTaskLoss({"pose2imu": 1.0}, TEMPERATURE, WRISTS, signal_target="centre")(out, batch)
+    made, aim = (x[:, :, 5].numpy() for x in (out["pose2imu_bpt6"], batch["ideal_bpt6"]))
+    made, aim = (x / np.linalg.norm(x, axis=-1, keepdims=True) for x in (made, aim))
+    assert float(found["pose2imu"]) == pytest.approx(float(np.mean((made - aim) ** 2)), rel=1e-6)

@@ -49,7 +49,7 @@ def batch(b: int = 3, p: int = 2, t: int = 100, f: int = 30) -> dict[str, Tensor
 @pytest.mark.parametrize("samples", [100, 60, 97, 8])
 def test_an_encoder_gives_one_token_for_eight_samples(encoder, samples):
     model = IMU_ENCODERS[encoder](16, 2, 0.0)
-    assert model(noise(3, samples, 6)).shape == (3, math.ceil(samples / 8), 16)
+    assert model(noise(3, samples, 6), noise(3, 16)).shape == (3, math.ceil(samples / 8), 16)
 
 
 @encoders
@@ -142,20 +142,44 @@ def test_the_order_of_samples_and_of_channels_matters(encoder):
 @encoders
 def test_convolutions_run_over_time_with_the_channels_as_channels(encoder):
     model, x, seen = network(encoder, WRISTS[1:]), batch(2, p=1), {}
-    for name, stem in (("imu", model.imu.encoders[0].stem), ("pose", model.pose.stem)):
+    for name, stem in (("imu", model.imu.encoders[0].stem), ("pose", model.pose.joint_stem), ("root", model.pose.root_stem)):
         stem.register_forward_pre_hook(lambda module, inputs, name=name: seen.update({name: inputs[0]}))
     model(x)
-    assert torch.equal(seen["imu"][:, 4, 30], x["imu_bpt6"][:, 0, 30, 4])
-    assert torch.equal(seen["imu"], x["imu_bpt6"][:, 0].permute(0, 2, 1))
-    assert torch.equal(seen["pose"], x["pose_bfd"].permute(0, 2, 1))
+    if encoder == "attend_discriminate":  # an image, time by channels
+        assert torch.equal(seen["imu"][:, 0], x["imu_bpt6"][:, 0])
+    else:
+        assert torch.equal(seen["imu"], x["imu_bpt6"][:, 0].permute(0, 2, 1))
+    assert torch.equal(seen["pose"].unflatten(0, (2, 22))[1, 3, 4], x["pose_bfd"][1, :, 3 * 6 + 4])
+    assert torch.equal(seen["root"], x["pose_bfd"][..., -3:].permute(0, 2, 1))
 
 
 @encoders
 def test_every_parameter_of_an_encoder_learns(encoder):
     model = tower(encoder)
-    model(noise(4, 2, 100, 6)).pow(2).sum().backward()
-    dead = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().max() > 0]
-    assert [name for name in dead if "score.bias" not in name] == []  # a softmax does not see a constant
+    model(noise(4, 2, 100, 6), rate_b=torch.full((4,), 25.0)).pow(2).sum().backward()
+    assert [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().max() > 0] == []
+
+
+@encoders
+def test_an_encoder_is_told_where_a_sensor_sits_and_how_fast_it_records(encoder):
+    x, worn = noise(3, 1, 100, 6), None
+    wrist, thigh, own = (tower(encoder, (name,)) for name in ("right_wrist", "right_thigh", "my_belt"))
+    with torch.no_grad():
+        assert (wrist(x) - thigh(x)).abs().max() > 1e-3
+        assert (wrist(x) - own(x)).abs().max() > 1e-3
+        fast, own_rate, slow = (wrist(x, worn, None, torch.full((3,), rate)) for rate in (200.0, 50.0, 20.0))
+        np.testing.assert_array_equal(fast, own_rate)  # beyond 50 Hz there is nothing more of a body's movement to see
+        np.testing.assert_array_equal(fast, wrist(x))
+        assert (slow - fast).abs().max() > 1e-3
+
+
+def test_joints_attend_to_each_other_within_a_moment():
+    pose = network().pose
+    x = noise(1, 20, POSE)
+    other = x.clone()
+    other[:, :, 6 * 18 : 6 * 19] += 1.0  # the left elbow
+    with torch.no_grad():
+        assert (pose(x)[0] - pose(other)[0]).abs().amax(dim=(0, 2)).min() > 1e-4
 
 
 def test_a_decoder_puts_what_it_decodes_where_it_was_in_time():
@@ -174,7 +198,7 @@ def test_attention_weights_a_token_by_its_score_and_adds_the_mean():
     torch.manual_seed(0)
     pool, tokens = AttentionPool(16), noise(2, 5, 16)
     with torch.no_grad():
-        scores = (tokens @ pool.score.weight.T + pool.score.bias).squeeze(-1).numpy()
+        scores = (tokens @ pool.score.weight.T).squeeze(-1).numpy()
         share = np.exp(scores) / np.exp(scores).sum(1, keepdims=True)
         pooled = np.concatenate([(share[..., None] * tokens.numpy()).sum(1), tokens.numpy().mean(1)], axis=1)
         expected = pool.norm(torch.from_numpy(pooled) @ pool.mix.weight.T + pool.mix.bias)
