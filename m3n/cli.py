@@ -193,10 +193,10 @@ def simulate(
 
 
 @cli.command(cls=StageCommand, stage="pretrain")
-@click.argument("data", type=PATH)
+@click.argument("data", type=LOCATION)
 @stage_options(address=True)
 def pretrain(
-    data: Path, overrides: tuple[str, ...], config_file: Path | None, out: Path, address: str | None, json_file: Path | None
+    data: Location, overrides: tuple[str, ...], config_file: Path | None, out: Path, address: str | None, json_file: Path | None
 ) -> None:
     """Pretrain text, pose and IMU encoders together on synthetic clips, on Ray Train."""
     from m3n import config
@@ -207,11 +207,11 @@ def pretrain(
 
 
 @cli.command(cls=StageCommand, stage="finetune")
-@click.argument("recordings", type=PATH)
+@click.argument("recordings", type=LOCATION)
 @click.option("--checkpoint", type=PATH, help="Folder made by `m3n pretrain`; without it, training starts from scratch.")
 @stage_options()
 def finetune(
-    recordings: Path,
+    recordings: Location,
     checkpoint: Path | None,
     overrides: tuple[str, ...],
     config_file: Path | None,

@@ -24,6 +24,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, final
 from urllib.parse import parse_qsl, urlencode
+from uuid import uuid4
 
 import pyarrow as pa
 from pyarrow import fs
@@ -32,6 +33,7 @@ from m3n.errors import InputError
 
 STORES = ("s3", "gs")
 PUBLISHING = ".publishing"
+TORN = ".tmp"  # ending of what a killed process was writing
 REQUESTS = 16  # at a time; a store answers each in tens of milliseconds
 # what a user can mend, and what to do about it
 MENDABLE = {
@@ -148,6 +150,8 @@ def location(text: str) -> Location:
     settings = dict(parse_qsl(query))
     if scheme == "s3":
         settings = _endpoint() | {"allow_delayed_open": "true"} | settings  # the last: one request for a small object
+    else:
+        settings = {"retry_limit_seconds": "60"} | settings  # or a missing network is found out after a quarter of an hour
     return ObjectPath(scheme, f"{bucket}/{key}".strip("/"), access + at, urlencode(settings))
 
 
@@ -201,7 +205,7 @@ def write(path: Location, content: bytes | pa.Buffer) -> None:
             stream.write(content)
             stream.close()  # which makes the object appear; a fault before leaves none
         return
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}{TORN}")
     with writing(path):
         try:
             with temporary.open("wb") as file:

@@ -242,6 +242,8 @@ def staged(out: L, *, resume: bool = False, inputs: Sequence[Location] = ()) -> 
         if isinstance(staging, Path):
             with storage.writing(staging):
                 staging.mkdir(exist_ok=True)
+        for torn in storage.files(staging, storage.TORN):
+            torn.unlink(missing_ok=True)
         try:
             yield staging
         except BaseException as error:

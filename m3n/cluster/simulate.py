@@ -23,6 +23,7 @@ from m3n.imu.simulate import simulate_clip
 from m3n.storage import Location
 
 INPUT_FACT, CONFIG_FACT, RESULT_FACT = "m3n.input_sha256", "m3n.simulation_sha256", "m3n.result"
+RETRIES = 3  # of a shard whose worker dies; Ray's own default is without end
 
 
 def simulation_sha256(settings: dict[str, Any]) -> str:
@@ -72,9 +73,16 @@ def run_shards(
         batch_format="numpy",
         compute=ray.data.ActorPoolStrategy(size=min(workers, len(todo))),
         num_cpus=1,
+        max_task_retries=RETRIES,
     )
-    for row in pipeline.iter_rows():
-        yield json.loads(row["result"]) | {"found": False}
+    try:
+        for row in pipeline.iter_rows():
+            yield json.loads(row["result"]) | {"found": False}
+    except ray.exceptions.RayActorError:
+        raise InputError(
+            f"a worker was killed {RETRIES + 1} times over the same shard, perhaps for want of memory: try fewer workers, or "
+            "smaller shards"
+        ) from None
 
 
 def _finished(shard: Location, repeated: dict[str, str], staging: Location, settings: dict[str, Any]) -> dict[str, Any] | None:
