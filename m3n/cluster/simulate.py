@@ -73,7 +73,7 @@ def run_shards(
         batch_format="numpy",
         compute=ray.data.ActorPoolStrategy(size=min(workers, len(todo))),
         num_cpus=1,
-        max_task_retries=RETRIES,
+        ray_remote_args_fn=lambda: {"max_task_retries": RETRIES},
     )
     try:
         for row in pipeline.iter_rows():
