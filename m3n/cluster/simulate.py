@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections.abc import Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -66,15 +67,17 @@ def run_shards(
     if not todo:
         return
     quiet_data()
-    pipeline = ray.data.from_items(todo, override_num_blocks=len(todo)).map_batches(
-        ShardSimulator,
-        fn_constructor_kwargs={"staging": storage.full_name(staging), "settings": settings},
-        batch_size=1,
-        batch_format="numpy",
-        compute=ray.data.ActorPoolStrategy(size=min(workers, len(todo))),
-        num_cpus=1,
-        ray_remote_args_fn=lambda: {"max_task_retries": RETRIES},
-    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="`ray_remote_args` is deprecated")  # there is no other way to bound retries
+        pipeline = ray.data.from_items(todo, override_num_blocks=len(todo)).map_batches(
+            ShardSimulator,
+            fn_constructor_kwargs={"staging": storage.full_name(staging), "settings": settings},
+            batch_size=1,
+            batch_format="numpy",
+            compute=ray.data.ActorPoolStrategy(size=min(workers, len(todo))),
+            num_cpus=1,
+            max_task_retries=RETRIES,
+        )
     try:
         for row in pipeline.iter_rows():
             yield json.loads(row["result"]) | {"found": False}

@@ -97,7 +97,7 @@ def background(poses) -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
 def wait_for_shards(process: subprocess.Popen[str], staging: storage.Location, count: int) -> None:
     """Until a run has finished that many shards, and is still at work."""
-    until = monotonic() + 90
+    until = monotonic() + 180
     while len(storage.files(staging, ".parquet")) < count:
         assert process.poll() is None, process.communicate()[1]
         assert monotonic() < until
