@@ -10,15 +10,40 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from m3n.storage import Location
 
 # Before torch is imported. Networks this small gain nothing from a second thread (0.043 s a step with one, 0.042 s with two), and
 # threads that wait for each other make a step up to twenty times slower once another process wants a core.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-PATH = click.Path(path_type=Path)
+
+class _LocalPath(click.Path):
+    """A local path; a URI is refused, which would otherwise become a folder named `s3:`."""
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
+        if "://" in str(value):
+            self.fail(f"{value}: expected a local path here", parameter, context)
+        return super().convert(value, parameter, context)
+
+
+class _AnyLocation(click.ParamType[Any]):
+    """A local path, or the URI of a folder or file on an object store."""
+
+    name = "location"
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
+        from m3n.storage import location
+
+        return location(value) if isinstance(value, str) else value
+
+
+PATH = _LocalPath(path_type=Path)
+LOCATION = _AnyLocation()
 
 
 class StageCommand(click.Command):
@@ -75,8 +100,8 @@ json_option = click.option(
 )
 
 
-def stage_options(out: bool = True, address: bool = False) -> Callable[[Any], Any]:
-    """The options that stages share."""
+def stage_options(out: click.ParamType[Any] = PATH, address: bool = False) -> Callable[[Any], Any]:
+    """The options that stages share; `out`: what kind of place the result can go to."""
 
     def add(command: Any) -> Any:
         command = json_option(command)
@@ -84,15 +109,15 @@ def stage_options(out: bool = True, address: bool = False) -> Callable[[Any], An
             command = click.option("--address", help="Ray cluster to run on (default: the surrounding job's, or a local one).")(
                 command
             )
-        if out:
-            command = click.option("--out", required=True, type=PATH, help="Folder for the result.")(command)
+        places = "Folder for the result." if out is PATH else "Folder for the result, or s3://bucket/key or gs://bucket/key."
+        command = click.option("--out", required=True, type=out, help=places)(command)
         command = click.option("--config", "config_file", type=PATH, help="YAML file with one section per stage.")(command)
         return click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")(command)
 
     return add
 
 
-def _finish(figures: dict[str, Any], json_file: Path | None, where: Path | None) -> None:
+def _finish(figures: dict[str, Any], json_file: Path | None, where: Location | None) -> None:
     for key, value in figures.items():
         if isinstance(value, int | float | str) and not isinstance(value, bool):
             click.echo(f"  {key}: {value:,.4g}" if isinstance(value, float) else f"  {key}: {value}")
@@ -152,12 +177,20 @@ def ingest(source: str, overrides: tuple[str, ...], config_file: Path | None, ou
 
 
 @cli.command(cls=StageCommand, stage="simulate")
-@click.argument("poses", type=PATH)
-@stage_options(address=True)
+@click.argument("poses", type=LOCATION)
+@stage_options(out=LOCATION, address=True)
 def simulate(
-    poses: Path, overrides: tuple[str, ...], config_file: Path | None, out: Path, address: str | None, json_file: Path | None
+    poses: Location,
+    overrides: tuple[str, ...],
+    config_file: Path | None,
+    out: Location,
+    address: str | None,
+    json_file: Path | None,
 ) -> None:
-    """Simulate wrist IMUs over a table of pose clips, on Ray Data."""
+    """Simulate wrist IMUs over a table of pose clips, on Ray Data.
+
+    POSES and --out are local folders, or s3://bucket/key or gs://bucket/key. A run that was interrupted goes on where it was.
+    """
     from m3n import config
     from m3n.stages.simulate import simulate_clips
 
@@ -166,10 +199,10 @@ def simulate(
 
 
 @cli.command(cls=StageCommand, stage="pretrain")
-@click.argument("data", type=PATH)
+@click.argument("data", type=LOCATION)
 @stage_options(address=True)
 def pretrain(
-    data: Path, overrides: tuple[str, ...], config_file: Path | None, out: Path, address: str | None, json_file: Path | None
+    data: Location, overrides: tuple[str, ...], config_file: Path | None, out: Path, address: str | None, json_file: Path | None
 ) -> None:
     """Pretrain text, pose and IMU encoders together on synthetic clips, on Ray Train."""
     from m3n import config
@@ -180,11 +213,11 @@ def pretrain(
 
 
 @cli.command(cls=StageCommand, stage="finetune")
-@click.argument("recordings", type=PATH)
+@click.argument("recordings", type=LOCATION)
 @click.option("--checkpoint", type=PATH, help="Folder made by `m3n pretrain`; without it, training starts from scratch.")
 @stage_options()
 def finetune(
-    recordings: Path,
+    recordings: Location,
     checkpoint: Path | None,
     overrides: tuple[str, ...],
     config_file: Path | None,

@@ -1,7 +1,8 @@
 """Tables on disk: Parquet shards, their manifest, and the quarantine of rejected rows.
 
-Nothing is ever half-written: a stage works in a staging folder beside its output (`OUT.partial`), and one rename makes the
-result appear. A stage that can resume finds its finished shards in the staging folder of the interrupted run.
+Nothing is ever half-written: a stage works in a staging folder beside its output (`OUT.partial`), which only it holds, and
+`storage.publish` makes the result appear. A stage that can resume finds its finished shards in the staging folder of the
+interrupted run. Tables lie in local folders or on object stores (`m3n.storage`).
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib import metadata
@@ -21,48 +21,61 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from m3n import locks, storage
 from m3n.errors import InputError
 from m3n.schema import SCHEMA_VERSION, Rejected
+from m3n.storage import L, Location
 
 MANIFEST = "manifest.json"
 QUARANTINE = "quarantine"
 PACKAGES = ("m3n", "numpy", "scipy", "pyarrow", "torch", "ray")
 
 
-def shard_paths(folder: Path) -> list[Path]:
-    """The Parquet shards of a table, sorted by name; InputError where there are none."""
+def shard_paths(folder: L) -> list[L]:
+    """The Parquet shards of a table, sorted by name; InputError where there are none, or the table is being published."""
     if folder.is_file():
         return [folder]
     if not folder.exists():
         raise InputError(f"{folder} does not exist: expected a folder of Parquet shards")
-    shards = sorted(p for p in folder.glob("*.parquet") if p.is_file())
+    storage.refuse_unfinished(folder)
+    shards = storage.files(folder, ".parquet")
     if not shards:
         raise InputError(f"{folder} holds no .parquet shard: expected a table made by `m3n ingest` or `m3n simulate`")
     return shards
 
 
-def read_schema(path: Path) -> pa.Schema:
+def read_schema(path: Location) -> pa.Schema:
     """Schema of one shard without its data; InputError for a file that is not Parquet."""
-    try:
-        return pq.read_schema(path)
-    except (OSError, pa.ArrowException) as error:
-        raise _unreadable(path, error) from None
+    with _readable(path), storage.open_input(path) as stream:
+        return pq.read_schema(stream)
 
 
-def read_shard(path: Path, schema: pa.Schema) -> pa.Table:
-    """One shard, cast to `schema` (its columns only); InputError for a damaged file or a value that does not fit."""
-    try:
-        table = pq.ParquetFile(path).read(columns=schema.names)
-    except (OSError, pa.ArrowException) as error:
-        raise _unreadable(path, error) from None
+def read_column(path: Location, name: str) -> pa.ChunkedArray:
+    """One column of a shard; InputError for a damaged file."""
+    with _readable(path), storage.open_input(path) as stream:
+        return pq.ParquetFile(stream).read(columns=[name]).column(name)
+
+
+def read_shard(path: Location, schema: pa.Schema, content: bytes | None = None) -> pa.Table:
+    """One shard, cast to `schema` (its columns only); InputError for a damaged file or a value that does not fit.
+
+    `content`: the bytes of the file, where they are at hand.
+    """
+    with _readable(path), storage.open_input(path) if content is None else pa.BufferReader(content) as stream:
+        table = pq.ParquetFile(stream).read(columns=schema.names)
     try:
         return table.select(schema.names).cast(schema)
     except (pa.ArrowException, KeyError) as error:
         raise InputError(f"{path}: {' '.join(str(error).split())}") from None
 
 
-def _unreadable(path: Path, error: Exception) -> InputError:
-    return InputError(f"{path} cannot be read as Parquet ({' '.join(str(error).split())}): make it again, or remove it")
+@contextmanager
+def _readable(path: Location) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path} cannot be read as Parquet ({reason}): make it again, or remove it") from None
 
 
 def rows(table: pa.Table) -> Iterator[dict[str, Any]]:
@@ -104,27 +117,22 @@ def sequence_column(values: Sequence[np.ndarray | None]) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat, pa.float32()), type=pa.list_(pa.float32()), mask=mask)
 
 
-def write_shard(path: Path, table: pa.Table, facts: dict[str, str] | None = None) -> None:
-    """Write one shard atomically (temporary name, then rename); `facts` go into its Parquet metadata."""
+def write_shard(path: Location, table: pa.Table, facts: dict[str, str] | None = None) -> None:
+    """Write one shard whole or not at all; `facts` go into its Parquet metadata."""
     if facts:
         table = table.replace_schema_metadata({**(table.schema.metadata or {}), **facts})
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        # measured samples hardly repeat: without dictionaries, writing costs a fifth and the file is smaller
-        pq.write_table(table, temporary, compression="zstd", use_dictionary=False)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    sink = pa.BufferOutputStream()
+    # measured samples hardly repeat: without dictionaries, writing costs a fifth and the file is smaller
+    pq.write_table(table, sink, compression="zstd", use_dictionary=False)
+    storage.write(path, sink.getvalue())
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a small text file atomically."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+def write_text(path: Location, text: str) -> None:
+    """Write a small text file whole or not at all."""
+    storage.write(path, text.encode())
 
 
-def write_table(folder: Path, items: Iterable[dict[str, Any]], schema: pa.Schema, rows_per_shard: int) -> int:
+def write_table(folder: Location, items: Iterable[dict[str, Any]], schema: pa.Schema, rows_per_shard: int) -> int:
     """Write rows as shards `part-00000.parquet`, …, holding one shard in memory; returns the number of rows."""
     batch: list[dict[str, Any]] = []
     shard = count = 0
@@ -138,11 +146,12 @@ def write_table(folder: Path, items: Iterable[dict[str, Any]], schema: pa.Schema
     return count + len(batch)
 
 
-def write_quarantine(folder: Path, rejected: Sequence[Rejected], name: str = "rejected") -> None:
+def write_quarantine(folder: Location, rejected: Sequence[Rejected], name: str = "rejected") -> None:
     """Keep what was rejected, with the reason, in `quarantine/` below a table."""
     if not rejected:
         return
-    (folder / QUARANTINE).mkdir(exist_ok=True)
+    if isinstance(folder, Path):
+        (folder / QUARANTINE).mkdir(exist_ok=True)
     table = pa.table({"item": [r.item for r in rejected], "reason": [r.reason for r in rejected]})
     write_shard(folder / QUARANTINE / f"{name}.parquet", table)
 
@@ -155,11 +164,13 @@ def judge_rejected(rejected: Sequence[Rejected], kept: int, limit: float, where:
     if rejected and (kept == 0 or len(rejected) > limit * total):
         first = rejected[0]
         others = f" (and {len(rejected) - 1} more of {total})" if len(rejected) > 1 else f" (1 of {total})"
-        raise InputError(f"{first.item}: {first.reason}{others}; mend the rows, or raise max_rejected to leave them out")
+        raise InputError(
+            f"{where}: {first.item}: {first.reason}{others}; mend the rows, or raise max_rejected to leave them out"
+        )
 
 
 def write_manifest(
-    folder: Path,
+    folder: Location,
     *,
     table: str,
     totals: dict[str, float],
@@ -195,62 +206,99 @@ def package_versions() -> dict[str, str]:
     return found
 
 
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, or of a folder's files with their names."""
-    if path.is_dir():
+def file_sha256(path: Location) -> str:
+    """SHA-256 of a file, or of a local folder's files with their names."""
+    if isinstance(path, Path) and path.is_dir():
         digest = hashlib.sha256()
         for file in sorted(p for p in path.rglob("*") if p.is_file()):
             digest.update(f"{file.relative_to(path)} {file_sha256(file)}\n".encode())
         return digest.hexdigest()
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return storage.sha256(path)
 
 
-def data_sha256(folder: Path) -> str:
+def data_sha256(folder: Location) -> str:
     """SHA-256 over a table's shards, in order."""
-    digest = hashlib.sha256()
-    for shard in shard_paths(folder):
-        digest.update(file_sha256(shard).encode())
-    return digest.hexdigest()
+    return joint_sha256(file_sha256(shard) for shard in shard_paths(folder))
+
+
+def joint_sha256(shards: Iterable[str]) -> str:
+    """`data_sha256` of a table of which the digests of the shards are known, in order."""
+    return hashlib.sha256("".join(shards).encode()).hexdigest()
 
 
 @contextmanager
-def staged(out: Path, *, resume: bool = False, inputs: Sequence[Path] = ()) -> Iterator[Path]:
+def staged(out: L, *, resume: bool = False, inputs: Sequence[Location] = ()) -> Iterator[L]:
     """A staging folder that becomes `out` when the block ends well.
 
-    With `resume`, what an interrupted run left in staging is kept and offered again. Bad input leaves no trace; any other
-    fault leaves the staging folder where the stage can resume, and removes it where it cannot. An existing `out` is replaced
-    only if it is empty or holds a result of m3n, and neither any of `inputs` nor the working folder; InputError otherwise.
+    One job at a time: InputError names the one that is at work, and nothing is touched. With `resume`, what an interrupted run
+    left in staging is offered again, and what has shards with rows in it is kept after any fault, bad input included; otherwise
+    the staging folder goes. An existing `out` is replaced only if it is empty or holds a result of m3n, and neither any of
+    `inputs` nor the working folder; InputError otherwise.
     """
-    out = Path(os.path.abspath(out))
-    for role, kept in (("working folder", Path.cwd()), *(("input", path) for path in inputs)):
-        if out.resolve() in (kept.resolve(), *kept.resolve().parents):
-            raise InputError(f"{out} holds the {role} {kept}, and would be replaced by the result: choose another --out")
-    for folder in (out, *out.parents):
-        if folder.is_file():
-            raise InputError(f"{folder} is a file: --out expects a folder")
-    if out.is_dir() and any(out.iterdir()) and not (out / MANIFEST).exists():
-        raise InputError(f"{out} exists and was not made by m3n: choose another --out, or remove it")
+    if isinstance(out, Path):
+        out = Path(os.path.abspath(out))
+    _refuse_to_replace(out, inputs)
     staging = out.with_name(f"{out.name}.partial")
-    if not resume:
-        shutil.rmtree(staging, ignore_errors=True)
-    found_parent = staging.parent.exists()
+    with _parent_of(out), locks.held(out) as confirm:
+        if not resume:
+            storage.remove(staging)
+        if isinstance(staging, Path):
+            with storage.writing(staging):
+                staging.mkdir(exist_ok=True)
+        for torn in storage.files(staging, storage.TORN):
+            torn.unlink(missing_ok=True)
+        try:
+            yield staging
+        except BaseException as error:
+            kept = resume and _holds_rows(staging)
+            if not kept:
+                storage.remove(staging)
+            elif isinstance(error, InputError):
+                raise InputError(
+                    f"{error}; finished shards are kept in {staging}, and the next run goes on from them"
+                ) from None
+            raise
+        confirm()
+        storage.publish(staging, out)
+
+
+def _refuse_to_replace(out: Location, inputs: Sequence[Location]) -> None:
+    files: list[Location]
+    if isinstance(out, Path):
+        kept = [("working folder", Path.cwd()), *(("input", path) for path in inputs if isinstance(path, Path))]
+        held = [(role, str(path)) for role, path in kept if out.resolve() in (path.resolve(), *path.resolve().parents)]
+        files = [folder for folder in (out, *out.parents) if folder.is_file()]
+        foreign = out.is_dir() and any(out.iterdir())
+    else:
+        held = [("input", str(path)) for path in inputs if f"{path}/".startswith(f"{out}/")]
+        files = [out] if out.is_file() else []
+        foreign = out.is_dir() and not (out / storage.PUBLISHING).exists()
+    if held:
+        raise InputError(f"{out} holds the {' '.join(held[0])}, and would be replaced by the result: choose another --out")
+    if files:
+        raise InputError(f"{files[0]} is a file: --out expects a folder")
+    if foreign and not (out / MANIFEST).exists():
+        raise InputError(f"{out} exists and was not made by m3n: choose another --out, or remove it")
+
+
+@contextmanager
+def _parent_of(out: Location) -> Iterator[None]:
+    """The folder that an output lies in; made where there is none, and not left behind empty."""
+    if not isinstance(out, Path) or out.parent.exists():
+        yield
+        return
+    with storage.writing(out.parent):
+        out.parent.mkdir(parents=True, exist_ok=True)
     try:
-        staging.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write {staging}: {error.strerror}") from None
-    try:
-        yield staging
-    except BaseException as error:
-        if isinstance(error, InputError) or not resume:
-            shutil.rmtree(staging, ignore_errors=True)
-            if not found_parent:
-                with suppress(OSError):  # something else may have been put there meanwhile
-                    staging.parent.rmdir()
-        raise
-    replaced = out.with_name(f"{out.name}.replaced")
-    if out.exists():
-        shutil.rmtree(replaced, ignore_errors=True)
-        os.rename(out, replaced)
-    os.rename(staging, out)
-    shutil.rmtree(replaced, ignore_errors=True)
+        yield
+    finally:
+        with suppress(OSError):  # it holds the result, or what somebody else has put there meanwhile
+            out.parent.rmdir()
+
+
+def _holds_rows(staging: Location) -> bool:
+    for shard in storage.files(staging, ".parquet"):
+        with suppress(InputError), _readable(shard), storage.open_input(shard) as stream:
+            if pq.ParquetFile(stream).metadata.num_rows:
+                return True
+    return False

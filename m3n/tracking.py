@@ -123,9 +123,9 @@ class Run:
 
 @contextmanager
 def track(
-    stage: str, name: str, config: configs.Options, *, out: Path, data_sha: str = "", parent_id: str | None = None
+    stage: str, name: str, config: configs.Options, *, out: Path | None, data_sha: str = "", parent_id: str | None = None
 ) -> Iterator[Run]:
-    """A run of one stage; it ends FINISHED, or FAILED where the block raises."""
+    """A run of one stage; it ends FINISHED, or FAILED where the block raises. `out`: where unsent values are kept, if anywhere."""
     params = configs.flatten(config)
     tags = {
         "m3n.config_sha": configs.sha256(config),

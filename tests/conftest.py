@@ -6,7 +6,10 @@ What takes seconds to make is made once per session, through the same commands t
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
+import urllib.request
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -36,7 +39,10 @@ def surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
         patch.setenv("HF_HUB_OFFLINE", "1")
         patch.setenv("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2")
-        for name in ("RAY_ADDRESS", "M3N_BODY_MODELS"):
+        patch.setenv("AWS_ACCESS_KEY_ID", "for")  # the S3 server on loopback takes any
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "tests")
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        for name in ("RAY_ADDRESS", "M3N_BODY_MODELS", "AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
             patch.delenv(name, raising=False)
         yield folder
 
@@ -51,6 +57,28 @@ def ray_cluster(surroundings: Path) -> Iterator[None]:
     import ray
 
     ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint(surroundings: Path) -> Iterator[str]:
+    """A real S3 server on loopback that holds its objects in memory."""
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """URI of a folder of this test's own, in a fresh bucket, with the endpoint in the surroundings."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_endpoint)
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    urllib.request.urlopen(urllib.request.Request(f"{s3_endpoint}/{name}", method="PUT")).close()
+    return f"s3://{name}/data"
 
 
 @pytest.fixture(scope="session")

@@ -1,32 +1,34 @@
 """Virtual IMUs over shards of pose clips, in parallel on Ray Data.
 
-One item of the Ray data set is one input shard; a stateful worker turns it into the output shard of the same name and renames it
-into place. So the result does not depend on how many workers there are or in which order they finish, and an interrupted run
-continues with the shards that are missing.
+One item of the Ray data set is one input shard; a stateful worker turns it into the output shard of the same name, which appears
+whole. So the result does not depend on how many workers there are, on the order in which they finish or on which of them are
+killed (Ray hands their shards to others), and an interrupted run continues with the shards that are missing.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+import warnings
+from collections.abc import Generator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from m3n import schema, tables
+from m3n import schema, storage, tables
 from m3n.config import Site
 from m3n.errors import InputError
 from m3n.imu.calibration import Calibration
 from m3n.imu.domain import Domain, draw_domain
 from m3n.imu.placement import chosen_sites
 from m3n.imu.simulate import simulate_clip
+from m3n.storage import Location
 
 INPUT_FACT, CONFIG_FACT, RESULT_FACT = "m3n.input_sha256", "m3n.simulation_sha256", "m3n.result"
+RETRIES = 3  # of a shard whose worker dies; Ray's own default is without end
 
 
 def simulation_sha256(settings: dict[str, Any]) -> str:
@@ -34,49 +36,69 @@ def simulation_sha256(settings: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(settings, sort_keys=True, default=asdict).encode()).hexdigest()
 
 
-def run_shards(shards: list[Path], staging: Path, settings: dict[str, Any], workers: int) -> Iterator[dict[str, Any]]:
+def run_shards(
+    shards: list[Location],
+    staging: Location,
+    settings: dict[str, Any],
+    workers: int,
+    repeated: Mapping[str, dict[str, str]] | None = None,
+) -> Generator[dict[str, Any], None, None]:
     """Simulate every shard into `staging`, and yield what came of each as it is done.
 
     `settings`: placements, sites of the user's own, method, rate_hz, low_pass by source ("" for any other), sensor, randomise,
-    seed and calibration, the maps or None. A result holds `shard`, `sha256` of the input, `clips`, `frames`, `samples`,
-    `seconds`, `rejected` [[item, reason], …], or `error`, one line for the user.
+    seed and calibration, the maps or None. `repeated`: for the name of a shard, its clip_ids that an earlier shard holds, and
+    that shard. A result holds `shard`, `sha256` of the input, `clips`, `frames`, `samples`, `seconds`, `rejected`
+    [[item, reason], …] and `found`, true where an earlier run had finished the shard; or `error`, one line for the user.
     """
     import ray
 
     from m3n.cluster.start import quiet_data
 
-    todo = []
-    for shard in shards:
-        done = _finished(shard, staging, simulation_sha256(settings))
-        if done is None:
-            todo.append({"path": str(shard.resolve())})  # workers have a working folder of their own
-        else:
-            yield done
+    items = [(shard, (repeated or {}).get(shard.name, {})) for shard in shards]
+    there = {output.name for output in storage.files(staging)}
+
+    def found_finished(item: tuple[Location, dict[str, str]]) -> dict[str, Any] | None:
+        return _finished(*item, staging, settings) if item[0].name in there else None
+
+    with ThreadPoolExecutor(storage.REQUESTS) as pool:
+        found = list(pool.map(found_finished, items))
+    yield from (done | {"found": True} for done in found if done is not None)
+    todo = [
+        {"path": storage.full_name(shard), "repeated": json.dumps(ids)}
+        for (shard, ids), done in zip(items, found, strict=True)
+        if done is None
+    ]
     if not todo:
         return
     quiet_data()
-    pipeline = ray.data.from_items(todo, override_num_blocks=len(todo)).map_batches(
-        ShardSimulator,
-        fn_constructor_kwargs={"staging": str(staging.resolve()), "settings": settings},
-        batch_size=1,
-        batch_format="numpy",
-        compute=ray.data.ActorPoolStrategy(size=min(workers, len(todo))),
-        num_cpus=1,
-    )
-    for row in pipeline.iter_rows():
-        yield json.loads(row["result"])
-
-
-def _finished(shard: Path, staging: Path, settings_sha256: str) -> dict[str, Any] | None:
-    """The result of a shard that an earlier run has already simulated from the same input and settings."""
-    output = staging / shard.name
-    if not output.exists():
-        return None
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="`ray_remote_args` is deprecated")  # there is no other way to bound retries
+        pipeline = ray.data.from_items(todo, override_num_blocks=len(todo)).map_batches(
+            ShardSimulator,
+            fn_constructor_kwargs={"staging": storage.full_name(staging), "settings": settings},
+            batch_size=1,
+            batch_format="numpy",
+            compute=ray.data.ActorPoolStrategy(size=min(workers, len(todo))),
+            num_cpus=1,
+            max_task_retries=RETRIES,
+        )
     try:
-        facts = pq.ParquetFile(output).metadata.metadata or {}
-    except (OSError, pa.ArrowException):  # cut short, as by a full disk
+        for row in pipeline.iter_rows():
+            yield json.loads(row["result"]) | {"found": False}
+    except ray.exceptions.RayActorError:
+        raise InputError(
+            f"a worker was killed {RETRIES + 1} times over the same shard, perhaps for want of memory: try fewer workers, or "
+            "smaller shards"
+        ) from None
+
+
+def _finished(shard: Location, repeated: dict[str, str], staging: Location, settings: dict[str, Any]) -> dict[str, Any] | None:
+    """The result of a shard that an earlier run has already simulated from the same input and settings."""
+    try:
+        facts = tables.read_schema(staging / shard.name).metadata or {}
+    except InputError:  # cut short, as by a full disk
         return None
-    same = facts.get(CONFIG_FACT.encode()) == settings_sha256.encode()
+    same = facts.get(CONFIG_FACT.encode()) == simulation_sha256(settings | {"repeated": repeated}).encode()
     if not same or facts.get(INPUT_FACT.encode()) != tables.file_sha256(shard).encode():
         return None
     return json.loads(facts[RESULT_FACT.encode()])
@@ -86,30 +108,32 @@ class ShardSimulator:
     """One worker: simulates the shards it is handed, one after the other."""
 
     def __init__(self, staging: str, settings: dict[str, Any]) -> None:
-        self.staging = Path(staging)
+        self.staging = storage.location(staging)
         self.settings = settings
         self.sites = chosen_sites(settings["placements"], {name: Site(**site) for name, site in settings["sites"].items()})
         self.calibration = Calibration.from_plain(settings["calibration"]) if settings["calibration"] else None
         self.as_is = Domain(sensor=settings["sensor"])
-        self.sha256 = simulation_sha256(settings)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
-        return {"result": [json.dumps(self._result(Path(path))) for path in batch["path"]]}
+        items = zip(batch["path"], batch["repeated"], strict=True)
+        return {"result": [json.dumps(self._attempt(str(path), json.loads(ids))) for path, ids in items]}
 
-    def _result(self, shard: Path) -> dict[str, Any]:
-        """What came of a shard; `error` holds bad input, because an exception would lose its one clear line."""
+    def _attempt(self, path: str, repeated: dict[str, str]) -> dict[str, Any]:
+        """The result; its `error` holds what the user can mend, because an exception would lose its one clear line."""
+        shard = storage.location(path)
         try:
-            return self.simulate(shard)
+            return self.simulate(shard, repeated)
         except InputError as error:
             return {"shard": shard.name, "error": str(error)}
 
-    def simulate(self, shard: Path) -> dict[str, Any]:
-        """Simulate one shard; InputError for a shard that cannot be read, and a body or site that does not exist."""
-        table = tables.read_shard(shard, schema.POSE_CLIPS)
+    def simulate(self, shard: Location, repeated: dict[str, str]) -> dict[str, Any]:
+        """Simulate one shard; InputError where it cannot be read, a body or site does not exist, or nothing can be written."""
+        content = storage.read(shard)
+        table = tables.read_shard(shard, schema.POSE_CLIPS, content)
         placements = self.settings["placements"]
         result: dict[str, Any] = {
-            "shard": shard.name, "sha256": tables.file_sha256(shard), "clips": 0, "frames": 0, "samples": 0, "seconds": 0.0,
-            "rejected": [],
+            "shard": shard.name, "sha256": hashlib.sha256(content).hexdigest(), "clips": 0, "frames": 0, "samples": 0,
+            "seconds": 0.0, "rejected": [],
         }  # fmt: skip
         kept, seen = np.zeros(table.num_rows, bool), set()
         samples: dict[str, list[np.ndarray]] = {placement: [] for placement in placements}
@@ -118,8 +142,10 @@ class ShardSimulator:
             reason = schema.check_pose_clip(row)
             if reason is None and row["clip_id"] in seen:
                 reason = f"clip_id '{row['clip_id']}' stands in the shard twice"
+            if reason is None and row["clip_id"] in repeated:
+                reason = f"clip_id '{row['clip_id']}' stands in {repeated[row['clip_id']]} already"
             if reason is not None:
-                result["rejected"].append([f"{shard} row {number} (clip '{row['clip_id']}')", reason])
+                result["rejected"].append([f"{shard.name} row {number} (clip '{row['clip_id']}')", reason])
                 continue
             seen.add(row["clip_id"])
             row, signals = self.clip(row)
@@ -136,7 +162,8 @@ class ShardSimulator:
             fps, betas = zip(*worlds, strict=True) if worlds else ((), ())
             clips = clips.set_column(clips.column_names.index("fps"), "fps", pa.array(fps, pa.float32()))
             clips = clips.set_column(clips.column_names.index("betas"), "betas", tables.sequence_column(betas))
-        facts = {INPUT_FACT: result["sha256"], CONFIG_FACT: self.sha256, RESULT_FACT: json.dumps(result)}
+        digest = simulation_sha256(self.settings | {"repeated": repeated})
+        facts = {INPUT_FACT: result["sha256"], CONFIG_FACT: digest, RESULT_FACT: json.dumps(result)}
         tables.write_shard(self.staging / shard.name, self._with_samples(clips, samples), facts)
         return result
 

@@ -77,7 +77,7 @@ def quiet_data() -> None:
     """Ray Data in order and without its own progress bars, which would fight with ours."""
     import ray.data  # which sets its loggers up, so that ours comes after it
 
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # it logs what it raises too, at length
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False

@@ -10,32 +10,32 @@ from __future__ import annotations
 import hashlib
 import heapq
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from m3n import schema, tables
+from m3n import schema, storage, tables
 from m3n.config import CalibrateConfig
 from m3n.errors import InputError, nearest
 from m3n.imu.calibration import Calibration, SampleDraw, fit_calibration
 from m3n.randomness import generator
+from m3n.storage import Location
 
 FILE = "calibration.json"
 Simulation = Callable[[dict[str, Any]], dict[str, np.ndarray]]  # a checked row of `pose_clips` to samples by placement
 
 
 def calibrate(
-    shards: list[Path], simulation: Simulation, placements: list[str], config: CalibrateConfig, seed: int
+    shards: Sequence[Location], simulation: Simulation, placements: list[str], config: CalibrateConfig, seed: int
 ) -> tuple[Calibration, dict[str, Any]]:
     """The calibration of `placements` of pose clips, and what it was fitted on: subjects, counts, digest of the real samples.
 
     Raises InputError for recordings that cannot be read or do not have what is asked for.
     """
-    recordings = Path(config.recordings or "")
+    recordings = storage.location(config.recordings or "")
     subjects = _subjects(recordings, config)
     real, digests = _real(recordings, subjects, config.samples, seed)
     simulated, clips = _simulated(shards, simulation, placements, config, seed)
@@ -49,7 +49,7 @@ def calibrate(
     }
 
 
-def _subjects(recordings: Path, config: CalibrateConfig) -> list[str]:
+def _subjects(recordings: Location, config: CalibrateConfig) -> list[str]:
     there = set()
     for shard in tables.shard_paths(recordings):
         schema.validate_imu_recordings(tables.read_schema(shard), str(shard))
@@ -66,7 +66,7 @@ def _subjects(recordings: Path, config: CalibrateConfig) -> list[str]:
     return sorted(chosen)
 
 
-def _real(recordings: Path, subjects: list[str], size: int, seed: int) -> tuple[dict[str, SampleDraw], list[str]]:
+def _real(recordings: Location, subjects: list[str], size: int, seed: int) -> tuple[dict[str, SampleDraw], list[str]]:
     """Draws by placement, and a digest of every recording they come from."""
     draws: dict[str, SampleDraw] = defaultdict(lambda: SampleDraw(size))
     digests = []
@@ -82,7 +82,7 @@ def _real(recordings: Path, subjects: list[str], size: int, seed: int) -> tuple[
     return draws, digests
 
 
-def _rows(shard: Path, subjects: list[str]) -> Iterator[tuple[dict[str, Any], tuple[str, ...]]]:
+def _rows(shard: Location, subjects: list[str]) -> Iterator[tuple[dict[str, Any], tuple[str, ...]]]:
     placements = schema.validate_imu_recordings(tables.read_schema(shard), str(shard))
     every = schema.imu_recordings(placements)
     columns = pa.schema([field for field in every if field.name not in ("session", "label", "segments")])
@@ -98,7 +98,7 @@ def _rows(shard: Path, subjects: list[str]) -> Iterator[tuple[dict[str, Any], tu
 
 
 def _simulated(
-    shards: list[Path], simulation: Simulation, placements: list[str], config: CalibrateConfig, seed: int
+    shards: Sequence[Location], simulation: Simulation, placements: list[str], config: CalibrateConfig, seed: int
 ) -> tuple[dict[str, SampleDraw], int]:
     """Draws by placement, and of how many clips: those whose ids draw the smallest numbers."""
     ids = pa.schema([schema.POSE_CLIPS.field("clip_id")])
@@ -108,7 +108,7 @@ def _simulated(
         for number, clip_id in enumerate(tables.read_shard(shard, ids)["clip_id"].to_pylist())
         if clip_id is not None
     )
-    wanted: dict[Path, list[int]] = defaultdict(list)
+    wanted: dict[Location, list[int]] = defaultdict(list)
     for _, shard, number in heapq.nsmallest(config.clips, numbered):
         wanted[shard].append(number)
     draws, clips = {placement: SampleDraw(config.samples) for placement in placements}, 0

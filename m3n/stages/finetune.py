@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from m3n.config import FinetuneConfig, ModelConfig, WindowsConfig, check
 from m3n.errors import InputError
 from m3n.progress import bar
 from m3n.splits import Split, draw_labels, make_split
+from m3n.storage import Location
 from m3n.training import checkpoint as checkpoints
 from m3n.training import finetune as training
 from m3n.training.metrics import classification
@@ -25,7 +26,7 @@ METRICS = "metrics.json"
 
 
 def finetune(
-    recordings: Path,
+    recordings: Location,
     out: Path,
     config: FinetuneConfig = FinetuneConfig(),
     checkpoint: Path | None = None,
@@ -105,7 +106,7 @@ def _load(folder: Path) -> checkpoints.Checkpoint:
 
 
 def load_windows(
-    recordings: Path, shape: WindowsConfig, config: FinetuneConfig, pretrained: checkpoints.Checkpoint | None
+    recordings: Location, shape: WindowsConfig, config: FinetuneConfig, pretrained: checkpoints.Checkpoint | None
 ) -> RecordingWindows:
     """Labelled windows of the placements that are asked for, or that the recordings and the checkpoint share."""
     shards = tables.shard_paths(recordings)
@@ -124,7 +125,7 @@ def load_windows(
     return cut_recordings(rows, shape, placements)
 
 
-def _rows(shards: list[Path], placements: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+def _rows(shards: Sequence[Location], placements: tuple[str, ...]) -> Iterator[dict[str, Any]]:
     columns = schema.imu_recordings(placements)
     for shard in shards:
         schema.validate_imu_recordings(tables.read_schema(shard), str(shard))

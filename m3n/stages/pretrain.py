@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,13 @@ from m3n.cluster.start import connect
 from m3n.config import PretrainConfig
 from m3n.errors import InputError
 from m3n.progress import bar
+from m3n.storage import Location
 from m3n.training.pretrain import Corpus, global_batch, make_corpus
 from m3n.windows import cut_clips
 
 
 def pretrain(
-    data: Path,
+    data: Location,
     out: Path,
     config: PretrainConfig = PretrainConfig(),
     address: str | None = None,
@@ -64,7 +65,7 @@ def pretrain(
     return figures
 
 
-def load_corpus(data: Path, config: PretrainConfig) -> Corpus:
+def load_corpus(data: Location, config: PretrainConfig) -> Corpus:
     """Windows of a table of synthetic clips, split, normalised, and with their sentences embedded."""
     shards = tables.shard_paths(data)
     placements = schema.validate_synthetic_clips(tables.read_schema(shards[0]), str(shards[0]))
@@ -73,7 +74,7 @@ def load_corpus(data: Path, config: PretrainConfig) -> Corpus:
     return make_corpus(windows, vectors[: len(windows.texts)], val_share=config.val_share, seed=config.seed)
 
 
-def _rows(shards: list[Path], placements: tuple[str, ...], excluded: set[str]) -> Iterator[dict[str, Any]]:
+def _rows(shards: Sequence[Location], placements: tuple[str, ...], excluded: set[str]) -> Iterator[dict[str, Any]]:
     columns = schema.synthetic_clips(placements)
     for shard in shards:
         schema.validate_synthetic_clips(tables.read_schema(shard), str(shard))

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from m3n import schema, sources, tables, tracking
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from m3n import schema, sources, storage, tables, tracking
 from m3n.cluster.simulate import ShardSimulator, run_shards
 from m3n.cluster.start import connect
 from m3n.config import SimulateConfig
@@ -16,6 +22,7 @@ from m3n.imu.smoothing import KINDS, LowPass
 from m3n.progress import bar
 from m3n.schema import Rejected
 from m3n.stages import calibration
+from m3n.storage import L, Location
 
 
 def simulation_settings(config: SimulateConfig) -> dict[str, Any]:
@@ -42,35 +49,39 @@ def motion_low_pass(cutoff_hz: float | str, source: str) -> LowPass | None:
 
 
 def simulate_clips(
-    poses: Path, out: Path, config: SimulateConfig = SimulateConfig(), address: str | None = None
+    poses: Location, out: L, config: SimulateConfig = SimulateConfig(), address: str | None = None
 ) -> dict[str, Any]:
     """Simulate the sensors of `config.placements` over a table of pose clips, into `out`; returns the figures.
 
-    Raises InputError for a table that cannot be simulated; then nothing is left in `out`.
+    Raises InputError for a table that cannot be simulated; then `out` is as it was, and shards that were finished wait in
+    `OUT.partial` for the next run.
     """
-    shards = tables.shard_paths(poses)
-    for shard in shards:
-        schema.validate_pose_clips(tables.read_schema(shard), str(shard))
+    shards: list[Location] = [*tables.shard_paths(poses)]
+    repeated = _repeated_ids(shards)
     settings = simulation_settings(config)
     started = time.perf_counter()
-    inputs = [poses] if config.calibrate.recordings is None else [poses, Path(config.calibrate.recordings)]
+    inputs = [poses, *([storage.location(config.calibrate.recordings)] if config.calibrate.recordings else [])]
     with tables.staged(out, resume=True, inputs=inputs) as staging:
         facts = _calibrate(shards, staging, settings, config)
         connect(address, config.workers)
-        results = []
-        with bar("simulate", len(shards)) as advance:
-            for result in run_shards(shards, staging, settings, config.workers):
+        results: list[dict[str, Any]] = []
+        with (
+            bar("simulate", len(shards)) as advance,
+            closing(run_shards(shards, staging, settings, config.workers, repeated)) as run,
+        ):
+            for result in run:
                 if "error" in result:
                     raise InputError(result["error"])
                 results.append(result)
-                seconds = time.perf_counter() - started
-                advance(1, f"{sum(r['frames'] for r in results) / seconds:,.0f} frames/s")
+                advance(1, _progress(results, time.perf_counter() - started))
         results.sort(key=lambda r: r["shard"])
         rejected = [Rejected(*item) for r in results for item in r["rejected"]]
         totals = {key: sum(r[key] for r in results) for key in ("clips", "frames", "samples", "seconds")}
         tables.judge_rejected(rejected, totals["clips"], config.max_rejected, str(poses))
+        storage.remove(staging / tables.QUARANTINE)
         tables.write_quarantine(staging, rejected)
-        for stale in set(staging.glob("*.parquet")) - {staging / shard.name for shard in shards}:
+        made = {shard.name for shard in shards}
+        for stale in [file for file in storage.files(staging) if file.name not in made]:
             stale.unlink()
         tables.write_manifest(
             staging,
@@ -87,18 +98,32 @@ def simulate_clips(
             facts=facts,
         )
     elapsed = time.perf_counter() - started
-    figures = {**totals, "rejected": len(rejected), "elapsed_s": elapsed, "frames_per_s": totals["frames"] / elapsed}
-    with tracking.track("simulate", out.name, config, out=out, data_sha=tables.data_sha256(poses)) as run:
-        run.metrics({f"simulate/{name}": value for name, value in figures.items()})
-        run.artifact(out / tables.MANIFEST)
+    figures = {
+        **totals,
+        "rejected": len(rejected),
+        "shards": len(results),
+        "shards_found_finished": sum(r["found"] for r in results),
+        "elapsed_s": elapsed,
+        "frames_per_s": _frames_made(results) / elapsed,
+    }
+    data_sha = tables.joint_sha256(r["sha256"] for r in results)
+    beside = out if isinstance(out, Path) else None
+    with (
+        storage.local_copy(out / tables.MANIFEST) as manifest,
+        tracking.track("simulate", out.name, config, out=beside, data_sha=data_sha) as tracked,
+    ):
+        tracked.metrics({f"simulate/{name}": value for name, value in figures.items()})
+        tracked.artifact(manifest)
     return figures
 
 
-def _calibrate(shards: list[Path], staging: Path, settings: dict[str, Any], config: SimulateConfig) -> dict[str, Any]:
+def _calibrate(
+    shards: Sequence[Location], staging: Location, settings: dict[str, Any], config: SimulateConfig
+) -> dict[str, Any]:
     """Add the calibration to the settings and its file to the result, where one is asked for; what the manifest says of it."""
     file = staging / calibration.FILE
     if config.calibrate.recordings is None:
-        file.unlink(missing_ok=True)  # of an interrupted run with other settings
+        storage.remove(file)  # of an interrupted run with other settings
         return {}
     simulator = ShardSimulator(str(staging), settings)
     placements = config.calibrate.placements or config.placements
@@ -106,3 +131,38 @@ def _calibrate(shards: list[Path], staging: Path, settings: dict[str, Any], conf
     settings["calibration"] = found.as_plain()
     tables.write_text(file, json.dumps({**fitted, "maps": settings["calibration"]}) + "\n")
     return {"calibration": {**fitted, "file": file.name}}
+
+
+def _frames_made(results: Sequence[dict[str, Any]]) -> int:
+    """Frames that this run has simulated; those of shards that it found finished cost it nothing."""
+    return sum(r["frames"] for r in results if not r["found"])
+
+
+def _progress(results: Sequence[dict[str, Any]], seconds: float) -> str:
+    found = sum(r["found"] for r in results)
+    note = f"{_frames_made(results) / seconds:,.0f} frames/s"
+    return f"{note}, {found} shards found finished" if found else note
+
+
+def _repeated_ids(shards: Sequence[Location]) -> dict[str, dict[str, str]]:
+    """For the name of a shard, its clip_ids that an earlier shard holds, and the name of the first that does.
+
+    Known before any worker starts, so that which row is left out does not depend on who is first. Of the whole table only the
+    clip_ids are in memory. Raises InputError for a shard that is no table of pose clips.
+    """
+
+    def ids_of(shard: Location) -> pa.Array:
+        schema.validate_pose_clips(tables.read_schema(shard), str(shard))
+        return pc.unique(tables.read_column(shard, "clip_id").cast(pa.string()))
+
+    with ThreadPoolExecutor(storage.REQUESTS) as pool:
+        ids = list(pool.map(ids_of, shards))
+    counts = pc.value_counts(pa.chunked_array(ids, pa.string()))
+    several = counts.filter(pc.greater(counts.field("counts"), 1)).field("values").drop_null()
+    first: dict[str, str] = {}
+    repeated: dict[str, dict[str, str]] = {}
+    for shard, held in zip(shards, ids, strict=True) if len(several) else ():
+        for clip_id in held.filter(pc.is_in(held, several)).to_pylist():
+            if first.setdefault(clip_id, shard.name) != shard.name:
+                repeated.setdefault(shard.name, {})[clip_id] = first[clip_id]
+    return repeated

@@ -32,9 +32,12 @@ def listing(folder: Path) -> dict[str, bytes | None]:
 
 @pytest.fixture
 def refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    """refused(arguments, *parts): the command ends with 2, one line that holds every part, and no file more or less."""
+    """refused(arguments, *parts): the command ends with 2, one line that holds every part, and no file more or less.
 
-    def run(arguments: list[Any], *parts: str, out: Path = tmp_path / "results" / "out") -> str:
+    With `finished`, whole shards are left behind for the next run, the line says so, and they are put away.
+    """
+
+    def run(arguments: list[Any], *parts: str, out: Path = tmp_path / "results" / "out", finished: int = 0) -> str:
         out.parent.mkdir(exist_ok=True)
         before = listing(tmp_path)
         capfd.readouterr()
@@ -44,6 +47,11 @@ def refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., 
         assert stderr.startswith("m3n: "), stderr
         assert [part for part in parts if part not in stderr] == [], stderr
         assert status == 2
+        staging = out.with_name(f"{out.name}.partial")
+        if finished:
+            assert f"finished shards are kept in {staging}" in stderr
+            assert sum(tables.read_schema(shard) is not None for shard in staging.iterdir()) == finished
+            shutil.rmtree(staging)
         assert listing(tmp_path) == before
         return stderr
 
@@ -164,7 +172,8 @@ def test_ray_adds_no_line_of_its_own(tmp_path, poses):
     assert done.returncode == 2
     assert "fps is 0" in done.stderr
     assert "'bad'" in done.stderr
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["poses"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out.partial", "poses"]
+    assert sorted(p.name for p in (tmp_path / "out.partial").iterdir()) == ["part-00000.parquet", "part-00001.parquet"]
 
 
 # config
@@ -325,7 +334,7 @@ def test_a_pose_table_with_a_missing_column_names_it(refused, poses, column):
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_bad_pose_clip_is_named_by_file_row_and_reason(refused, ray_cluster, poses, changes, reason):
-    refused(["simulate", poses(**changes)], "part-00001.parquet row 0", reason, "max_rejected")
+    refused(["simulate", poses(**changes)], "part-00001.parquet row 0", reason, "max_rejected", finished=2)
 
 
 def test_an_empty_pose_table_is_refused(refused, ray_cluster, tmp_path):
@@ -334,7 +343,7 @@ def test_an_empty_pose_table_is_refused(refused, ray_cluster, tmp_path):
 
 def test_a_clip_that_stands_there_twice_is_named(refused, ray_cluster, tmp_path, pose_clip):
     table = save(tmp_path / "poses", [pose_clip("same"), pose_clip("same")], schema.POSE_CLIPS)
-    refused(["simulate", table], "row 1 (clip 'same')", "clip_id 'same'", "twice")
+    refused(["simulate", table], "row 1 (clip 'same')", "clip_id 'same'", "twice", finished=1)
 
 
 # pretrain

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -80,12 +81,11 @@ def test_a_shard_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     tables.write_shard(path, pa.table({"a": [1]}), {"fact": "kept"})
     assert pq.read_schema(path).metadata[b"fact"] == b"kept"
 
-    def half(table, where, **options):
-        where.write_bytes(b"PAR1 and then the power went")
-        raise OSError("no space left")
+    def power_cut(*names):
+        raise OSError("the power went")
 
-    monkeypatch.setattr(pq, "write_table", half)
-    with pytest.raises(OSError, match="no space"):
+    monkeypatch.setattr(os, "replace", power_cut)
+    with pytest.raises(OSError, match="power went"):
         tables.write_shard(path, pa.table({"a": [2]}))
     assert names(tmp_path) == ["part.parquet"]
     assert pq.ParquetFile(path).read().to_pydict() == {"a": [1]}
@@ -131,27 +131,38 @@ def test_a_result_appears_at_once_and_replaces_the_earlier_one(tmp_path):
     assert names(tmp_path / "deep") == ["out", "out/manifest.json", "out/result.txt"]
 
 
+def write_shard_and_fail(out: Path, fault: BaseException, rows: list[int], **options: bool) -> None:
+    with tables.staged(out, **options) as staging:
+        tables.write_shard(staging / "part-00000.parquet", pa.table({"a": rows}))
+        raise fault
+
+
 @pytest.mark.parametrize("resume", [False, True])
 def test_bad_input_leaves_nothing_and_the_earlier_result_untouched(tmp_path, resume):
     write_result(tmp_path / "out", "first")
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match=r"^bad$"):
         write_half(tmp_path / "out", InputError("bad"), resume=resume)
     assert names(tmp_path) == ["out", "out/manifest.json", "out/result.txt"]
     assert (tmp_path / "out" / "result.txt").read_text() == "first"
 
 
-@pytest.mark.parametrize("fault", [RuntimeError, KeyboardInterrupt])
-def test_a_crash_keeps_the_earlier_result_and_what_a_stage_can_resume(tmp_path, fault):
+@pytest.mark.parametrize("fault", [RuntimeError, KeyboardInterrupt, InputError])
+def test_any_fault_keeps_the_earlier_result_and_the_shards_that_a_stage_can_resume(tmp_path, fault):
     write_result(tmp_path / "out", "first")
-    for resume in (False, True):
+    for resume, rows, kept in ((False, [1], False), (True, [], False), (True, [1], True)):
         with pytest.raises(fault):
-            write_half(tmp_path / "out", fault(), resume=resume)
+            write_shard_and_fail(tmp_path / "out", fault("bad"), rows, resume=resume)
         assert (tmp_path / "out" / "result.txt").read_text() == "first"
-        assert (tmp_path / "out.partial").exists() == resume
+        assert (tmp_path / "out.partial").exists() == kept
     with tables.staged(tmp_path / "out", resume=True) as staging:
-        assert (staging / "result.txt").read_text() == "half"
+        assert names(staging) == ["part-00000.parquet"]
     with tables.staged(tmp_path / "out2") as staging:
         assert names(staging) == []
+
+
+def test_bad_input_says_that_finished_shards_are_kept(tmp_path):
+    with pytest.raises(InputError, match=r"^bad; finished shards are kept in .*out\.partial"):
+        write_shard_and_fail(tmp_path / "out", InputError("bad"), [1], resume=True)
 
 
 def test_a_stage_that_cannot_resume_starts_from_an_empty_folder(tmp_path):
