@@ -301,8 +301,10 @@ def _section(file: Path, stage: str) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"cannot read the config file {file}: {reason}") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{file} is not valid YAML: {' '.join(str(error).split())}") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise InputError(f"{file} is not valid YAML: {error}") from None
+    except RecursionError:
+        raise InputError(f"{file} is not a config file: it is nested too deeply") from None
     content = {} if content is None else content
     if not isinstance(content, dict):
         raise InputError(f"{file}: expected one section per stage ({', '.join(STAGES)}), found a {type(content).__name__}")

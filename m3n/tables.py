@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from m3n.errors import InputError
+from m3n.errors import InputError, one_line
 from m3n.schema import SCHEMA_VERSION, Rejected
 
 MANIFEST = "manifest.json"
@@ -142,7 +142,7 @@ def write_quarantine(folder: Path, rejected: Sequence[Rejected], name: str = "re
     if not rejected:
         return
     (folder / QUARANTINE).mkdir(exist_ok=True)
-    table = pa.table({"item": [r.item for r in rejected], "reason": [r.reason for r in rejected]})
+    table = pa.table({"item": [one_line(r.item, 300) for r in rejected], "reason": [r.reason for r in rejected]})
     write_shard(folder / QUARANTINE / f"{name}.parquet", table)
 
 

@@ -124,8 +124,9 @@ def read_motion(text: str, where: str) -> Motion:
             read = pybvh.read_bvh_file(file, world_up="+y")
             _, local = read.to_rotmat()
     except Exception as error:  # a damaged file can fail in any way at all
-        reason = re.sub(r"\s*(in|from)( file)? \S*motion\.bvh", "", str(error).splitlines()[0] if str(error) else "")
-        raise InputError(f"{where}: not a BVH file that pybvh can read ({reason or type(error).__name__})") from error
+        said = str(error).splitlines()[0] if type(error) is ValueError and str(error) else "its hierarchy or motion is damaged"
+        reason = re.sub(r"\s*(in|from)( file)? \S*motion\.bvh", "", said)
+        raise InputError(f"{where}: not a BVH file that pybvh can read ({reason})") from error
     joints = [node for node in read.nodes if not node.is_end_site()]
     place = {id(node): k for k, node in enumerate(joints)}
     parents = [-1 if node.parent is None else place[id(node.parent)] for node in joints]

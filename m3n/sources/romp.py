@@ -9,18 +9,17 @@ BEV's eleventh beta blends towards a child's body, which SMPL lacks; it is left 
 from __future__ import annotations
 
 import re
-import tempfile
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from m3n.errors import InputError
-from m3n.safe_pickle import load_object_npy
+from m3n.errors import InputError, shown
+from m3n.safe_npy import object_array
 from m3n.schema import Rejected
-from m3n.sources.clip_rows import MAX_BYTES, FloatArray, files_in, numbers, require
+from m3n.sources.archives import LARGEST_ARRAYS, member, opened_npz
+from m3n.sources.clip_rows import FloatArray, files_in, numbers, require
 from m3n.sources.estimates import CameraOptions, Track, required_fps, track_rows
 
 SOURCE = "romp"
@@ -48,7 +47,7 @@ def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Reject
             continue
         if not found or not all(isinstance(image, dict) for image in found.values()):
             raise InputError(f"{file.name}: results hold no images; expected a dict of image -> smpl_thetas, ...")
-        yield from _clips({str(key): image for key, image in found.items()}, name, file.name, options)
+        yield from _clips({shown(key): image for key, image in found.items()}, name, file.name, options)
     if images:
         path = Path(path)
         yield from _clips(images, path.stem if path.is_file() else path.name, path.name, options)
@@ -105,19 +104,11 @@ def _people(where: str, image: dict[str, Any], frame: int) -> Iterator[tuple[str
 def _results(file: Path) -> dict[str, Any]:
     """`results` of an npz; the member is a pickle, so it goes through the restricted unpickler."""
     where = file.name
-    try:
-        with zipfile.ZipFile(file) as archive, tempfile.TemporaryDirectory() as folder:
-            member = next((part for part in archive.infolist() if part.filename == "results.npy"), None)
-            if member is None:
-                raise InputError(f"{where}: 'results' missing; it has {', '.join(archive.namelist()[:8])}")
-            if member.file_size > MAX_BYTES:
-                raise InputError(f"{where}: results unpack to over {MAX_BYTES >> 30} GiB; split the video")
-            copy = Path(archive.extract(member, folder))
-            found = load_object_npy(copy)
-    except InputError as error:
-        raise InputError(re.sub(r"\S*results\.npy", where, str(error))) from error
-    except Exception as error:  # a damaged archive can fail in any way at all
-        raise InputError(f"{where}: cannot be read as an npz ({error})") from error
+    with opened_npz(file) as archive:
+        part = next((part for part in archive.infolist() if part.filename == "results.npy"), None)
+        if part is None:
+            raise InputError(f"{where}: 'results' missing; it has {', '.join(map(shown, archive.namelist()[:8])) or 'nothing'}")
+        found = object_array(member(archive, part, where, LARGEST_ARRAYS), where)
     if not isinstance(found, dict):
         raise InputError(f"{where}: results hold a {type(found).__name__}, expected a dict")
     return found
