@@ -10,7 +10,7 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
-_LONGEST = 900  # characters of a message; files from elsewhere put names of any length into it
+LONGEST = 900  # characters of a message; files from elsewhere put names of any length into it
 
 
 class InputError(ValueError):
@@ -20,7 +20,7 @@ class InputError(ValueError):
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(one_line(message, _LONGEST))
+        super().__init__(one_line(message, LONGEST))
 
 
 def one_line(text: str, longest: int) -> str:

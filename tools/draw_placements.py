@@ -110,11 +110,14 @@ def draw_frame(axes: Axes, view: View, place: np.ndarray, turn: np.ndarray, leng
         if size < 0.3 * length:
             marker = "o" if along @ view.rows[2] > 0 else "x"
             axes.plot(*start, marker=marker, color=colour, markersize=2.2 * width, markeredgewidth=1.5, zorder=12)
-            axes.annotate(name, start, (5, -9), textcoords="offset points", color=colour, fontsize=9, zorder=14, path_effects=_halo())
+            axes.annotate(
+                name, start, (5, -9), textcoords="offset points", color=colour, fontsize=9, zorder=14, path_effects=_halo()
+            )
             continue
         axes.annotate(
             "", start + shift, start, zorder=10,
-            arrowprops={"arrowstyle": "-|>,head_width=0.28,head_length=0.5", "color": colour, "lw": width, "shrinkA": 0, "shrinkB": 0},
+            arrowprops={"arrowstyle": "-|>,head_width=0.28,head_length=0.5", "color": colour, "lw": width, "shrinkA": 0,
+                        "shrinkB": 0},
         )  # fmt: skip
         axes.text(
             *(start + shift + 0.16 * length * shift / size), name, color=colour, fontsize=9 + width, ha="center", va="center",
@@ -160,7 +163,9 @@ def draw_wrist(axes: Axes, scene: Scene) -> None:
         (2, "z: out of the back\nof the wrist", (-0.03, 0.03)),
     ):
         spot = view.flat(top + 0.085 * turn[:, k]) + shift
-        axes.text(*spot, words, color=COLOURS["xyz"[k]], fontsize=10.5, ha="center", va="center", zorder=15, path_effects=_halo())
+        axes.text(
+            *spot, words, color=COLOURS["xyz"[k]], fontsize=10.5, ha="center", va="center", zorder=15, path_effects=_halo()
+        )
     centre = view.flat(place)
     axes.set_xlim(centre[0] - 0.19, centre[0] + 0.2)
     axes.set_ylim(centre[1] - 0.235, centre[1] + 0.2)
@@ -183,9 +188,16 @@ def draw() -> plt.Figure:
     figure, panels = plt.subplots(1, 3, figsize=(12.6, 6.4), width_ratios=[1, 1, 1.02], facecolor=PAPER)
     front, back = View.towards(np.array([-0.4, -1.0, 0.36])), View.towards(np.array([0.4, 1.0, 0.36]))
     sides = {"head": (0.3, 0.04), "left_wrist": (0.15, 0.23), "right_wrist": (-0.12, 0.23)}
-    legs = {"left_thigh": (0.34, -0.12), "right_thigh": (-0.34, -0.12), "left_ankle": (0.26, 0.14), "right_ankle": (-0.26, 0.14)}
+    legs = {
+        "left_thigh": (0.34, -0.12),
+        "right_thigh": (-0.34, -0.12),
+        "left_ankle": (0.26, 0.14),
+        "right_ankle": (-0.26, 0.14),
+    }
     draw_body(panels[0], scene, front, sides | legs, "from the front")
-    draw_body(panels[1], scene, back, {"pelvis": (0.1, 0.3), "left_wrist": (-0.12, 0.22), "right_wrist": (0.1, 0.23)}, "from the back")
+    draw_body(
+        panels[1], scene, back, {"pelvis": (0.1, 0.3), "left_wrist": (-0.12, 0.22), "right_wrist": (0.1, 0.23)}, "from the back"
+    )
     draw_wrist(panels[2], scene)
     figure.subplots_adjust(left=0.005, right=0.985, bottom=0.02, top=0.95, wspace=0.01)
     return figure
