@@ -154,7 +154,9 @@ def judge_rejected(rejected: Sequence[Rejected], kept: int, limit: float, where:
     if rejected and (kept == 0 or len(rejected) > limit * total):
         first = rejected[0]
         others = f" (and {len(rejected) - 1} more of {total})" if len(rejected) > 1 else f" (1 of {total})"
-        raise InputError(f"{first.item}: {first.reason}{others}; mend the rows, or raise max_rejected to leave them out")
+        said = f"{first.item}: {first.reason}"
+        named = said if Path(where).name in said else f"{where}: {said}"
+        raise InputError(f"{named}{others}; mend the rows, or raise max_rejected to leave them out")
 
 
 def write_manifest(

@@ -26,7 +26,10 @@ SOURCES: dict[str, tuple[str, float | None]] = {
     "bvh": ("BVH motion capture file, or a folder of them", None),
     "bandai_namco": ("Bandai Namco Research Motion Dataset zip: studio motion capture", None),
     "msr_action3d": ("MSR Action3D zip: skeletons of a depth camera", 5.0),
-    "smplx_npz": ("SMPL-X npz with How2Sign's keys, camera frame: a file per clip, or a folder of them", 6.0),
+    "smplx_npz": (
+        "SMPL-X npz or pickle with How2Sign's keys, camera frame: a file per clip, a folder of them, or a file per frame",
+        6.0,
+    ),
     "wham": ("WHAM's wham_output.pkl (video pose estimator)", 6.0),
     "gvhmr": ("GVHMR's hmr4d_results.pt (video pose estimator)", 6.0),
     "hmr4d": ("4DHumans' / PHALP's pickle (video pose estimator)", 6.0),

@@ -8,7 +8,6 @@ BEV's eleventh beta blends towards a child's body, which SMPL lacks; it is left 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from m3n.safe_npy import object_array
 from m3n.schema import Rejected
 from m3n.sources.archives import LARGEST_ARRAYS, member, opened_npz
 from m3n.sources.clip_rows import FloatArray, files_in, numbers, require
-from m3n.sources.estimates import CameraOptions, Track, required_fps, track_rows
+from m3n.sources.estimates import CameraOptions, Track, in_order, required_fps, track_rows
 
 SOURCE = "romp"
 _NEEDED = ("smpl_thetas", "cam_trans")
@@ -56,7 +55,7 @@ def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Reject
 def _clips(images: dict[str, dict[str, Any]], name: str, where: str, options: Options) -> Iterator[dict[str, Any] | Rejected]:
     people: dict[str, list[_Seen]] = {}
     try:
-        for frame, image in _in_order(images):
+        for frame, image in in_order(list(images)):
             for person, seen in _people(f"{where}, image {frame}", images[image], frame):
                 people.setdefault(person, []).append(seen)
     except InputError as error:
@@ -71,15 +70,6 @@ def _clips(images: dict[str, dict[str, Any]], name: str, where: str, options: Op
         )  # fmt: skip
         clip_id = f"{SOURCE}-{name}" + (f"-{person}" if person else "")
         yield from track_rows(track, clip_id, options, source=SOURCE, body_model="smpl", up="-y", where=where)
-
-
-def _in_order(images: dict[str, dict[str, Any]]) -> list[tuple[int, str]]:
-    """(frame number, key) by the last number in each image's name, so that images without people leave a gap."""
-    found = [re.findall(r"\d+", re.sub(r"\.\w+$", "", key.replace("\\", "/").rsplit("/", 1)[-1])) for key in images]
-    numbered = [int(digits[-1][-12:]) for digits in found if digits]
-    if len(numbered) != len(images) or len(set(numbered)) != len(images):
-        return list(enumerate(sorted(images)))
-    return sorted(zip(numbered, images, strict=True))
 
 
 def _people(where: str, image: dict[str, Any], frame: int) -> Iterator[tuple[str, _Seen]]:

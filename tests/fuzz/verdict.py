@@ -139,10 +139,9 @@ def _input(folder: Path, source: str, index: int, seed: int) -> tuple[Path | Non
     folder.mkdir()
     keys = list(options_of(source).model_fields)
     if source not in ORIGINALS:  # the choreography reads no file: its input is its settings
-        settings = ["clips=1"] if rng.random() < 0.5 else []
         if rng.random() < 0.3:
-            return None, settings, _damaged_config(folder / "config.yaml", rng)
-        settings += [s for s in damaged_settings(keys, rng) if not re.match(r"clips=(30|9+|1e9)$", s)]  # valid, but long
+            return None, ["clips=1"], _damaged_config(folder / "config.yaml", rng)
+        settings = [s for s in damaged_settings(keys, rng) if not re.match(r"clips=(30|9+|1e9)$", s)]  # valid, but long
         return None, [*settings, *([] if any(s.startswith("clips") for s in settings) else ["clips=2"])], None
     original = ORIGINALS[source]
     path = write_damaged(folder, original, rng)

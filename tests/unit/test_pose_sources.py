@@ -25,6 +25,7 @@ from fuzz.source_files import (
     gvhmr_params,
     phalp_frame,
     romp_image,
+    smplx_arrays,
     standing_pose,
     wham_person,
     write_bvh,
@@ -343,6 +344,33 @@ def test_smplx_npz_names_what_is_wrong(tmp_path: Path, changed: dict[str, Any], 
     write_smplx(tmp_path / "good.npz")
     kinds = [type(row) for row in smplx_npz.pose_clips(tmp_path, smplx_npz.Options(fps=24))]
     assert kinds == [Rejected, dict]
+
+
+@pytest.mark.parametrize("ending", ["npz", "pkl"])
+def test_a_folder_of_smplx_frames_is_the_clip_that_a_stacked_file_is(tmp_path: Path, ending: str) -> None:
+    stacked = smplx_arrays()
+    whole = clip(*smplx_npz.pose_clips(write_smplx(tmp_path / "a.npz"), smplx_npz.Options(fps=24)))
+    folder = tmp_path / "clips" / "hello_world"
+    folder.mkdir(parents=True)
+    for k in range(FRAMES):
+        if k == 5:
+            continue  # a frame without a person is bridged
+        frame = {key: value[k] for key, value in stacked.items()}
+        file = folder / f"hello_{k + 8}.{ending}"  # 8, 9, 10: by number, not by name
+        if ending == "npz":
+            np.savez(file, **frame)
+        else:
+            file.write_bytes(pickle.dumps(frame))
+    row = clip(*smplx_npz.pose_clips(tmp_path / "clips", smplx_npz.Options(fps=24, text_from_name=True)))
+    assert (row["clip_id"], row["text"], row["n_frames"]) == ("smplx_npz-hello_world", "hello world", FRAMES)
+    kept = np.arange(FRAMES) != 5
+    np.testing.assert_allclose(row["poses"][kept], whole["poses"][kept], atol=1e-6)
+    np.testing.assert_allclose(row["trans"], whole["trans"], atol=1e-6)
+    (folder / f"hello_{FRAMES + 8}.{ending}").write_bytes(b"damaged")
+    bad, row = smplx_npz.pose_clips(folder, smplx_npz.Options(fps=24))
+    assert isinstance(bad, Rejected)
+    assert f"hello_{FRAMES + 8}.{ending}" in bad.reason
+    assert clip(row)["clip_id"] == "smplx_npz-hello_world"
 
 
 @pytest.mark.parametrize("compress", [0, 3, ("gzip", 3), ("bz2", 3), ("xz", 1)])
