@@ -62,6 +62,6 @@ def _header(data: bytes, where: str) -> tuple[tuple[int, ...], np.dtype[Any], in
         shape, _, dtype = read(file)
     except Exception as error:  # the header is a Python literal, and can be wrong in every way that one can
         raise InputError(f"{where}: cannot be read: not an .npy file of version 1 or 2, or its header is damaged") from error
-    if any(not isinstance(n, int) or n < 0 for n in shape):
+    if any(type(n) is not int or n < 0 for n in shape):
         raise InputError(f"{where}: damaged .npy file: its header gives the shape {shape}")
     return shape, dtype, file.tell()

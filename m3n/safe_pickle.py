@@ -269,7 +269,7 @@ def loaded(file: BinaryIO, where: str) -> Any:
     except InputError:
         raise
     except (pickle.UnpicklingError, EOFError) as error:
-        raise InputError(f"{where}: damaged pickle ({error or 'it ends too early'})") from error
+        raise InputError(f"{where}: damaged pickle ({str(error) or 'it ends too early'})") from error
     except Exception as error:  # instructions that do not fit together fail in any way at all
         raise InputError(f"{where}: damaged pickle (its instructions do not fit together)") from error
 
@@ -294,7 +294,7 @@ def _decompressed(data: bytes, where: str) -> bytes:
     try:
         unpacked: bytes = opener().decompress(data, largest)
     except (zlib.error, OSError, EOFError, ValueError, lzma.LZMAError, MemoryError) as error:
-        raise InputError(f"{where}: damaged compressed pickle ({error or 'there is not enough memory for it'})") from error
+        raise InputError(f"{where}: its compressed data is damaged or cut short") from error
     if len(unpacked) >= largest:
         raise InputError(f"{where}: unpacks to over {largest >> 20} MiB, far more than poses do; it was not loaded")
     return unpacked

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from m3n.errors import InputError, shown
+from m3n.errors import InputError
 
 LARGEST_ARRAYS = 1 << 30  # bytes that an npz may unpack to: nine hours of SMPL-X poses at 30 fps in float32 are 0.66 GB
 
@@ -50,7 +50,7 @@ def member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, where: str, largest:
         with archive.open(info) as file:
             data = file.read(info.file_size + 1)  # a bound: a header may lie
     except Exception as error:  # a damaged archive can fail in any way at all
-        reason = "it is encrypted" if info.flag_bits & 1 else shown(str(error).splitlines()[0] if str(error) else None)
+        reason = "it is encrypted" if info.flag_bits & 1 else "the zip is damaged"
         raise InputError(f"{where}: cannot be unpacked ({reason})") from error
     if len(data) != info.file_size:
         raise InputError(f"{where}: cannot be unpacked (it is cut short)")

@@ -6,6 +6,7 @@ the file and the key in it. Worlds are turned by rotations only: a person is nev
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,15 @@ def numbers(where: str, key: str, value: Any, shape: Sequence[int | None], *, ga
     if np.nanmax(np.abs(np.where(np.isfinite(array), array, 0.0)), initial=0.0) > 1e6:
         raise InputError(f"{where}: {key} holds values over a million; is the file damaged?")
     return array
+
+
+def misread(error: Exception) -> str:
+    """What an error of Python or NumPy on reading a table of numbers says about the text, without what it says about itself."""
+    said = (str(error).splitlines() or ["it is damaged"])[0].split(";")[0]
+    return re.sub(
+        r"(?:invalid literal for int\(\) with base 10:|could not convert string (?:to float:)?) ?(.*?)(?: to float64)?( at row .*)?$",
+        r"\1 stands where a number belongs\2", said,
+    )  # fmt: skip
 
 
 def require(where: str, found: Any, keys: Sequence[str]) -> None:

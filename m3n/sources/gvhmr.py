@@ -8,7 +8,7 @@ containers and refuses everything else.
 
 from __future__ import annotations
 
-import pickle
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -80,6 +80,8 @@ def _loaded(file: Path) -> Any:
     try:
         return plain(torch.load(file, map_location="cpu", weights_only=True))
     except Exception as error:  # a damaged or hostile file can fail in any way at all
-        said = str(error).strip() if isinstance(error, pickle.UnpicklingError | RuntimeError) else ""
-        reason = said.splitlines()[0][:200] if said else "it is damaged"
+        asked = re.search(
+            r"Unsupported global: GLOBAL (\S+)", str(error)
+        )  # the rest of torch's message is advice to trust the file
+        reason = f"it asks for '{asked[1]}'" if asked else "it is damaged or another file"
         raise InputError(f"{file.name}: not a file of tensors that can be loaded safely ({reason})") from error

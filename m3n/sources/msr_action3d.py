@@ -25,7 +25,7 @@ from m3n.config import Options as BaseOptions
 from m3n.errors import InputError
 from m3n.schema import Rejected
 from m3n.sources.archives import zip_or_folder
-from m3n.sources.clip_rows import FloatArray, fit, numbers, pose_row
+from m3n.sources.clip_rows import FloatArray, fit, misread, numbers, pose_row
 
 SOURCE = "msr_action3d"
 FPS = 15.0
@@ -101,7 +101,7 @@ def _skeleton(name: str, read: Callable[[str], bytes]) -> FloatArray:
     except InputError:
         raise
     except Exception as error:  # a damaged file can fail in any way at all
-        raise InputError(f"{short}: cannot be read as lines of four numbers ({str(error).splitlines()[0]})") from error
+        raise InputError(f"{short}: cannot be read as lines of four numbers ({misread(error)})") from error
     if table.shape[1] != 4 or not len(table) or len(table) % len(JOINTS):
         raise InputError(f"{short}: has {table.shape[0]} lines of {table.shape[1]} values, expected 20 lines of 4 per frame")
     points = numbers(short, "the skeleton", table[:, :3].reshape(-1, len(JOINTS), 3), (None, len(JOINTS), 3))
