@@ -91,10 +91,8 @@ def numbers(where: str, key: str, value: Any, shape: Sequence[int | None], *, ga
 def misread(error: Exception) -> str:
     """What an error of Python or NumPy on reading a table of numbers says about the text, without what it says about itself."""
     said = (str(error).splitlines() or ["it is damaged"])[0].split(";")[0]
-    return re.sub(
-        r"(?:invalid literal for int\(\) with base 10:|could not convert string (?:to float:)?) ?(.*?)(?: to float64)?( at row .*)?$",
-        r"\1 stands where a number belongs\2", said,
-    )  # fmt: skip
+    number = r"(?:invalid literal for int\(\) with base 10:|could not convert string (?:to float:)?)"
+    return re.sub(rf"{number} ?(.*?)(?: to float64)?( at row .*)?$", r"\1 stands where a number belongs\2", said)
 
 
 def require(where: str, found: Any, keys: Sequence[str]) -> None:

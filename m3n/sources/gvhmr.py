@@ -80,8 +80,6 @@ def _loaded(file: Path) -> Any:
     try:
         return plain(torch.load(file, map_location="cpu", weights_only=True))
     except Exception as error:  # a damaged or hostile file can fail in any way at all
-        asked = re.search(
-            r"Unsupported global: GLOBAL (\S+)", str(error)
-        )  # the rest of torch's message is advice to trust the file
+        asked = re.search(r"Unsupported global: GLOBAL (\S+)", str(error))  # the rest is advice to trust it
         reason = f"it asks for '{asked[1]}'" if asked else "it is damaged or another file"
         raise InputError(f"{file.name}: not a file of tensors that can be loaded safely ({reason})") from error
