@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from fuzz.mutations import SETTING_VALUES, blind, damaged_settings, pick, write_damaged
+from fuzz.hostile import SETTING_VALUES
+from fuzz.mutations import blind, damaged_settings, pick, write_damaged
 from fuzz.originals import ORIGINALS
 
 from m3n import config, schema, sources, tables

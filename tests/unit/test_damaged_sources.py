@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fuzz.mutations import PROGRAMS, npy_members
+from fuzz.hostile import PROGRAMS, npy_members
 from fuzz.originals import ORIGINALS, Raw, npy
 from fuzz.verdict import judged
 
