@@ -392,17 +392,20 @@ def resolve(schema: type[C], stage: str, file: Path | None = None, overrides: It
     Raises InputError for an unreadable file, an unknown section or key, or a value of the wrong type or range.
     """
     from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError
 
-    merged = OmegaConf.create(_section(file, stage) if file else {})
+    try:
+        merged = OmegaConf.create(_section(file, stage) if file else {})
+    except InputError:
+        raise
+    except Exception as error:  # odd keys and broken ${...} fail in any way at all
+        raise InputError(f"{file}: section '{stage}' cannot be read: {_first_line(error)}") from None
     for override in overrides:
         key, equals, _ = override.partition("=")
         if not equals or not key.strip():
             raise InputError(f"'{override}' is not an override: expected key=value, as in seed=1 or optim.lr=0.001")
         try:
             merged.merge_with_dotlist([override])
-        except (OmegaConfBaseException, YAMLError, ValueError, TypeError) as error:
+        except Exception as error:  # YAML's own types, such as !!int of nothing, fail in any way at all
             raise InputError(f"cannot read the override '{override}': {_first_line(error)}") from None
     return check(schema, OmegaConf.to_container(merged, resolve=False), file)
 
@@ -423,8 +426,12 @@ def _section(file: Path, stage: str) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"cannot read the config file {file}: {reason}") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{file} is not valid YAML: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise InputError(f"{file} is not valid YAML: it is nested too deeply") from None
+    except Exception as error:  # YAML's own types, such as !!int of nothing, fail in any way at all
+        raise InputError(f"{file} is not valid YAML: {error}") from None
+    if _size(content) > _LARGEST:
+        raise InputError(f"{file} is no config file: it holds over {_LARGEST} values, or refers to itself")
     content = {} if content is None else content
     if not isinstance(content, dict):
         raise InputError(f"{file}: expected one section per stage ({', '.join(STAGES)}), found a {type(content).__name__}")
@@ -436,6 +443,21 @@ def _section(file: Path, stage: str) -> dict[str, Any]:
     if stage == "tune":  # a sweep starts from the stages' own sections
         return {name: content[name] for name in ("pretrain", "finetune") if content.get(name)} | (content.get("tune") or {})
     return content.get(stage) or {}
+
+
+_LARGEST = 10_000  # values of a config file, counted again wherever a YAML alias repeats them
+
+
+def _size(value: Any, depth: int = 0) -> int:
+    """Values in nested YAML; counting stops soon after `_LARGEST`, which a level deeper than 50 counts as."""
+    if depth > 50:
+        return _LARGEST + 1
+    total = 1
+    for held in value.values() if isinstance(value, dict) else value if isinstance(value, list | set) else ():
+        total += _size(held, depth + 1)
+        if total > _LARGEST:
+            break
+    return total
 
 
 def _first_line(error: Exception) -> str:

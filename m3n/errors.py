@@ -8,10 +8,33 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
+
+LONGEST = 900  # characters of a message; files from elsewhere put names of any length into it
 
 
 class InputError(ValueError):
-    """Bad input or configuration; the message names what was wrong, where, what was expected and what to do."""
+    """Bad input or configuration; the message names what was wrong, where, what was expected and what to do.
+
+    It is one printable line whatever a file's own names hold.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message, LONGEST))
+
+
+def one_line(text: str, longest: int) -> str:
+    """Text without line breaks, control characters and broken Unicode, at most `longest` characters."""
+    flat = " ".join(text[: 8 * longest].split())
+    flat = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in flat)
+    return flat if len(flat) <= longest else f"{flat[: longest - 1]}…"
+
+
+def shown(value: Any) -> str:
+    """A name or value out of a file as one short line; what is neither text nor a small number is shown as its type."""
+    if isinstance(value, str | float) or (isinstance(value, int) and abs(value) < 10**20):
+        return one_line(str(value), 60)
+    return "nothing" if value is None else type(value).__name__
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

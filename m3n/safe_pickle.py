@@ -3,77 +3,238 @@
 A pickle is a program: loading one with `pickle.load` (or `numpy.load(..., allow_pickle=True)`) calls whatever it names. Data
 sets are still handed around that way, so m3n reads them through an unpickler that knows only the few callables that rebuild
 plain numpy arrays and built-in containers, and refuses everything else by name. After "Restricting Globals" in the Python
-library reference of `pickle`.
+library reference of `pickle`. It is the one in Python, not the one in C: some instructions that are harmless by name are not by
+what they do (hash a tuple 100,000 deep, change the byte order of NumPy's own float64), so each is checked as it is carried out.
 """
 
 from __future__ import annotations
 
 import bz2
-import collections
 import io
 import lzma
+import math
 import pickle
+import re
 import zlib
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from m3n.errors import InputError
+from m3n.errors import InputError, shown
 
-_MULTIARRAY = np._core.multiarray  # type: ignore[attr-defined]
+
+class _Uncalled:
+    """Stands for a class that a pickle names but need not call: an array's, or what a defaultdict makes of missing keys."""
+
+    def __new__(cls, *_: Any) -> _Uncalled:
+        raise pickle.UnpicklingError("it calls what only has to be named")
 
 
 def _latin1(text: str, encoding: str = "latin1") -> bytes:
     """What protocol 2 uses to spell bytes (`_codecs.encode`), with the one codec that it needs."""
     if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
-        raise pickle.UnpicklingError(f"bytes spelt in the encoding '{encoding}'")
+        raise pickle.UnpicklingError("bytes are spelt in an unknown encoding")
     return text.encode("latin1")
 
 
-def _plain_dict(factory: Any = None) -> dict[Any, Any]:
-    """Stands for `collections.defaultdict`: what it makes of missing keys is of no use in data."""
+def _defaultdict(*_: Any) -> dict[Any, Any]:
+    """A plain dict: what a `collections.defaultdict` makes of missing keys is of no use in data."""
     return {}
 
 
+def _dict(items: Any = ()) -> dict[Any, Any]:
+    if not isinstance(items, list | tuple) or not all(isinstance(item, list | tuple) and len(item) == 2 for item in items):
+        raise pickle.UnpicklingError("a dict is made of something other than pairs")
+    return {_key(key): value for key, value in items}
+
+
+def _set(items: Any = ()) -> set[Any]:
+    if not isinstance(items, list | tuple):
+        raise pickle.UnpicklingError("a set is made of something other than a list")
+    return {_key(item) for item in items}
+
+
+def _key(key: Any) -> Any:
+    """The key itself, if it is a number, text or a flat tuple of them: Python hashes nested tuples without end."""
+    for part in key if type(key) is tuple else (key,):
+        if not (part is None or isinstance(part, str | bytes | int | float | np.generic)):
+            raise pickle.UnpicklingError(f"a key is a {type(part).__name__}")
+    return key
+
+
+def _bytearray(data: Any = b"") -> bytearray:
+    if not isinstance(data, bytes):
+        raise pickle.UnpicklingError("a bytearray is made of something other than bytes")
+    return bytearray(data)
+
+
+def _complex(real: Any, imaginary: Any = 0.0) -> complex:
+    return complex(float(real), float(imaginary))
+
+
+def _dtype(text: Any, *_: Any) -> np.dtype[Any]:
+    """A dtype of numbers, text or objects, always a copy: its byte order is set later, and NumPy's own must not change."""
+    if not isinstance(text, str) or not re.fullmatch(r"[<>=|]?(\?|[biufcSUO]\d{0,4})", text):
+        raise pickle.UnpicklingError(f"an array is of the unknown dtype {shown(text)}")
+    return np.dtype(text, copy=True)  # type: ignore[call-overload]
+
+
+def _empty_array(*_: Any) -> NDArray[Any]:
+    return np.empty(0, np.int8)  # the state that follows brings shape, dtype and data
+
+
+def _array(data: Any, dtype: Any, shape: Any, order: Any = "C") -> NDArray[Any]:
+    """What protocol 5 calls for an array (`numpy._frombuffer`)."""
+    return _filled(shape, dtype, order == "F", bytes(data) if isinstance(data, bytes | bytearray) else None)
+
+
+def _scalar(dtype: Any, data: Any = None) -> Any:
+    array = _filled((1,), dtype, False, data.encode("latin1") if isinstance(data, str) else data)
+    return array[0]
+
+
+def _filled(shape: Any, dtype: Any, fortran_order: bool, data: Any) -> NDArray[Any]:
+    """A numeric or text array of this shape from its bytes; UnpicklingError where they do not fit."""
+    _check_array(shape, dtype, data)
+    if dtype.hasobject or dtype.itemsize == 0:
+        raise pickle.UnpicklingError("an array of objects has no bytes")
+    return np.frombuffer(data, dtype, math.prod(shape)).copy().reshape(shape, order="F" if fortran_order else "C")
+
+
+def _check_array(shape: Any, dtype: Any, data: Any) -> None:
+    """UnpicklingError unless `data`, bytes or a list of objects, is as much as the shape and dtype promise."""
+    if not isinstance(dtype, np.dtype) or not isinstance(shape, tuple) or not all(type(n) is int and n >= 0 for n in shape):
+        raise pickle.UnpicklingError("an array has no proper shape or dtype")
+    if not isinstance(data, list if dtype.hasobject else bytes) or len(shape) > 32:
+        raise pickle.UnpicklingError("an array has no proper content")
+    if math.prod(shape) * (1 if dtype.hasobject else dtype.itemsize) != len(data):
+        raise pickle.UnpicklingError(f"an array of shape {shown(str(shape))} is cut short")
+
+
 _ALLOWED: dict[tuple[str, str], Any] = {
-    ("collections", "defaultdict"): _plain_dict,
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): np.dtype,
+    ("collections", "defaultdict"): _defaultdict,
+    ("collections", "OrderedDict"): _dict,
+    ("numpy", "ndarray"): _Uncalled,
+    ("numpy", "dtype"): _dtype,
     ("_codecs", "encode"): _latin1,
-    ("collections", "OrderedDict"): collections.OrderedDict,
 }
 for _package in ("numpy.core", "numpy._core"):  # the same functions before and after numpy 2
-    _ALLOWED[(f"{_package}.multiarray", "_reconstruct")] = _MULTIARRAY._reconstruct
-    _ALLOWED[(f"{_package}.multiarray", "scalar")] = _MULTIARRAY.scalar
-    _ALLOWED[(f"{_package}.numeric", "_frombuffer")] = np._core.numeric._frombuffer  # type: ignore[attr-defined]  # protocol 5
+    _ALLOWED[(f"{_package}.multiarray", "_reconstruct")] = _empty_array
+    _ALLOWED[(f"{_package}.multiarray", "scalar")] = _scalar
+    _ALLOWED[(f"{_package}.numeric", "_frombuffer")] = _array  # protocol 5
 for _package in ("__builtin__", "builtins"):  # as Python 2 and 3 call it
-    _ALLOWED.update({(_package, kind.__name__): kind for kind in (list, dict, set, frozenset, tuple, bytearray, complex)})
+    for _name, _made in (
+        ("list", _Uncalled), ("tuple", _Uncalled), ("dict", _dict), ("set", _set), ("frozenset", _set),
+        ("bytearray", _bytearray), ("complex", _complex),
+    ):  # fmt: skip
+        _ALLOWED[(_package, _name)] = _made
+
+_PythonUnpickler: Any = pickle._Unpickler  # type: ignore[attr-defined]  # the C one cannot be stopped at an instruction
 
 
-class SafeUnpickler(pickle.Unpickler):
+class SafeUnpickler(_PythonUnpickler):  # type: ignore[misc]
     """Rebuilds numbers, strings, built-in containers and numpy arrays; any other global is an InputError.
 
-    `where` names the file in messages. `encoding` is how Python 2 strings are read, as in `pickle.Unpickler`.
+    `where` names the file in messages. Python 2's strings are read as latin1. Arrays whose bytes follow in the stream, as
+    joblib writes them, are read too.
     """
 
-    def __init__(self, file: BinaryIO, where: str, *, encoding: str = "latin1") -> None:
-        super().__init__(file, encoding=encoding)
-        self._where = where
+    def __init__(self, file: BinaryIO, where: str) -> None:
+        super().__init__(file, encoding="latin1")
+        self._where, self._bytes = where, file
 
     def find_class(self, module: str, name: str) -> Any:
         """The allowed callable `module.name`; InputError for every other one, before anything of it is imported."""
+        if (module, name) == ("joblib.numpy_pickle", "NumpyArrayWrapper"):
+            return _ArrayHeader
         allowed = _ALLOWED.get((module, name))
         if allowed is None:
             raise InputError(
-                f"{self._where}: the pickle asks for '{module}.{name}', which is not part of a plain numpy array or container; "
-                "it was not loaded. Expected numbers, strings, lists, dicts and numpy arrays only"
+                f"{self._where}: the pickle asks for '{shown(module)}.{shown(name)}', which is not part of a plain numpy array or "
+                "container; it was not loaded. Expected numbers, strings, lists, dicts and numpy arrays only"
             )
         return allowed
 
     def persistent_load(self, pid: Any) -> Any:
         """Refuse references to objects outside the file."""
-        raise InputError(f"{self._where}: the pickle refers to the outside object {pid!r}; it was not loaded")
+        raise InputError(f"{self._where}: the pickle refers to the outside object {shown(pid)}; it was not loaded")
+
+    def _load_build(self) -> None:
+        """Give the topmost object its state; only arrays, their dtypes and joblib's headers take one."""
+        state = self.stack.pop()
+        built: Any = self.stack[-1]
+        if isinstance(built, np.dtype):
+            order = state[1] if isinstance(state, tuple) and len(state) > 4 else None
+            if order not in ("<", ">", "|", "=") or any(part is not None for part in state[2:5]):
+                raise pickle.UnpicklingError("an array is of records, which poses are not")
+            plain = (3, order, None, None, None, built.itemsize, built.alignment, built.flags)
+            built.__setstate__(plain)  # type: ignore[attr-defined]
+        elif isinstance(built, np.ndarray) and isinstance(state, tuple) and len(state) == 5:
+            data = state[4].encode("latin1") if isinstance(state[4], str) else state[4]
+            _check_array(state[1], state[2], data)
+            built.__setstate__((1, state[1], state[2], bool(state[3]), data))  # type: ignore[arg-type]
+        elif type(built) is _ArrayHeader and isinstance(state, dict):
+            self.stack[-1] = self._array_in_stream(state)
+        else:
+            raise pickle.UnpicklingError(f"a {type(built).__name__} takes no state")
+
+    def _array_in_stream(self, header: dict[Any, Any]) -> NDArray[Any]:
+        dtype, shape = header.get("dtype"), header.get("shape")
+        if not isinstance(dtype, np.dtype) or dtype.hasobject:
+            raise InputError(f"{self._where}: holds an array of {shown(str(dtype))}; it was not loaded")
+        if not isinstance(shape, tuple) or not all(isinstance(n, int | np.integer) and n >= 0 for n in shape):
+            raise pickle.UnpicklingError("an array has no proper shape")
+        shape = tuple(map(int, shape))
+        if header.get("numpy_array_alignment_bytes") is not None:
+            self._bytes.read(self._bytes.read(1)[0])
+        size = math.prod(shape) * dtype.itemsize
+        data = self._bytes.read(size) if size < _LARGEST else b""
+        if len(data) != size:
+            raise pickle.UnpicklingError(f"an array of shape {shown(str(shape))} is cut short")
+        return _filled(shape, dtype, header.get("order") == "F", data)
+
+    def _load_setitem(self) -> None:
+        value, key = self.stack.pop(), self.stack.pop()
+        self._filled_dict([key, value])
+
+    def _load_setitems(self) -> None:
+        self._filled_dict(self.pop_mark())
+
+    def _filled_dict(self, items: list[Any]) -> None:
+        held = self.stack[-1]
+        if type(held) is not dict or len(items) % 2:
+            raise pickle.UnpicklingError("keys and values do not belong to a dict")
+        held.update({_key(key): value for key, value in zip(items[::2], items[1::2], strict=True)})
+
+    def _load_dict(self) -> None:
+        items = self.pop_mark()
+        self.append({})
+        self._filled_dict(items)
+
+    def _load_additems(self) -> None:
+        items, held = self.pop_mark(), self.stack[-1]
+        if type(held) is not set:
+            raise pickle.UnpicklingError("items do not belong to a set")
+        held.update(map(_key, items))
+
+    def _load_frozenset(self) -> None:
+        self.append(_set(self.pop_mark()))
+
+    dispatch: ClassVar[dict[int, Any]] = {
+        **_PythonUnpickler.dispatch,
+        pickle.BUILD[0]: _load_build,
+        pickle.SETITEM[0]: _load_setitem,
+        pickle.SETITEMS[0]: _load_setitems,
+        pickle.DICT[0]: _load_dict,
+        pickle.ADDITEMS[0]: _load_additems,
+        pickle.FROZENSET[0]: _load_frozenset,
+    }
+
+
+class _ArrayHeader:
+    """Stands for joblib's NumpyArrayWrapper: shape, order and dtype of an array whose bytes follow in the stream."""
 
 
 def load_pickle(path: Path | str) -> Any:
@@ -81,115 +242,40 @@ def load_pickle(path: Path | str) -> Any:
 
     Raises InputError, naming the file, where it is missing, damaged, or asks for anything else.
     """
-    with _opened(path) as file:
-        return _load(file, str(path))
+    return loaded(io.BytesIO(read_file(path)), str(path))
 
 
 def load_joblib(path: Path | str) -> Any:
     """The object in a file written by `joblib.dump`, compressed or not; plain pickles are read too.
 
-    joblib puts the bytes of an array into the stream, behind a small header object, so its files need an unpickler of their
-    own. Arrays of objects inside are refused. Raises InputError as `load_pickle` does, and for over 4 GiB of data.
+    Arrays of objects inside are refused. Raises InputError as `load_pickle` does, and for a file that unpacks to far more than
+    poses do.
     """
-    with _opened(path) as file:
-        data = _decompressed(file.read(), str(path))
+    return loaded(io.BytesIO(_decompressed(read_file(path), str(path))), str(path))
+
+
+def read_file(path: Path | str) -> bytes:
+    """The bytes of a file; InputError where it cannot be read."""
     try:
-        return _JoblibUnpickler(io.BytesIO(data), str(path)).load()
-    except InputError:
-        raise
-    except Exception as error:  # a damaged pickle can fail in any of the callables above
-        raise InputError(f"{path}: damaged joblib file ({type(error).__name__}: {error})") from error
-
-
-def load_object_npy(path: Path | str) -> Any:
-    """The array in an `.npy` file, also where its dtype is object and its body therefore a pickle.
-
-    An object array of shape () is unwrapped, so a saved dict comes back as a dict. Raises InputError as `load_pickle` does.
-    """
-    where = str(path)
-    with _opened(path) as file:
-        try:
-            version = np.lib.format.read_magic(file)
-            read_header = {
-                (1, 0): np.lib.format.read_array_header_1_0,
-                (2, 0): np.lib.format.read_array_header_2_0,
-            }[version]
-            shape, fortran_order, dtype = read_header(file)
-        except (ValueError, KeyError, EOFError) as error:
-            raise InputError(f"{where}: not an .npy file of version 1 or 2 ({error})") from error
-        if not dtype.hasobject:
-            file.seek(0)
-            try:
-                return np.lib.format.read_array(file, allow_pickle=False)
-            except (ValueError, EOFError) as error:
-                raise InputError(f"{where}: damaged .npy file ({error})") from error
-        array = _load(file, where)
-    if not isinstance(array, np.ndarray) or array.shape != shape:
-        raise InputError(f"{where}: damaged .npy file: its header promises an array of shape {shape}")
-    del fortran_order  # a pickled array carries its own order
-    return array.item() if array.shape == () else array
-
-
-def _opened(path: Path | str) -> BinaryIO:
-    try:
-        return io.BytesIO(Path(path).read_bytes())
+        return Path(path).read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); expected a file") from error
 
 
-def _load(file: BinaryIO, where: str) -> Any:
+def loaded(file: BinaryIO, where: str) -> Any:
+    """The object in a pickle, `where` naming it in messages; InputError as `load_pickle`."""
     try:
         return SafeUnpickler(file, where).load()
     except InputError:
         raise
-    except Exception as error:  # a damaged pickle can fail in any of the callables above
-        raise InputError(f"{where}: damaged pickle ({type(error).__name__}: {error})") from error
-
-
-class _ArrayHeader:
-    """Stands for joblib's NumpyArrayWrapper: shape, order and dtype of an array whose bytes follow in the stream."""
-
-
-_PythonUnpickler: Any = pickle._Unpickler  # type: ignore[attr-defined]  # the C one cannot stop at a header
-
-
-class _JoblibUnpickler(_PythonUnpickler):  # type: ignore[misc]
-    def __init__(self, file: BinaryIO, where: str) -> None:
-        super().__init__(file, encoding="latin1")
-        self._where, self._bytes = where, file
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ("joblib.numpy_pickle", "NumpyArrayWrapper"):
-            return _ArrayHeader
-        return SafeUnpickler(io.BytesIO(), self._where).find_class(module, name)
-
-    def persistent_load(self, pid: Any) -> Any:
-        raise InputError(f"{self._where}: the pickle refers to the outside object {pid!r}; it was not loaded")
-
-    def load_build(self) -> None:
-        super().load_build()
-        if isinstance(self.stack[-1], _ArrayHeader):
-            self.stack[-1] = self._array(vars(self.stack[-1]))
-
-    def _array(self, header: dict[str, Any]) -> np.ndarray[Any, Any]:
-        dtype, shape = header["dtype"], tuple(int(n) for n in header["shape"])
-        if not isinstance(dtype, np.dtype) or dtype.hasobject or dtype.itemsize == 0 or min(shape, default=0) < 0:
-            raise InputError(f"{self._where}: holds an array of {dtype}, shape {shape}; it was not loaded")
-        if header.get("numpy_array_alignment_bytes") is not None:
-            self._bytes.read(self._bytes.read(1)[0])
-        size = dtype.itemsize
-        for n in shape:
-            size *= n
-        data = self._bytes.read(size) if size < _LARGEST else b""
-        if len(data) != size:
-            raise pickle.UnpicklingError(f"an array of shape {shape} is cut short")
-        flat = np.frombuffer(data, dtype)
-        return flat.reshape(shape[::-1]).T if header.get("order") == "F" else flat.reshape(shape)
-
-    dispatch: ClassVar[dict[int, Any]] = {**_PythonUnpickler.dispatch, pickle.BUILD[0]: load_build}
+    except (pickle.UnpicklingError, EOFError) as error:
+        raise InputError(f"{where}: damaged pickle ({str(error) or 'it ends too early'})") from error
+    except Exception as error:  # instructions that do not fit together fail in any way at all
+        raise InputError(f"{where}: damaged pickle (its instructions do not fit together)") from error
 
 
 _LARGEST = 4 << 30  # bytes
+_BOMB_RATIO = 100  # floats hardly shrink; what unpacks to more than this is a bomb
 
 
 def _decompressed(data: bytes, where: str) -> bytes:
@@ -204,10 +290,11 @@ def _decompressed(data: bytes, where: str) -> bytes:
     opener = next((make for magic, make in openers.items() if data.startswith(magic)), None)
     if opener is None:
         return data
+    largest = min(_LARGEST, _BOMB_RATIO * len(data) + (64 << 20))
     try:
-        unpacked: bytes = opener().decompress(data, _LARGEST)
+        unpacked: bytes = opener().decompress(data, largest)
     except (zlib.error, OSError, EOFError, ValueError, lzma.LZMAError, MemoryError) as error:
-        raise InputError(f"{where}: damaged compressed pickle ({error})") from error
-    if len(unpacked) >= _LARGEST:
-        raise InputError(f"{where}: unpacks to over {_LARGEST >> 30} GiB; it was not loaded")
+        raise InputError(f"{where}: its compressed data is damaged or cut short") from error
+    if len(unpacked) >= largest:
+        raise InputError(f"{where}: unpacks to over {largest >> 20} MiB, far more than poses do; it was not loaded")
     return unpacked

@@ -34,6 +34,7 @@ SMPL_JOINTS = (
     "left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_hand", "right_hand",
 )  # fmt: skip
 BODY_JOINTS = 22  # pelvis to wrists: the same joints in the same order in SMPL, SMPL-H and SMPL-X
+FRAME_RATES = (1.0, 10_000.0)  # of poses [Hz]: slower ones hold no motion, faster ones are a wrong unit
 GENDERS = ("neutral", "female", "male")
 IMU_PREFIX = "imu_"  # of the columns with samples
 OWN_PLACEMENT = re.compile(r"[a-z][a-z0-9_]*")  # name of a placement that a user defines
@@ -177,12 +178,15 @@ def check_pose_clip(row: Mapping[str, Any]) -> str | None:
     for name in ("clip_id", "source", "fps", "body_model", "gender", "n_frames", "poses", "trans"):
         if row.get(name) is None:
             return f"{name} is null"
+    for name in ("clip_id", "source", "subject", "text", "label"):
+        if not _is_text(row.get(name)):
+            return f"{name} is not text that can be written as UTF-8"
     if row["body_model"] not in JOINT_COUNT:
         return f"body_model is '{row['body_model']}', expected {', '.join(JOINT_COUNT)}"
     if row["gender"] not in GENDERS:
         return f"gender is '{row['gender']}', expected {', '.join(GENDERS)}"
-    if not (np.isfinite(row["fps"]) and row["fps"] > 0):
-        return f"fps is {row['fps']}, expected a positive frame rate in Hz"
+    if not FRAME_RATES[0] <= row["fps"] <= FRAME_RATES[1]:
+        return f"fps is {row['fps']}, expected a frame rate from {FRAME_RATES[0]:g} to {FRAME_RATES[1]:,g} Hz"
     frames, width = int(row["n_frames"]), 3 * JOINT_COUNT[row["body_model"]]
     if frames < 2:
         return f"n_frames is {frames}, expected at least 2"
@@ -241,6 +245,13 @@ def _check_samples(row: Mapping[str, Any], placements: tuple[str, ...], *, requi
         if problem:
             return problem
     return None
+
+
+def _is_text(value: Any) -> bool:
+    try:
+        return value is None or bool(str(value).encode("utf-8")) or value == ""
+    except UnicodeEncodeError:  # half of a character, out of a damaged file
+        return False
 
 
 def _check_sequence(name: str, values: Any, length: int, width: int | None) -> str | None:

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from m3n import locks, storage
-from m3n.errors import InputError
+from m3n.errors import InputError, one_line
 from m3n.schema import SCHEMA_VERSION, Rejected
 from m3n.storage import L, Location
 
@@ -152,7 +152,7 @@ def write_quarantine(folder: Location, rejected: Sequence[Rejected], name: str =
         return
     if isinstance(folder, Path):
         (folder / QUARANTINE).mkdir(exist_ok=True)
-    table = pa.table({"item": [r.item for r in rejected], "reason": [r.reason for r in rejected]})
+    table = pa.table({"item": [one_line(r.item, 300) for r in rejected], "reason": [r.reason for r in rejected]})
     write_shard(folder / QUARANTINE / f"{name}.parquet", table)
 
 
@@ -164,9 +164,9 @@ def judge_rejected(rejected: Sequence[Rejected], kept: int, limit: float, where:
     if rejected and (kept == 0 or len(rejected) > limit * total):
         first = rejected[0]
         others = f" (and {len(rejected) - 1} more of {total})" if len(rejected) > 1 else f" (1 of {total})"
-        raise InputError(
-            f"{where}: {first.item}: {first.reason}{others}; mend the rows, or raise max_rejected to leave them out"
-        )
+        said = f"{first.item}: {first.reason}"
+        named = said if Path(where).name in said else f"{where}: {said}"
+        raise InputError(f"{named}{others}; mend the rows, or raise max_rejected to leave them out")
 
 
 def write_manifest(

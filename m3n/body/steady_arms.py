@@ -18,6 +18,7 @@ import numpy as np
 
 from m3n.body.model import FloatArray
 from m3n.body.rotations import dot, unit
+from m3n.errors import InputError
 
 HAND_SHARE = 0.7  # of the hand joint in the arm's end, where the forearm's length is mostly noise
 END_NOISE = 0.5  # of the arm's end, in units of the elbow's
@@ -43,6 +44,10 @@ def _steady(
         end = wrist + HAND_SHARE * noise**2 / (noise**2 + _NOISE_M**2) * (hand - wrist)
     upper, _ = _length(elbow - shoulder)
     lower, _ = _length(end - elbow)
+    if min(upper, lower) < 1e-6:
+        raise InputError(
+            f"the bones from {names[0].replace('elbow', 'shoulder')} to {names[1]} have no length; are these joints?"
+        )
     towards = end - shoulder
     axis, reach = unit(towards), np.linalg.norm(towards, axis=-1)
     out = elbow - shoulder

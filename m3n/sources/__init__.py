@@ -26,7 +26,10 @@ SOURCES: dict[str, tuple[str, str | None]] = {
     "bvh": ("BVH motion capture file, or a folder of them", "optical"),
     "bandai_namco": ("Bandai Namco Research Motion Dataset zip: studio motion capture", "optical"),
     "msr_action3d": ("MSR Action3D zip: skeletons of a depth camera", "depth_camera"),
-    "smplx_npz": ("SMPL-X npz with How2Sign's keys, camera frame: a file per clip, or a folder of them", "video"),
+    "smplx_npz": (
+        "SMPL-X npz or pickle with How2Sign's keys, camera frame: a file per clip, a folder of them, or a file per frame",
+        "video",
+    ),
     "wham": ("WHAM's wham_output.pkl (video pose estimator)", "video"),
     "gvhmr": ("GVHMR's hmr4d_results.pt (video pose estimator)", "video"),
     "hmr4d": ("4DHumans' / PHALP's pickle (video pose estimator)", "video"),

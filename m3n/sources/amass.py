@@ -8,7 +8,6 @@ Files are read with pickles switched off.
 from __future__ import annotations
 
 import re
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -18,8 +17,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from m3n.config import Options as BaseOptions
-from m3n.errors import InputError
+from m3n.errors import InputError, shown
 from m3n.schema import GENDERS, JOINT_COUNT, Rejected
+from m3n.sources.clip_rows import numbers, read_npz
 
 SOURCE = "amass"
 FRAME_RATE_KEYS = ("mocap_framerate", "mocap_frame_rate")
@@ -60,18 +60,17 @@ def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Reject
 
 
 def _clip(file: Path, name: Path, options: Options) -> dict[str, Any]:
-    data = _read(file)
+    data = read_npz(file, ("poses", "trans", "betas", "gender", *FRAME_RATE_KEYS))  # others may be pickled lists of markers
     missing = [key for key in ("poses", "trans") if key not in data]
     rate = next((data[key] for key in FRAME_RATE_KEYS if key in data), None)
     if missing or rate is None:
         lacking = [*missing, *([" or ".join(FRAME_RATE_KEYS)] if rate is None else [])]
         raise InputError(f"{file.name}: holds no motion: {', '.join(lacking)} missing")
-    poses, trans = _numbers(file, "poses", data["poses"]), _numbers(file, "trans", data["trans"])
-    fps = _numbers(file, "the frame rate", rate).reshape(-1)
-    if fps.size != 1:
-        raise InputError(f"{file.name}: the frame rate has {fps.size} values, expected one")
+    poses = numbers(file.name, "poses", data["poses"], (None,) * max(data["poses"].ndim, 2))
+    trans = numbers(file.name, "trans", data["trans"], (None, 3))
+    fps = numbers(file.name, "the frame rate", rate.reshape(-1), (1,))
     frames = len(poses)
-    poses = poses.reshape(frames, -1) if frames else poses
+    poses = poses.reshape(frames, -1) if frames and poses.size else poses
     if poses.ndim != 2 or poses.shape[1] not in (*_WIDTHS, _BODY_ONLY):
         widths = ", ".join(f"{width} ({model})" for width, model in _WIDTHS.items())
         raise InputError(f"{file.name}: poses have shape {data['poses'].shape}, expected (frames, {widths} or {_BODY_ONLY})")
@@ -88,27 +87,11 @@ def _clip(file: Path, name: Path, options: Options) -> dict[str, Any]:
         "fps": float(fps[0]),
         "body_model": _WIDTHS[poses.shape[1]],
         "gender": options.gender or _gender(file, data.get("gender")),
-        "betas": _numbers(file, "betas", data["betas"]).reshape(-1) if "betas" in data else np.zeros(10, np.float32),
+        "betas": numbers(file.name, "betas", data.get("betas", np.zeros(10)).reshape(-1), (None,)).astype(np.float32),
         "n_frames": frames,
-        "poses": poses,
-        "trans": trans,
+        "poses": poses.astype(np.float32),
+        "trans": trans.astype(np.float32),
     }
-
-
-def _read(file: Path) -> dict[str, NDArray[Any]]:
-    """What can be read without pickles; other keys, such as lists of marker labels, are not needed."""
-    wanted = ("poses", "trans", "betas", "gender", *FRAME_RATE_KEYS)
-    try:
-        with np.load(file, allow_pickle=False) as archive:
-            return {key: archive[key] for key in wanted if key in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{file.name}: cannot be read as plain arrays ({error})") from error
-
-
-def _numbers(file: Path, key: str, values: NDArray[Any]) -> NDArray[np.float32]:
-    if values.dtype.kind not in "fiu":
-        raise InputError(f"{file.name}: {key} holds {values.dtype}, expected numbers")
-    return values.astype(np.float32)
 
 
 def _gender(file: Path, value: NDArray[Any] | None) -> str:
@@ -119,7 +102,7 @@ def _gender(file: Path, value: NDArray[Any] | None) -> str:
     text = held.decode("utf-8", "replace") if isinstance(held, bytes) else str(held)
     text = re.sub(r"^b'(.*)'$", r"\1", text.strip()).lower()
     if text not in GENDERS:
-        raise InputError(f"{file.name}: gender is '{text}', expected {', '.join(GENDERS)}; set the option gender")
+        raise InputError(f"{file.name}: gender is '{shown(text)}', expected {', '.join(GENDERS)}; set the option gender")
     return text
 
 

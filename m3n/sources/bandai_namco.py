@@ -10,9 +10,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import re
-import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +20,7 @@ from pydantic import Field
 from m3n.config import Options as BaseOptions
 from m3n.errors import InputError
 from m3n.schema import Rejected
+from m3n.sources.archives import zip_or_folder
 from m3n.sources.bvh import fitted_clip, read_motion
 
 SOURCE = "bandai_namco"
@@ -45,7 +44,7 @@ def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Reject
     `path` is the zip or a folder it was unpacked into. Raises InputError where it holds no file of the data set, or none of
     the contents asked for.
     """
-    with _opened(Path(path)) as (names, read):
+    with zip_or_folder(Path(path), ".bvh", _LARGEST, "the Bandai Namco zip") as (names, read):
         chosen = {name: match for name in names if (match := _FILE.search(name))}
         if not chosen:
             raise InputError(f"{path}: no Bandai Namco files in it; expected names like dataset-1_walk_normal_001.bvh")
@@ -79,27 +78,6 @@ def sentence(clip_id: str, content: str, style: str) -> str:
     article = "An" if who[0] in "aeiou" else "A"
     text: str = texts[pick[0] % len(texts)].format(who=f"{article} {who}", how=f" {how}" if how else "")
     return text
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[list[str], Callable[[str], bytes]]]:
-    if path.is_dir():
-        names = [file.relative_to(path).as_posix() for file in sorted(path.rglob("*.bvh"))]
-        yield names, lambda name: (path / name).read_bytes()
-    elif zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-
-            def read(name: str) -> bytes:
-                try:
-                    if archive.getinfo(name).file_size > _LARGEST:
-                        raise InputError(f"{name}: unpacks to over {_LARGEST >> 20} MiB")
-                    return archive.read(name)
-                except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError) as error:
-                    raise InputError(f"{name}: cannot be unpacked ({error})") from error
-
-            yield archive.namelist(), read
-    else:
-        raise InputError(f"{path}: expected the Bandai Namco zip or a folder it was unpacked into")
 
 
 @functools.cache

@@ -28,7 +28,7 @@ from m3n.body.model import SMPL_JOINTS, load_body
 from m3n.config import Options as BaseOptions
 from m3n.errors import InputError
 from m3n.schema import Rejected
-from m3n.sources.clip_rows import METRES, TURN_UP, FloatArray, files_in, fit, numbers, pose_row
+from m3n.sources.clip_rows import METRES, TURN_UP, FloatArray, files_in, fit, misread, numbers, pose_row
 from m3n.sources.joint_names import bones_of, smpl_joints
 
 SOURCE = "bvh"
@@ -124,8 +124,9 @@ def read_motion(text: str, where: str) -> Motion:
             read = pybvh.read_bvh_file(file, world_up="+y")
             _, local = read.to_rotmat()
     except Exception as error:  # a damaged file can fail in any way at all
-        reason = re.sub(r"\s*(in|from)( file)? \S*motion\.bvh", "", str(error).splitlines()[0] if str(error) else "")
-        raise InputError(f"{where}: not a BVH file that pybvh can read ({reason or type(error).__name__})") from error
+        said = misread(error) if type(error) is ValueError else "its hierarchy or motion is damaged"
+        reason = re.sub(r"\s*(in|from)( file)? \S*motion\.bvh", "", said)
+        raise InputError(f"{where}: not a BVH file that pybvh can read ({reason})") from error
     joints = [node for node in read.nodes if not node.is_end_site()]
     place = {id(node): k for k, node in enumerate(joints)}
     parents = [-1 if node.parent is None else place[id(node.parent)] for node in joints]
@@ -183,7 +184,7 @@ def _without_inner_positions(text: str, where: str) -> tuple[str, dict[int, Floa
         if table.shape[1] != sum(map(len, channels)):
             raise ValueError(f"{table.shape[1]} values a frame for {sum(map(len, channels))} channels")
     except ValueError as error:
-        raise InputError(f"{where}: not a BVH file that can be read ({str(error).splitlines()[0]})") from error
+        raise InputError(f"{where}: not a BVH file that can be read ({misread(error)})") from error
     moved, kept, column = {}, [], 0
     for k, names in enumerate(channels):
         columns = {name.lower(): column + n for n, name in enumerate(names)}

@@ -34,7 +34,7 @@ class Options(config.Options):
 
     clips: int = Field(600, ge=1, description="number of clips to author")
     seed: int = Field(0, ge=0, description="seed of everything random")
-    fps: float = Field(60.0, gt=0, description="frames per second of the clips [Hz]")
+    fps: float = Field(60.0, ge=10, le=1000, description="frames per second of the clips [Hz]")
     exercises_share: float = Field(0.5, ge=0, le=1, description="share of the clips that are shoulder exercises")
 
 

@@ -6,7 +6,7 @@ the file and the key in it. Worlds are turned by rotations only: a person is nev
 
 from __future__ import annotations
 
-import zipfile
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from m3n.body.fit import FitResult, fit_joints
-from m3n.errors import InputError
+from m3n.errors import InputError, shown
+from m3n.safe_npy import plain_array
+from m3n.sources.archives import LARGEST_ARRAYS, member, opened_npz
 
 FloatArray = NDArray[np.float64]
 
 MAX_FRAMES = 1_000_000  # nine hours at 30 fps: more is a damaged header or a file that should be split
-MAX_BYTES = 4 << 30
 METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254}
 # Rotation from a world whose vertical is the key to m3n's (z up). A camera's frame (x right, y down, z forwards) is "-y".
 TURN_UP = {
@@ -50,18 +51,15 @@ def files_in(path: Path, suffixes: Sequence[str], expected: str) -> list[tuple[P
 def read_npz(file: Path, wanted: Iterable[str]) -> dict[str, NDArray[Any]]:
     """The arrays under those of the `wanted` keys that an npz file has; pickles are off, so object arrays are refused.
 
-    Raises InputError for a damaged file, an object array under a wanted key, and a file that unpacks to over 4 GiB.
+    Raises InputError for a damaged file, an object array under a wanted key, and a file that unpacks to over 1 GiB.
     """
-    try:
-        with zipfile.ZipFile(file) as parts:
-            if sum(part.file_size for part in parts.infolist()) > MAX_BYTES:
-                raise InputError(f"{file.name}: unpacks to over {MAX_BYTES >> 30} GiB; split it")
-        with np.load(file, allow_pickle=False) as archive:
-            return {key: archive[key] for key in wanted if key in archive.files}
-    except InputError:
-        raise
-    except Exception as error:  # a damaged archive can fail in any way at all
-        raise InputError(f"{file.name}: cannot be read as an npz of plain arrays ({_line(error)})") from error
+    with opened_npz(file) as archive:
+        parts = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+        return {
+            key: plain_array(member(archive, parts[key], f"{file.name}, {key}", LARGEST_ARRAYS), f"{file.name}, {key}")
+            for key in wanted
+            if key in parts
+        }
 
 
 def numbers(where: str, key: str, value: Any, shape: Sequence[int | None], *, gaps: bool = False) -> FloatArray:
@@ -73,7 +71,7 @@ def numbers(where: str, key: str, value: Any, shape: Sequence[int | None], *, ga
         flat = all(isinstance(one, int | float | np.number) for one in value)  # nested ones may unfold without end
         value = np.array(value, dtype=np.float64) if flat and len(value) <= MAX_FRAMES else value
     if not isinstance(value, np.ndarray | np.number | float | int) or np.asarray(value).dtype.kind not in "fiu":
-        held = value.dtype if isinstance(value, np.ndarray) else type(value).__name__
+        held = value.dtype if isinstance(value, np.ndarray) else "nothing" if value is None else type(value).__name__
         raise InputError(f"{where}: {key} holds {held}, expected an array of numbers")
     array = np.asarray(value, dtype=np.float64)
     if array.ndim != len(shape) or any(want not in (None, got) for want, got in zip(shape, array.shape, strict=True)):
@@ -82,11 +80,19 @@ def numbers(where: str, key: str, value: Any, shape: Sequence[int | None], *, ga
     if array.ndim and len(array) > MAX_FRAMES:
         raise InputError(f"{where}: {key} has {len(array)} frames, over the limit of {MAX_FRAMES}; split the file")
     if not gaps and not np.isfinite(array).all():
-        first = np.unravel_index(int(np.argmin(np.isfinite(array))), array.shape)
-        raise InputError(f"{where}: {key} is {array[first]} at {tuple(int(i) for i in first)}, expected finite numbers")
+        first = tuple(int(i) for i in np.unravel_index(int(np.argmin(np.isfinite(array))), array.shape))
+        place = f"frame {first[0]}, column {first[1]}" if len(first) == 2 else f"{first}"
+        raise InputError(f"{where}: {key} is {array[first]} at {place}, expected finite numbers")
     if np.nanmax(np.abs(np.where(np.isfinite(array), array, 0.0)), initial=0.0) > 1e6:
         raise InputError(f"{where}: {key} holds values over a million; is the file damaged?")
     return array
+
+
+def misread(error: Exception) -> str:
+    """What an error of Python or NumPy on reading a table of numbers says about the text, without what it says about itself."""
+    said = (str(error).splitlines() or ["it is damaged"])[0].split(";")[0]
+    number = r"(?:invalid literal for int\(\) with base 10:|could not convert string (?:to float:)?)"
+    return re.sub(rf"{number} ?(.*?)(?: to float64)?( at row .*)?$", r"\1 stands where a number belongs\2", said)
 
 
 def require(where: str, found: Any, keys: Sequence[str]) -> None:
@@ -95,7 +101,7 @@ def require(where: str, found: Any, keys: Sequence[str]) -> None:
         raise InputError(f"{where}: holds a {type(found).__name__}, expected a dict with {', '.join(keys)}")
     missing = [key for key in keys if key not in found]
     if missing:
-        has = ", ".join(str(key) for key in list(found)[:12]) or "nothing"
+        has = ", ".join(shown(key) for key in list(found)[:12]) or "nothing"
         raise InputError(f"{where}: {', '.join(missing)} missing; it has {has}")
 
 
@@ -168,8 +174,3 @@ def pose_row(
         "poses": np.asarray(poses, np.float32).reshape(frames, -1),
         "trans": np.asarray(trans, np.float32),
     }
-
-
-def _line(error: Exception) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__

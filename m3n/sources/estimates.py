@@ -7,7 +7,8 @@ sees one camera guesses depth from size, so its depth jumps: it is held at its m
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -109,6 +110,15 @@ def rotvecs(where: str, key: str, matrices: FloatArray) -> FloatArray:
         raise InputError(f"{where}: {key} holds matrices that are no rotations (off by {off:.2g})")
     turned: FloatArray = Rotation.from_matrix(flat).as_rotvec().reshape(*matrices.shape[:-2], 3)
     return turned
+
+
+def in_order(names: Sequence[str]) -> list[tuple[int, str]]:
+    """(frame number, name) by the last number in each name, so that frames without people leave a gap; by name without numbers."""
+    found = [re.findall(r"\d+", re.sub(r"\.\w+$", "", name.replace("\\", "/").rsplit("/", 1)[-1])) for name in names]
+    numbered = [int(digits[-1][-12:]) for digits in found if digits]
+    if len(numbered) != len(names) or len(set(numbered)) != len(names):
+        return list(enumerate(sorted(names)))
+    return sorted(zip(numbered, names, strict=True))
 
 
 def frame_numbers(where: str, key: str, values: FloatArray) -> NDArray[np.int64]:

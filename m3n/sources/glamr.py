@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from m3n.errors import InputError
+from m3n.errors import InputError, shown
 from m3n.safe_pickle import load_pickle
 from m3n.schema import Rejected
 from m3n.sources.clip_rows import files_in, numbers, require
@@ -39,7 +39,7 @@ def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Reject
         if not isinstance(people, dict) or not people:
             raise InputError(f"{file.name}: person_data holds nobody; expected a dict of person -> smpl_pose, ...")
         for person, held in people.items():
-            where, clip_id = f"{file.name}, person {person}", f"{SOURCE}-{name}-{person}"
+            where, clip_id = f"{file.name}, person {shown(person)}", f"{SOURCE}-{name}-{shown(person)}"
             try:
                 track = _track(where, held)
             except InputError as error:

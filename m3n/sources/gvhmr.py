@@ -8,6 +8,7 @@ containers and refuses everything else.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -79,5 +80,6 @@ def _loaded(file: Path) -> Any:
     try:
         return plain(torch.load(file, map_location="cpu", weights_only=True))
     except Exception as error:  # a damaged or hostile file can fail in any way at all
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(f"{file.name}: not a file of tensors that can be loaded safely ({reason[:200]})") from error
+        asked = re.search(r"Unsupported global: GLOBAL (\S+)", str(error))  # the rest is advice to trust it
+        reason = f"it asks for '{asked[1]}'" if asked else "it is damaged or another file"
+        raise InputError(f"{file.name}: not a file of tensors that can be loaded safely ({reason})") from error

@@ -13,9 +13,7 @@ import functools
 import hashlib
 import re
 import warnings
-import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +24,8 @@ from pydantic import Field, field_validator
 from m3n.config import Options as BaseOptions
 from m3n.errors import InputError
 from m3n.schema import Rejected
-from m3n.sources.clip_rows import FloatArray, fit, numbers, pose_row
+from m3n.sources.archives import zip_or_folder
+from m3n.sources.clip_rows import FloatArray, fit, misread, numbers, pose_row
 
 SOURCE = "msr_action3d"
 FPS = 15.0
@@ -67,7 +66,8 @@ def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Reject
 
     `path` is the zip or a folder it was unpacked into. Raises InputError where it holds no file of the data set.
     """
-    with _opened(Path(path)) as (files, read):
+    with zip_or_folder(Path(path), ".txt", _LARGEST, "MSR Action3D's zip") as (names, read):
+        files = _index(names, path)
         for key in sorted(key for key in files if key[0] in options.actions):
             name = f"{SOURCE}-a{key[0]:02d}_s{key[1]:02d}_e{key[2]:02d}"
             try:
@@ -98,35 +98,16 @@ def _skeleton(name: str, read: Callable[[str], bytes]) -> FloatArray:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an empty file is an error below
             table = np.loadtxt(read(name).decode("ascii").splitlines(), ndmin=2)
+    except InputError:
+        raise
     except Exception as error:  # a damaged file can fail in any way at all
-        raise InputError(f"{short}: cannot be read as lines of four numbers ({str(error).splitlines()[0]})") from error
+        raise InputError(f"{short}: cannot be read as lines of four numbers ({misread(error)})") from error
     if table.shape[1] != 4 or not len(table) or len(table) % len(JOINTS):
         raise InputError(f"{short}: has {table.shape[0]} lines of {table.shape[1]} values, expected 20 lines of 4 per frame")
     points = numbers(short, "the skeleton", table[:, :3].reshape(-1, len(JOINTS), 3), (None, len(JOINTS), 3))
     if not points.any():
         raise InputError(f"{short}: every position is zero; the recording is empty")
     return points
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[dict[_Key, str], Callable[[str], bytes]]]:
-    if path.is_dir():
-        yield _index([f.relative_to(path).as_posix() for f in sorted(path.rglob("*.txt"))], path), _reader(path)
-    elif zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-
-            def read(name: str) -> bytes:
-                if archive.getinfo(name).file_size > _LARGEST:
-                    raise InputError(f"{name}: unpacks to over {_LARGEST >> 20} MiB")
-                return archive.read(name)
-
-            yield _index(archive.namelist(), path), read
-    else:
-        raise InputError(f"{path}: expected MSR Action3D's zip or a folder it was unpacked into")
-
-
-def _reader(folder: Path) -> Callable[[str], bytes]:
-    return lambda name: (folder / name).read_bytes()
 
 
 def _index(names: list[str], path: Path) -> dict[_Key, str]:

@@ -8,20 +8,18 @@ BEV's eleventh beta blends towards a child's body, which SMPL lacks; it is left 
 
 from __future__ import annotations
 
-import re
-import tempfile
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from m3n.errors import InputError
-from m3n.safe_pickle import load_object_npy
+from m3n.errors import InputError, shown
+from m3n.safe_npy import object_array
 from m3n.schema import Rejected
-from m3n.sources.clip_rows import MAX_BYTES, FloatArray, files_in, numbers, require
-from m3n.sources.estimates import CameraOptions, Track, required_fps, track_rows
+from m3n.sources.archives import LARGEST_ARRAYS, member, opened_npz
+from m3n.sources.clip_rows import FloatArray, files_in, numbers, require
+from m3n.sources.estimates import CameraOptions, Track, in_order, required_fps, track_rows
 
 SOURCE = "romp"
 _NEEDED = ("smpl_thetas", "cam_trans")
@@ -48,7 +46,7 @@ def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Reject
             continue
         if not found or not all(isinstance(image, dict) for image in found.values()):
             raise InputError(f"{file.name}: results hold no images; expected a dict of image -> smpl_thetas, ...")
-        yield from _clips({str(key): image for key, image in found.items()}, name, file.name, options)
+        yield from _clips({shown(key): image for key, image in found.items()}, name, file.name, options)
     if images:
         path = Path(path)
         yield from _clips(images, path.stem if path.is_file() else path.name, path.name, options)
@@ -57,7 +55,7 @@ def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Reject
 def _clips(images: dict[str, dict[str, Any]], name: str, where: str, options: Options) -> Iterator[dict[str, Any] | Rejected]:
     people: dict[str, list[_Seen]] = {}
     try:
-        for frame, image in _in_order(images):
+        for frame, image in in_order(list(images)):
             for person, seen in _people(f"{where}, image {frame}", images[image], frame):
                 people.setdefault(person, []).append(seen)
     except InputError as error:
@@ -72,15 +70,6 @@ def _clips(images: dict[str, dict[str, Any]], name: str, where: str, options: Op
         )  # fmt: skip
         clip_id = f"{SOURCE}-{name}" + (f"-{person}" if person else "")
         yield from track_rows(track, clip_id, options, source=SOURCE, body_model="smpl", up="-y", where=where)
-
-
-def _in_order(images: dict[str, dict[str, Any]]) -> list[tuple[int, str]]:
-    """(frame number, key) by the last number in each image's name, so that images without people leave a gap."""
-    found = [re.findall(r"\d+", re.sub(r"\.\w+$", "", key.replace("\\", "/").rsplit("/", 1)[-1])) for key in images]
-    numbered = [int(digits[-1][-12:]) for digits in found if digits]
-    if len(numbered) != len(images) or len(set(numbered)) != len(images):
-        return list(enumerate(sorted(images)))
-    return sorted(zip(numbered, images, strict=True))
 
 
 def _people(where: str, image: dict[str, Any], frame: int) -> Iterator[tuple[str, _Seen]]:
@@ -105,19 +94,11 @@ def _people(where: str, image: dict[str, Any], frame: int) -> Iterator[tuple[str
 def _results(file: Path) -> dict[str, Any]:
     """`results` of an npz; the member is a pickle, so it goes through the restricted unpickler."""
     where = file.name
-    try:
-        with zipfile.ZipFile(file) as archive, tempfile.TemporaryDirectory() as folder:
-            member = next((part for part in archive.infolist() if part.filename == "results.npy"), None)
-            if member is None:
-                raise InputError(f"{where}: 'results' missing; it has {', '.join(archive.namelist()[:8])}")
-            if member.file_size > MAX_BYTES:
-                raise InputError(f"{where}: results unpack to over {MAX_BYTES >> 30} GiB; split the video")
-            copy = Path(archive.extract(member, folder))
-            found = load_object_npy(copy)
-    except InputError as error:
-        raise InputError(re.sub(r"\S*results\.npy", where, str(error))) from error
-    except Exception as error:  # a damaged archive can fail in any way at all
-        raise InputError(f"{where}: cannot be read as an npz ({error})") from error
+    with opened_npz(file) as archive:
+        part = next((part for part in archive.infolist() if part.filename == "results.npy"), None)
+        if part is None:
+            raise InputError(f"{where}: 'results' missing; it has {', '.join(map(shown, archive.namelist()[:8])) or 'nothing'}")
+        found = object_array(member(archive, part, where, LARGEST_ARRAYS), where)
     if not isinstance(found, dict):
         raise InputError(f"{where}: results hold a {type(found).__name__}, expected a dict")
     return found

@@ -32,9 +32,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from m3n import config
-from m3n.errors import InputError
-from m3n.safe_pickle import load_object_npy
+from m3n.errors import InputError, shown
+from m3n.safe_npy import load_object_npy
 from m3n.schema import GRAVITY, Rejected, imu_column
+from m3n.sources.clip_rows import numbers
 
 RATE_HZ = 50.0
 LABELS = {
@@ -69,11 +70,16 @@ def imu_recordings(path: Path | None, options: Options) -> Iterator[dict[str, An
     missing = [key for key in wanted if not isinstance(data, dict) or key not in data]
     if missing:
         raise InputError(f"{file}: '{missing[0]}' is missing; expected seglearn's watch_dataset.npy with {', '.join(wanted)}")
-    counts = {key: len(data[key]) for key in wanted[:4]}
-    if len(set(counts.values())) != 1:
-        raise InputError(f"{file}: {counts} differ in length; expected one entry per recording in each")
-    for index in range(counts["X"]):
-        yield _recording(index, data)
+    for key in ("X", "y_labels"):
+        if not isinstance(data[key], list) and not (isinstance(data[key], np.ndarray) and data[key].ndim):
+            raise InputError(f"{file}: '{key}' holds a {type(data[key]).__name__}, expected a list")
+    count = len(data["X"])
+    kinds, subjects, sides = (numbers(str(file), key, data[key], (count,)) for key in ("y", "subject", "side"))
+    for index in range(count):
+        try:
+            yield _recording(index, f"{file.name}, recording {index}", data, (kinds[index], subjects[index], sides[index]))
+        except InputError as error:
+            yield Rejected(f"recording {index}", str(error))
 
 
 def installed_file() -> Path:
@@ -88,23 +94,23 @@ def installed_file() -> Path:
     return file
 
 
-def _recording(index: int, data: dict[str, Any]) -> dict[str, Any] | Rejected:
-    item = f"recording {index}"
-    code = str(data["y_labels"][int(data["y"][index])])
-    samples = np.asarray(data["X"][index], dtype=np.float64)
-    side = int(data["side"][index])
+def _recording(index: int, where: str, data: dict[str, Any], facts: tuple[float, float, float]) -> dict[str, Any]:
+    kind, subject, side = facts
+    if not (kind == round(kind) and 0 <= kind < len(data["y_labels"])):
+        raise InputError(f"{where}: y is {kind:g}, expected a place in y_labels, 0 to {len(data['y_labels']) - 1}")
+    code = shown(data["y_labels"][int(kind)])
     if code not in LABELS:
-        return Rejected(item, f"label is '{code}', expected one of {', '.join(LABELS)}")
+        raise InputError(f"{where}: label is '{code}', expected one of {', '.join(LABELS)}")
     if side not in _SIDES:
-        return Rejected(item, f"side is {side}, expected 1 (right) or 0 (left)")
-    if samples.ndim != 2 or samples.shape[1] != 6 or len(samples) == 0:
-        return Rejected(item, f"samples have shape {samples.shape}, expected (n_samples, 6)")
-    placement, signs = _SIDES[side]
-    subject = str(int(data["subject"][index]))
+        raise InputError(f"{where}: side is {side:g}, expected 1 (right) or 0 (left)")
+    samples = numbers(where, "X", data["X"][index], (None, 6))
+    if not len(samples):
+        raise InputError(f"{where}: X has no samples")
+    placement, signs = _SIDES[int(side)]
     return {
         "recording_id": f"seglearn_watch-{index:03d}",
         "source": "seglearn_watch",
-        "subject": subject,
+        "subject": f"{subject:.0f}",
         "session": None,
         "label": LABELS[code],
         "segments": None,

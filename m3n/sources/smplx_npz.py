@@ -1,8 +1,10 @@
-"""SMPL-X parameters as How2Sign's pose annotations and OSX / SMPLer-X / AiOS outputs name them, one npz file per clip.
+"""SMPL-X parameters as How2Sign's pose annotations and OSX / SMPLer-X / AiOS outputs name them: a file per clip or per frame.
 
-Keys, frames stacked: `smplx_root_pose` (F, 3), `smplx_body_pose` (F, 63), `smplx_lhand_pose` and `smplx_rhand_pose` (F, 45),
-axis-angle; optional `smplx_jaw_pose` (F, 3), `smplx_shape` (F, 10) or (10,), and a position `cam_trans` or `transl` (F, 3) m.
-(F, n, 3) is read as well. The frame is the camera's: x right, y down, z forwards.
+Keys, frames stacked in an npz or pickle per clip: `smplx_root_pose` (F, 3), `smplx_body_pose` (F, 63), `smplx_lhand_pose` and
+`smplx_rhand_pose` (F, 45), axis-angle; optional `smplx_jaw_pose` (F, 3), `smplx_shape` (F, 10) or (10,), and a position
+`cam_trans` or `transl` (F, 3) m. (F, n, 3) is read as well. A folder whose files hold one frame each is one clip, its frames in
+the order of the numbers in their names. Pickles are read without running anything in them. The frame is the camera's: x right,
+y down, z forwards.
 """
 
 from __future__ import annotations
@@ -16,9 +18,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from m3n.errors import InputError
+from m3n.safe_pickle import load_pickle
 from m3n.schema import Rejected
 from m3n.sources.clip_rows import FloatArray, files_in, numbers, read_npz, require
-from m3n.sources.estimates import CameraOptions, Track, required_fps, track_rows
+from m3n.sources.estimates import CameraOptions, Track, in_order, required_fps, track_rows
 
 SOURCE = "smplx_npz"
 # SMPL-X's order: body (22), jaw, left eye, right eye, left hand (15), right hand (15)
@@ -33,13 +36,17 @@ class Options(CameraOptions):
 
 
 def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Rejected]:
-    """Rows of `pose_clips` (smplx, z up), one per npz file: `path` itself or all in a folder, where bad ones are Rejected.
+    """Rows of `pose_clips` (smplx, z up): one per file, which is `path` itself or one in a folder, and one per folder of frames.
 
-    Raises InputError without `fps`, where there is no npz file, and for a single file that cannot become a clip.
+    Bad files in a folder are Rejected, and leave gaps where they are frames. Raises InputError without `fps`, where there is no
+    npz or pickle, and for a single file that cannot become a clip.
     """
     required_fps(options, path)
     single = Path(path).is_file()
-    for file, name in files_in(path, (".npz",), "an npz with smplx_root_pose and its like, or a folder of them"):
+    folders: dict[Path, dict[str, Track]] = {}
+    for file, name in files_in(
+        path, (".npz", ".pkl"), "an npz or pickle with smplx_root_pose and its like, or a folder of them"
+    ):
         try:
             track = _track(file)
         except InputError as error:
@@ -47,17 +54,41 @@ def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Reject
                 raise
             yield Rejected(name, str(error))
             continue
-        chosen = options
-        if options.text_from_name and not options.text:
-            chosen = options.model_copy(update={"text": Path(name).name.replace("_", " ")})
-        yield from track_rows(
-            track, f"{SOURCE}-{name}", chosen, source=SOURCE, body_model="smplx", up="-y", where=file.name
-        )  # fmt: skip
+        if len(track.frames) == 1 and not single:
+            folders.setdefault(file.parent, {})[file.name] = track
+        else:
+            yield from _rows_of(track, name, file.name, options)
+    for folder, frames in folders.items():
+        name = Path(path).name if folder == Path(path) else folder.relative_to(path).as_posix()
+        try:
+            track = _stacked(folder.name, frames)
+        except InputError as error:
+            yield Rejected(name, str(error))
+            continue
+        yield from _rows_of(track, name, folder.name, options)
+
+
+def _rows_of(track: Track, name: str, where: str, options: Options) -> Iterator[dict[str, Any] | Rejected]:
+    if options.text_from_name and not options.text:
+        options = options.model_copy(update={"text": Path(name).name.replace("_", " ")})
+    yield from track_rows(track, f"{SOURCE}-{name}", options, source=SOURCE, body_model="smplx", up="-y", where=where)
+
+
+def _stacked(where: str, frames: dict[str, Track]) -> Track:
+    """One person's frames, by name, as a track."""
+    order = in_order(list(frames))
+    tracks = [frames[name] for _, name in order]
+    if len({track.betas.shape for track in tracks}) > 1:
+        raise InputError(f"{where}: smplx_shape has another length from frame to frame")
+    return Track(
+        np.array([number for number, _ in order]), np.concatenate([track.poses for track in tracks]),
+        np.concatenate([track.position for track in tracks]), np.concatenate([track.betas for track in tracks]),
+    )  # fmt: skip
 
 
 def _track(file: Path) -> Track:
     where = file.name
-    data = read_npz(file, (*_PARTS, "smplx_jaw_pose", "smplx_shape", *_POSITIONS))
+    data = _arrays(file)
     require(where, data, list(_PARTS))
     parts = {key: _rows(where, key, data[key], width) for key, width in _PARTS.items()}
     frames = len(parts["smplx_root_pose"])
@@ -84,8 +115,23 @@ def _track(file: Path) -> Track:
     return Track(np.arange(frames), poses.reshape(frames, 55, 3), position, shape)
 
 
+def _arrays(file: Path) -> dict[str, NDArray[Any]]:
+    keys = (*_PARTS, "smplx_jaw_pose", "smplx_shape", *_POSITIONS)
+    if file.suffix == ".npz":
+        return read_npz(file, keys)
+    found = load_pickle(file)
+    require(file.name, found, list(_PARTS))
+    held = {key: found[key] for key in keys if key in found}
+    wrong = next((key for key, value in held.items() if not isinstance(value, np.ndarray)), None)
+    if wrong is not None:
+        raise InputError(f"{file.name}: {wrong} holds {type(held[wrong]).__name__}, expected an array of numbers")
+    return held
+
+
 def _rows(where: str, key: str, value: NDArray[Any], width: int) -> FloatArray:
-    """(F, width) from (F, width) or (F, width / 3, 3), also with a stray axis of length one."""
+    """(F, width) from (F, width) or (F, width / 3, 3), and from (width,) or (width / 3, 3) of one frame."""
+    if value.size == width:
+        value = value.reshape(1, width)
     if value.ndim == 3 and value.shape[1] * value.shape[2] == width:
         value = value.reshape(len(value), width)
     return numbers(where, key, value, (None, width))

@@ -24,9 +24,7 @@ import functools
 import hashlib
 import io
 import re
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -35,10 +33,11 @@ import yaml
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
-from m3n.body.fit import fit_joints
 from m3n.config import Options as BaseOptions
 from m3n.errors import InputError
 from m3n.schema import GRAVITY, PLACEMENTS, Rejected, imu_column
+from m3n.sources.archives import zip_or_folder
+from m3n.sources.clip_rows import fit, numbers
 
 SOURCE = "utd_mhad"
 IMU_RATE_HZ = 50.0
@@ -63,6 +62,7 @@ MOUNTING = {
 }
 
 _FILE = re.compile(r"(?:^|/)a(\d+)_s(\d+)_t(\d+)_(skeleton|inertial)\.mat$")
+_LARGEST = 64 << 20  # bytes of one file; the real ones have 100 kB
 _Key = tuple[int, int, int]  # action, subject, trial
 _Reader = Callable[[str], bytes]
 
@@ -96,17 +96,18 @@ def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Reject
     count over the duration of its inertial recording, fps = 50 F / T. `clip_id` equals the `recording_id` of the recording
     made together with it. Raises InputError where `path` holds no UTD-MHAD files.
     """
-    with _opened(Path(path)) as (files, read):
+    with zip_or_folder(Path(path), ".mat", _LARGEST, "UTD-MHAD's zip") as (names, read):
+        files = _index(names, path)
         for key in _chosen(files, options):
             name = _identifier(key)
             try:
                 skeleton = _matrix(files, read, key, "skeleton", "d_skel")
                 samples = len(_matrix(files, read, key, "inertial", "d_iner"))
-                fit = fit_joints(world_joints(skeleton), FITTED, smooth_frames=options.smooth_frames)
+                fitted = fit(files[key, "skeleton"], world_joints(skeleton), FITTED, options.smooth_frames)
             except InputError as error:
                 yield Rejected(name, str(error))
                 continue
-            frames = len(fit.poses)
+            frames = len(fitted.poses)
             yield {
                 "clip_id": name,
                 "source": SOURCE,
@@ -116,10 +117,10 @@ def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Reject
                 "fps": IMU_RATE_HZ * frames / samples,
                 "body_model": "smpl",
                 "gender": "neutral",
-                "betas": fit.betas,
+                "betas": fitted.betas,
                 "n_frames": frames,
-                "poses": fit.poses.reshape(frames, -1),
-                "trans": fit.trans,
+                "poses": fitted.poses.reshape(frames, -1),
+                "trans": fitted.trans,
             }
 
 
@@ -129,7 +130,8 @@ def imu_recordings(path: Path, options: Options) -> Iterator[dict[str, Any] | Re
 
     Raises InputError where `path` holds no UTD-MHAD files.
     """
-    with _opened(Path(path)) as (files, read):
+    with zip_or_folder(Path(path), ".mat", _LARGEST, "UTD-MHAD's zip") as (names, read):
+        files = _index(names, path)
         for key in _chosen(files, options):
             name = _identifier(key)
             try:
@@ -171,19 +173,6 @@ def world_joints(skeleton: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([x, -z, y], axis=-1)
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[dict[tuple[_Key, str], str], _Reader]]:
-    """The files by key and kind, and a function that reads one of them."""
-    if path.is_dir():
-        names = [file.relative_to(path).as_posix() for file in sorted(path.rglob("*.mat"))]
-        yield _index(names, path), lambda name: (path / name).read_bytes()
-    elif zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            yield _index(archive.namelist(), path), archive.read
-    else:
-        raise InputError(f"{path}: expected UTD-MHAD's zip or a folder it was unpacked into")
-
-
 def _index(names: list[str], path: Path) -> dict[tuple[_Key, str], str]:
     files = {}
     for name in names:
@@ -207,9 +196,12 @@ def _matrix(files: Mapping[tuple[_Key, str], str], read: _Reader, key: _Key, kin
     if name is None:
         raise InputError(f"{_identifier(key)} has no {kind} file")
     try:
-        values = np.asarray(loadmat(io.BytesIO(read(name)), variable_names=[variable])[variable], dtype=np.float64)
+        values = loadmat(io.BytesIO(read(name)), variable_names=[variable])[variable]
+    except InputError:
+        raise
     except Exception as error:  # a damaged mat file can fail in any way at all
-        raise InputError(f"{name}: cannot be read as a MATLAB file with '{variable}' ({error})") from error
+        raise InputError(f"{name}: cannot be read as a MATLAB file with '{variable}'; it is damaged or another file") from error
+    values = numbers(name, variable, values, (None,) * np.ndim(values))
     fits = values.ndim == 3 and values.shape[:2] == (20, 3) if kind == "skeleton" else values.ndim == 2 and values.shape[1] == 6
     if not fits or not values.size:
         expected = "(20, 3, frames)" if kind == "skeleton" else "(samples, 6)"

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
-from m3n.errors import InputError
+from m3n.errors import InputError, shown
 from m3n.safe_pickle import load_joblib
 from m3n.schema import Rejected
 from m3n.sources.clip_rows import files_in, numbers, require
@@ -43,7 +43,7 @@ def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Reject
         if not isinstance(people, dict) or not people or not all(isinstance(person, dict) for person in people.values()):
             raise InputError(f"{file.name}: holds no people; expected a dict of subject id -> pose_world, trans_world, ...")
         for person, held in people.items():
-            where, clip_id = f"{file.name}, subject {person}", f"{SOURCE}-{name}-{person}"
+            where, clip_id = f"{file.name}, subject {shown(person)}", f"{SOURCE}-{name}-{shown(person)}"
             try:
                 require(where, held, [f"pose{suffix}", f"trans{suffix}"])
                 pose = numbers(where, f"pose{suffix}", held[f"pose{suffix}"], (None, 72))

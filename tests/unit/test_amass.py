@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fuzz.source_files import amass_arrays
 
 from m3n.errors import InputError
 from m3n.schema import POSE_CLIPS, Rejected, check_pose_clip
@@ -14,9 +15,7 @@ from m3n.sources.amass import Options, pose_clips
 
 
 def write(file: Path, width: int = 156, frames: int = 5, rate_key: str = "mocap_framerate", **more: Any) -> dict[str, Any]:
-    rng = np.random.default_rng(0)
-    data: dict[str, Any] = {"poses": rng.normal(size=(frames, width)), "trans": rng.normal(size=(frames, 3))}
-    data |= {"betas": rng.normal(size=16), rate_key: np.array(120.0), **more}
+    data = amass_arrays(width, frames, rate_key, **more)
     file.parent.mkdir(parents=True, exist_ok=True)
     np.savez(file, **data)
     return data

@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fuzz.source_files import watch_arrays
 
 from m3n.errors import InputError
-from m3n.safe_pickle import load_object_npy, load_pickle
+from m3n.safe_npy import load_object_npy
+from m3n.safe_pickle import load_pickle
 from m3n.schema import GRAVITY, check_imu_recording
 from m3n.sources import seglearn_watch
 from m3n.sources.seglearn_watch import LABELS, Options, imu_recordings
@@ -28,10 +30,7 @@ def write_npy(path: Path, **data: Any) -> Path:
 
 
 def a_small_file(folder: Path, **changes: Any) -> Path:
-    hanging = np.tile([-1.0, 0.1, -0.2, 0.3, 0.4, 0.5], (50, 1))
-    data = {"X": [hanging, hanging * [-1, 1, 1, 1, -1, -1]], "y": np.array([1, 1]), "subject": np.array([4, 4])}
-    data |= {"side": np.array([1.0, 0.0]), "y_labels": ["PEN", "ABD"]}
-    return write_npy(folder / "watch.npy", **(data | changes))
+    return write_npy(folder / "watch.npy", **watch_arrays(**changes))
 
 
 def test_both_arms_come_to_the_same_frame_in_si_units(tmp_path):

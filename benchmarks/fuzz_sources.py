@@ -1,0 +1,65 @@
+"""A thousand damaged inputs per source through `m3n ingest`: each must end in one clear line or in valid, finite clips.
+
+    python benchmarks/fuzz_sources.py --inputs 1000 --json fuzz.json
+
+Prints, for each source, how many inputs became clips (which are simulated too), how many a clear error, how many anything
+else (which must be none), and the seconds. What an input looks like follows from the seed, the source and its number; the
+code that makes and judges inputs is `tests/fuzz`, where the short run of the test suite shares it.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import argparse
+import json
+import re
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parents[1] / "tests")]
+
+from fuzz.verdict import judged
+
+from m3n.sources import SOURCES
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--inputs", type=int, default=1000, help="damaged inputs per source")
+    parser.add_argument("--source", choices=list(SOURCES), action="append", help="only this source; may be repeated")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", type=Path, help="write the figures and every distinct message to this file too")
+    options = parser.parse_args(arguments)
+    figures = {}
+    print(f"{'source':16s} {'inputs':>7s} {'clips':>7s} {'errors':>7s} {'failures':>9s} {'seconds':>8s}")
+    for source in options.source or SOURCES:
+        start, outcomes, messages = time.monotonic(), Counter[str](), Counter[str]()
+        for verdict in judged(source, range(options.inputs), options.seed):
+            outcomes["failures" if verdict.failed else verdict.outcome] += 1
+            if verdict.failed:
+                print(
+                    f"  {source} input {verdict.index}: {verdict.outcome}: {verdict.detail[:400]!r}",
+                    file=sys.stderr,
+                    flush=True,
+                )
+            elif verdict.detail:
+                messages[re.sub(r"\d+", "#", verdict.detail)] += 1
+        row = {
+            "inputs": options.inputs, "clips": outcomes["clip"], "errors": outcomes["error"], "failures": outcomes["failures"],
+            "seconds": round(time.monotonic() - start, 1),
+        }  # fmt: skip
+        print(f"{source:16s} {row['inputs']:7d} {row['clips']:7d} {row['errors']:7d} {row['failures']:9d} {row['seconds']:8.1f}",
+              flush=True)  # fmt: skip
+        figures[source] = {**row, "messages": dict(messages.most_common())}
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=1) + "\n")
+    return int(any(row["failures"] for row in figures.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

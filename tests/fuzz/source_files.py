@@ -1,0 +1,210 @@
+"""Small valid files of every outside format: what the tests of the sources read, and what the fuzzing starts from.
+
+The motion is known (joints of the stand-in body, or gentle sines of every joint), the layout is each format's own.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.spatial.transform import Rotation
+
+from m3n.body.kinematics import joint_transforms
+from m3n.body.model import SMPL_JOINTS, load_body
+from m3n.sources import msr_action3d
+from m3n.sources.utd_mhad import KINECT_JOINTS
+
+FRAMES = 12
+
+
+YDOWN = np.array([np.pi, 0.0, 0.0])  # an upright person in front of a camera: half a turn about x
+
+
+def standing_pose(frames: int = FRAMES, seed: int = 0) -> np.ndarray:
+    """SMPL poses (F, 24, 3): small smooth motion, elbows bent, root at rest (y up)."""
+    time = np.linspace(0, 1, frames)[:, None, None]
+    rng = np.random.default_rng(seed)
+    poses = 0.1 * np.sin(2 * np.pi * time + rng.uniform(0, 6, (1, 24, 3)))
+    poses[:, 0] = 0
+    poses[:, 18, 1] -= 1.0
+    poses[:, 19, 1] += 1.0
+    return poses
+
+
+def body_joints(frames: int = FRAMES) -> np.ndarray:
+    """Joints (F, 24, 3) m of the stand-in body, z up."""
+    poses = standing_pose(frames)
+    poses[:, 0] = (np.pi / 2, 0, 0)
+    return joint_transforms(load_body("smpl"), poses, np.zeros((frames, 3)))[1]
+
+
+def joints_arrays(**changed: Any) -> dict[str, Any]:
+    """What `m3n ingest joints` reads; a key that is changed to None is left out."""
+    data: dict[str, Any] = {"joints": body_joints(), "joint_names": list(SMPL_JOINTS), "fps": 30.0, "up": "z", "unit": "m"}
+    return {key: value for key, value in {**data, **changed}.items() if value is not None}
+
+
+def write_joints(file: Path, **changed: Any) -> Path:
+    np.savez(file, **joints_arrays(**changed))
+    return file
+
+
+def msr_text() -> str:
+    """As in the data set: 20 lines a frame, 'x y z confidence', camera frame (y up, z away)."""
+    points = body_joints()[:, [SMPL_JOINTS.index(joint or "spine2") for joint in msr_action3d.JOINTS]]
+    points = np.stack([points[..., 0], points[..., 2], 2.5 - points[..., 1]], axis=-1)
+    lines = [f"{x:.6f} {y:.6f} {z:.6f} 1.000000" for x, y, z in points.reshape(-1, 3)]
+    return "\n".join(lines) + "\n"
+
+
+def write_msr(folder: Path, name: str = "a05_s01_e02") -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / f"{name}_skeleton3D.txt").write_text(msr_text())
+    return folder
+
+
+RIG = (  # name, parent, offset in cm: a T-pose facing +z, y up
+    ("Hips", None, (0, 95, 0)), ("Spine", "Hips", (0, 20, 0)), ("Neck", "Spine", (0, 30, 0)), ("Head", "Neck", (0, 10, 0)),
+    *(
+        (f"{side}{bone}", f"{side}{parent}" if parent in ("Arm", "ForeArm", "Shoulder", "UpLeg", "Leg", "Foot") else parent,
+         (sign * x, y, z))
+        for side, sign in (("Left", 1), ("Right", -1))
+        for bone, parent, (x, y, z) in (
+            ("Shoulder", "Spine", (5, 25, 0)), ("Arm", "Shoulder", (12, 0, 0)), ("ForeArm", "Arm", (28, 0, 0)),
+            ("Hand", "ForeArm", (25, 0, 0)), ("UpLeg", "Hips", (9, -5, 0)), ("Leg", "UpLeg", (0, -42, 0)),
+            ("Foot", "Leg", (0, -41, 0)), ("ToeBase", "Foot", (0, -5, 12)),
+        )
+    ),
+)  # fmt: skip
+
+
+def bvh_text(angles: dict[str, tuple[float, float, float]], frames: int = 20, inner: bool = False) -> str:
+    """A BVH of RIG; `angles` are Zrotation, Xrotation, Yrotation in degrees; `inner`: position channels at every joint."""
+    children: dict[str | None, list[Any]] = defaultdict(list)
+    for joint in RIG:
+        children[joint[1]].append(joint)
+    order: list[str] = []
+
+    def block(joint: Any, depth: int) -> list[str]:
+        name, parent, offset = joint
+        order.append(name)
+        pad, moves = "\t" * depth, inner or parent is None
+        position = "Xposition Yposition Zposition " if moves else ""
+        lines = [f"{pad}{'JOINT' if parent else 'ROOT'} {name}", f"{pad}{{", f"{pad}\tOFFSET {' '.join(map(str, offset))}"]
+        lines.append(f"{pad}\tCHANNELS {6 if moves else 3} {position}Zrotation Xrotation Yrotation")
+        for child in children[name]:
+            lines += block(child, depth + 1)
+        if not children[name]:
+            lines += [f"{pad}\tEnd Site", f"{pad}\t{{", f"{pad}\t\tOFFSET 0 0 0", f"{pad}\t}}"]
+        return [*lines, f"{pad}}}"]
+
+    head = ["HIERARCHY", *block(children[None][0], 0), "MOTION", f"Frames: {frames}", "Frame Time: 0.0333333"]
+    offsets = {name: offset for name, _, offset in RIG}
+    row: list[float] = []
+    for name in order:
+        row += [*(offsets[name] if inner or name == "Hips" else ()), *angles.get(name, (0, 0, 0))]
+    return "\n".join([*head, *[" ".join(map(str, row))] * frames]) + "\n"
+
+
+def write_bvh(file: Path, angles: dict[str, tuple[float, float, float]], frames: int = 20, inner: bool = False) -> Path:
+    file.write_text(bvh_text(angles, frames, inner))
+    return file
+
+
+BENT = {"LeftForeArm": (0.0, 0.0, -60.0), "RightForeArm": (0.0, 0.0, 60.0)}  # about y: forearms swing forwards
+
+
+def smplx_arrays(**changed: Any) -> dict[str, Any]:
+    """A clip with How2Sign's keys; a key that is changed to None is left out."""
+    body = standing_pose()
+    data: dict[str, Any] = {
+        "smplx_root_pose": np.tile(YDOWN, (FRAMES, 1)), "smplx_body_pose": body[:, 1:22].reshape(FRAMES, 63),
+        "smplx_lhand_pose": np.full((FRAMES, 45), 0.1), "smplx_rhand_pose": np.full((FRAMES, 45), 0.2),
+        "smplx_jaw_pose": np.full((FRAMES, 3), 0.3), "smplx_shape": np.zeros((FRAMES, 10)),
+        "cam_trans": np.tile((0.1, 0.2, 3.0), (FRAMES, 1)),
+    }  # fmt: skip
+    return {key: value for key, value in {**data, **changed}.items() if value is not None}
+
+
+def write_smplx(file: Path, **changed: Any) -> Path:
+    np.savez(file, **smplx_arrays(**changed))
+    return file
+
+
+def wham_person(ids: np.ndarray | None = None) -> dict[str, Any]:
+    ids = np.arange(FRAMES) if ids is None else ids
+    world = standing_pose(len(ids)).reshape(len(ids), 72).astype(np.float32)
+    camera = world.copy()
+    camera[:, :3] = YDOWN
+    return {
+        "pose": camera, "trans": np.tile(np.float32((0, 0, 3)), (len(ids), 1)), "pose_world": world,
+        "trans_world": np.linspace((0, 1, 0), (0, 1, 1), len(ids), dtype=np.float32),
+        "betas": np.zeros((len(ids), 10), np.float32),
+        "verts": np.zeros((len(ids), 4, 3), np.float32), "frame_ids": ids,
+    }  # fmt: skip
+
+
+def gvhmr_params() -> dict[str, torch.Tensor]:
+    body = torch.from_numpy(standing_pose()[:, 1:22].reshape(FRAMES, 63)).float()
+    return {
+        "body_pose": body, "global_orient": torch.zeros(FRAMES, 3), "transl": torch.zeros(FRAMES, 3),
+        "betas": torch.zeros(FRAMES, 10),
+    }  # fmt: skip
+
+
+def phalp_frame(time: int, ids: list[int], unseen: list[int] | None = None) -> dict[str, Any]:
+    matrices = Rotation.from_rotvec(standing_pose()[time % FRAMES]).as_matrix().astype(np.float32)
+    turned = Rotation.from_rotvec(YDOWN).as_matrix().astype(np.float32)
+    body = {"global_orient": turned[None], "body_pose": matrices[1:], "betas": np.zeros(10, np.float32)}
+    return {
+        "time": time, "tid": ids, "tracked_time": unseen or [0] * len(ids), "smpl": [body] * len(ids),
+        "camera": [np.array((0.1, 0.2, 30.0 + time % 3), np.float32)] * len(ids), "mask": [None] * len(ids),
+    }  # fmt: skip
+
+
+def romp_image(people: int = 1, ids: list[int] | None = None) -> dict[str, Any]:
+    thetas = standing_pose()[:people].reshape(people, 72).astype(np.float32)
+    thetas[:, :3] = YDOWN
+    image = {
+        "smpl_thetas": thetas, "smpl_betas": np.zeros((people, 10), np.float32),
+        "cam_trans": np.tile(np.float32((0, 0, 3)), (people, 1)), "verts": np.zeros((people, 3, 3), np.float32),
+    }  # fmt: skip
+    return image if ids is None else {**image, "track_ids": np.array(ids)}
+
+
+def glamr_person(frames: int = FRAMES) -> dict[str, Any]:
+    orient = np.tile(np.float32((np.pi / 2, 0, 0)), (frames, 1))
+    return {
+        "smpl_pose": standing_pose(frames)[:, 1:].reshape(frames, 69).astype(np.float32), "smpl_beta": np.zeros((frames, 10)),
+        "smpl_orient_world": orient, "root_trans_world": np.tile(np.float32((1, 2, 0.9)), (frames, 1)),
+        "exist_frames": np.ones(frames, bool), "frames": np.arange(frames), "scale": None,
+    }  # fmt: skip
+
+
+def amass_arrays(width: int = 156, frames: int = 5, rate_key: str = "mocap_framerate", **more: Any) -> dict[str, Any]:
+    """A clip as AMASS writes it: poses (frames, width), trans (frames, 3), betas (16,), a frame rate."""
+    rng = np.random.default_rng(0)
+    data: dict[str, Any] = {"poses": rng.normal(size=(frames, width)), "trans": rng.normal(size=(frames, 3))}
+    return data | {"betas": rng.normal(size=16), rate_key: np.array(120.0), **more}
+
+
+def utd_matrices(frames: int = FRAMES) -> dict[str, dict[str, np.ndarray]]:
+    """File name -> variables of one UTD-MHAD clip: (20, 3, frames) m in the Kinect's frame, (samples, 6) in g and degrees/s."""
+    points = body_joints(frames)[:, [SMPL_JOINTS.index(joint or "spine2") for _, joint in KINECT_JOINTS]]
+    kinect = np.stack([points[..., 0], points[..., 2], 2.5 - points[..., 1]], axis=-1)
+    still = np.tile([-1.0, 0.0, 0.0, 0.5, -0.5, 0.2], (2 * frames, 1))
+    return {
+        "UTD/Skeleton/a1_s1_t1_skeleton.mat": {"d_skel": kinect.transpose(1, 2, 0)},
+        "UTD/Inertial/a1_s1_t1_inertial.mat": {"d_iner": still},
+    }
+
+
+def watch_arrays(**changed: Any) -> dict[str, Any]:
+    """Two recordings in the layout of seglearn's watch_dataset.npy: a hanging right arm and its mirror image, 50 samples."""
+    hanging = np.tile([-1.0, 0.1, -0.2, 0.3, 0.4, 0.5], (50, 1))
+    data = {"X": [hanging, hanging * [-1, 1, 1, 1, -1, -1]], "y": np.array([1, 1]), "subject": np.array([4, 4])}
+    return data | {"side": np.array([1.0, 0.0]), "y_labels": ["PEN", "ABD"]} | changed
