@@ -80,7 +80,7 @@ def simulate_clips(
         tables.judge_rejected(rejected, totals["clips"], config.max_rejected, str(poses))
         storage.remove(staging / tables.QUARANTINE)
         tables.write_quarantine(staging, rejected)
-        made = {shard.name for shard in shards}
+        made = {calibration.FILE, *(shard.name for shard in shards)}
         for stale in [file for file in storage.files(staging) if file.name not in made]:
             stale.unlink()
         tables.write_manifest(

@@ -25,10 +25,11 @@ from fuzz.hostile import SETTING_VALUES
 from fuzz.mutations import blind, damaged_settings, pick, write_damaged
 from fuzz.originals import ORIGINALS
 
-from m3n import config, schema, sources, tables
+from m3n import config, schema, tables
 from m3n.errors import InputError
 from m3n.imu.simulate import simulate_clip
 from m3n.stages.ingest import ingest, options_of
+from m3n.stages.simulate import motion_low_pass
 
 CPU_SECONDS, SECONDS = 5.0, 60.0  # for one input: of work, and on the clock of a machine that does other work too
 MEMORY = 3 << 30  # bytes that an input may need on top of the interpreter
@@ -227,8 +228,8 @@ def _problem(table: str, row: dict[str, object], source: str) -> str | None:
     problem = schema.check_pose_clip(row)
     if problem is None:
         samples = simulate_clip(
-            row, placements=("left_wrist", "right_wrist"), rate_hz=60.0, cutoff_hz=sources.pose_cutoff_hz(source), sensor=None,
-            seed=0,
+            row, placements=("left_wrist", "right_wrist"), rate_hz=60.0, low_pass=motion_low_pass("source", source),
+            sensor=None, seed=0,
         )  # fmt: skip
         if not all(np.isfinite(values).all() for values in samples.values()):
             problem = f"simulated samples are not finite (fps {row['fps']})"

@@ -183,5 +183,5 @@ def test_a_worker_hands_a_users_mistake_back_as_one_line(tmp_path: Path, pose_cl
     tables.write_table(tmp_path, [pose_clip()], schema.POSE_CLIPS, rows_per_shard=8)
     config = resolve(SimulateConfig, "simulate", None, ["placements=[x]", "sites.x={joint: head, vertex: 99999}"])
     worker = ShardSimulator(str(tmp_path), simulation_settings(config))
-    result = json.loads(worker({"path": [str(tmp_path / "part-00000.parquet")]})["result"][0])
+    result = json.loads(worker({"path": [str(tmp_path / "part-00000.parquet")], "repeated": ["{}"]})["result"][0])
     assert "vertex 99999" in result["error"]
