@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOURS = ("#1f6f8b", "#d1495b", "#edae49", "#66a182", "#6c5b7b")
+MOST_COLOURS = 42  # six lines of a legend; more hues nobody tells apart
 _MARKER_NAMES = {"o": "●", "^": "▲", "s": "■"}
 
 
@@ -224,21 +226,28 @@ def in_two_dimensions(points_ne: np.ndarray, method: str, seed: int) -> np.ndarr
 def embedding_plot(
     path: Path, points: Mapping[str, np.ndarray], labels: Mapping[str, Sequence[str | None]], title: str
 ) -> None:
-    """Points (n, 2) of every modality twice: coloured by label with the modality as marker, and coloured by modality."""
-    names = sorted({label for values in labels.values() for label in values if label is not None})
+    """Points (n, 2) of every modality twice: coloured by label with the modality as marker, and coloured by modality.
+
+    The MOST_COLOURS most frequent labels have a colour; the others are grey.
+    """
+    counts = Counter(label for values in labels.values() for label in values if label is not None)
+    names = sorted(name for name, _ in counts.most_common(MOST_COLOURS))
     colours = dict(zip(names, _distinct(len(names)), strict=True))
     figure, axes = _figure(15.5, 7.2, 1, 2)
     by_label, by_modality = axes[0]
     markers = dict(zip(points, ("o", "^", "s"), strict=False))
     for number, (modality, xy) in enumerate(points.items()):
-        shades = [colours[label] if label is not None else "#bbbbbb" for label in labels[modality]]
-        by_label.scatter(*xy.T, c=shades, marker=markers[modality], s=26, alpha=0.8, lw=0)
-        by_modality.scatter(*xy.T, color=COLOURS[number], marker=markers[modality], s=22, alpha=0.6, lw=0, label=modality)
+        shades = [colours.get(label, "#bbbbbb") for label in labels[modality]]
+        by_label.scatter(*xy.T, c=shades, marker=markers[modality], s=42, alpha=0.9, ec="w", lw=0.5)
+        look = {"marker": markers[modality], "color": COLOURS[number], "label": modality}
+        by_modality.scatter(*xy.T, s=42, alpha=0.8, ec="w", lw=0.5, **look)
     for ax, what in ((by_label, "by label"), (by_modality, "by modality")):
         ax.set(xticks=[], yticks=[])
         ax.spines[:].set_visible(False)
+        ax.set_facecolor("#f5f6f7")
+        ax.margins(0.06)
         ax.set_title(what, fontsize=11)
-    by_modality.legend(frameon=False, loc="upper right", markerscale=1.8)
+    by_modality.legend(frameon=False, loc="best", markerscale=1.4, fontsize=11)
     dots = [by_label.scatter([], [], color=colours[name], s=40, label=name) for name in names]
     if dots:
         columns = min(len(dots), 7)
