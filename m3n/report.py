@@ -237,7 +237,7 @@ def embedding_plot(
     by_label, by_modality = axes[0]
     markers = dict(zip(points, ("o", "^", "s"), strict=False))
     for number, (modality, xy) in enumerate(points.items()):
-        shades = [colours.get(label, "#bbbbbb") for label in labels[modality]]
+        shades = [colours.get(label or "", "#bbbbbb") for label in labels[modality]]
         by_label.scatter(*xy.T, c=shades, marker=markers[modality], s=42, alpha=0.9, ec="w", lw=0.5)
         look = {"marker": markers[modality], "color": COLOURS[number], "label": modality}
         by_modality.scatter(*xy.T, s=42, alpha=0.8, ec="w", lw=0.5, **look)

@@ -109,6 +109,8 @@ def held_out(
 
     Raises InputError where there is none, and where `wanted` names one that was trained on, unless `allow_seen`.
     """
+    if not people:
+        raise InputError(f"{where} is empty: expected at least one row with a subject")
     trained = {(source, subject) for source, subject in people if subject in seen.get(source, ())}
     chosen = set(people) - trained if wanted is None else {person for person in people if person[1] in wanted}
     if not chosen and wanted is None:

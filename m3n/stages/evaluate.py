@@ -79,13 +79,18 @@ def evaluate(
                 staging,
                 table="evaluation",
                 totals={name: value for name, value in figures.items() if name.endswith("_windows")},
-                inputs={"checkpoint": tables.file_sha256(checkpoint), **digests},
+                inputs={"checkpoint": tables.file_sha256(checkpoint), **digests, **_sentence_file(config)},
                 config=config.model_dump(mode="json"),
             )
             run.metrics(_metrics(figures))
             for artifact in sorted(staging.iterdir()):
                 run.artifact(artifact)
     return figures
+
+
+def _sentence_file(config: EvaluateConfig) -> dict[str, str]:
+    given = None if config.sentences is None or config.sentences == "none" else Path(config.sentences)
+    return {"sentences": tables.file_sha256(given)} if given and given.is_file() else {}
 
 
 def _placements(config: EvaluateConfig, pretrained: Checkpoint) -> list[str]:

@@ -55,13 +55,14 @@ def check_subjects(config: EvaluateConfig, people: Collection[Person]) -> None:
 def clip_people(folder: Path) -> set[Person]:
     """Who is in a table of synthetic clips; a clip without a subject is a person of its own, as in pretraining."""
     schema.validate_synthetic_clips(tables.read_schema(tables.shard_paths(folder)[0]), str(folder))
-    return {(row["source"], row["subject"] or row["clip_id"]) for row in _columns(folder, ("source", "subject", "clip_id"))}
+    rows = _columns(folder, ("source", "subject", "clip_id"))
+    return {(row["source"], row["subject"] or row["clip_id"]) for row in rows if row["subject"] or row["clip_id"]}
 
 
 def recording_people(folder: Path) -> set[Person]:
     """Who is in a table of recordings."""
     schema.validate_imu_recordings(tables.read_schema(tables.shard_paths(folder)[0]), str(folder))
-    return {(row["source"], row["subject"]) for row in _columns(folder, ("source", "subject"))}
+    return {(row["source"], row["subject"]) for row in _columns(folder, ("source", "subject")) if row["subject"]}
 
 
 def _columns(folder: Path, names: Sequence[str]) -> Iterator[dict[str, Any]]:
@@ -97,8 +98,8 @@ def load_clips(folder: Path, shape: WindowsConfig, checkpoint: Checkpoint, confi
 
 def load_recordings(folder: Path, shape: WindowsConfig, checkpoint: Checkpoint, config: EvaluateConfig) -> Real:
     """Labelled windows of the held-out subjects and of those that train the probes, and the classes' sentences."""
-    people = held_out(recording_people(folder), checkpoint.subjects, config.subjects, config.allow_seen, str(folder))
     windows = load_windows(folder, shape, config.placements, checkpoint)
+    people = held_out(recording_people(folder), checkpoint.subjects, config.subjects, config.allow_seen, str(folder))
     owners = list(zip(windows.sources, windows.subjects, strict=True))
     test = np.array([owner in people for owner in owners])[windows.recording]
     if not test.any():

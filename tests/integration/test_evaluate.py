@@ -208,6 +208,20 @@ def test_tables_and_subjects_that_do_not_fit_are_named(refused, clips, recording
     assert "not 'head'" in refused("--clips", clips, "placements=[head]")
 
 
+def test_a_table_without_rows_or_with_a_damaged_one_is_named(refused, clips, recording, tmp_path):
+    tables.write_shard(tmp_path / "empty.parquet", schema.synthetic_clips(WRISTS).empty_table())
+    assert "empty.parquet is empty" in refused("--clips", tmp_path / "empty.parquet")
+    tables.write_shard(tmp_path / "none.parquet", schema.imu_recordings().empty_table())
+    assert "none.parquet is empty" in refused("--recordings", tmp_path / "none.parquet")
+    rows = [recording("fine"), recording("bad", subject=None)]
+    tables.write_shard(tmp_path / "bad.parquet", tables.to_table(rows, schema.imu_recordings()))
+    assert "row 1 (recording 'bad'): subject is null" in refused("--recordings", tmp_path / "bad.parquet")
+    rows = list(tables.rows(tables.read_shard(tables.shard_paths(clips)[0], schema.synthetic_clips(WRISTS))))
+    rows[1] = rows[1] | {"fps": 0.0}
+    tables.write_shard(tmp_path / "still.parquet", tables.to_table(rows, schema.synthetic_clips(WRISTS)))
+    assert "row 1" in refused("--clips", tmp_path / "still.parquet")
+
+
 def test_a_subject_that_was_trained_on_can_be_looked_at_on_purpose(checkpoint, corpus, tmp_path):
     someone = next(tables.rows(pq.ParquetFile(tables.shard_paths(corpus / "synthetic")[0]).read()))["subject"]
     settings = EvaluateConfig(subjects=[someone], allow_seen=True, picture="none")
