@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOURS = ("#1f6f8b", "#d1495b", "#edae49", "#66a182", "#6c5b7b")
-MOST_COLOURS = 42  # six lines of a legend; more hues nobody tells apart
+MOST_COLOURS = 41  # six lines of a legend with that of the others; more hues nobody tells apart
+_OTHERS = "#bbbbbb"
 _MARKER_NAMES = {"o": "●", "^": "▲", "s": "■"}
 
 
@@ -237,7 +238,7 @@ def embedding_plot(
     by_label, by_modality = axes[0]
     markers = dict(zip(points, ("o", "^", "s"), strict=False))
     for number, (modality, xy) in enumerate(points.items()):
-        shades = [colours.get(label or "", "#bbbbbb") for label in labels[modality]]
+        shades = [colours.get(label or "", _OTHERS) for label in labels[modality]]
         by_label.scatter(*xy.T, c=shades, marker=markers[modality], s=42, alpha=0.9, ec="w", lw=0.5)
         look = {"marker": markers[modality], "color": COLOURS[number], "label": modality}
         by_modality.scatter(*xy.T, s=42, alpha=0.8, ec="w", lw=0.5, **look)
@@ -249,6 +250,8 @@ def embedding_plot(
         ax.set_title(what, fontsize=11)
     by_modality.legend(frameon=False, loc="best", markerscale=1.4, fontsize=11)
     dots = [by_label.scatter([], [], color=colours[name], s=40, label=name) for name in names]
+    if len(counts) > len(names):
+        dots.append(by_label.scatter([], [], color=_OTHERS, s=40, label=f"{len(counts) - len(names)} other labels"))
     if dots:
         columns = min(len(dots), 7)
         figure.legend(handles=dots, frameon=False, fontsize=9, ncols=columns, loc="outside lower center", columnspacing=1.2)
