@@ -14,6 +14,7 @@ _ROOMS = {
     "InputError": "m3n.errors",
     "SITES": "m3n.imu.placement",
     "Site": "m3n.config",
+    "evaluate": "m3n.stages.evaluate",
     "finetune": "m3n.stages.finetune",
     "ingest": "m3n.stages.ingest",
     "pretrain": "m3n.stages.pretrain",
@@ -21,7 +22,10 @@ _ROOMS = {
     "simulate_clips": "m3n.stages.simulate",
     "tune": "m3n.stages.tune",
 }
-__all__ = ["SITES", "InputError", "Site", "__version__", "finetune", "ingest", "pretrain", "simulate", "simulate_clips", "tune"]
+__all__ = [
+    "SITES", "InputError", "Site", "__version__", "evaluate", "finetune", "ingest", "pretrain", "simulate", "simulate_clips",
+    "tune",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

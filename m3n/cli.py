@@ -240,6 +240,28 @@ def finetune(
         )
 
 
+@cli.command(cls=StageCommand, stage="evaluate")
+@click.argument("checkpoint", type=PATH)
+@click.option("--clips", type=PATH, help="Table of synthetic clips: retrieval, alignment, Pose2IMU.")
+@click.option("--recordings", type=PATH, help="Table of labelled recordings: zero-shot, nearest neighbours, linear probe.")
+@stage_options()
+def evaluate(
+    checkpoint: Path,
+    clips: Path | None,
+    recordings: Path | None,
+    overrides: tuple[str, ...],
+    config_file: Path | None,
+    out: Path,
+    json_file: Path | None,
+) -> None:
+    """Judge a folder made by `m3n pretrain` on subjects it was not trained on, without fine-tuning."""
+    from m3n import config
+    from m3n.stages.evaluate import evaluate as run
+
+    resolved = config.resolve(config.EvaluateConfig, "evaluate", config_file, overrides)
+    _finish(run(checkpoint, out, resolved, clips, recordings), json_file, out)
+
+
 @cli.command(cls=StageCommand, stage="tune")
 @click.argument("data", type=PATH)
 @click.argument("recordings", type=PATH)

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from m3n.errors import InputError, nearest
 from m3n.randomness import generator
+
+Person = tuple[str, str]  # source and subject: two data sets may both have an s1
 
 
 @dataclass(frozen=True)
@@ -98,3 +100,35 @@ def draw_labels(label: np.ndarray, group: np.ndarray, fraction: float, seed: int
         kept = order[: max(1, round(fraction * len(groups)))]
         chosen.append(np.flatnonzero((label == c) & np.isin(group, kept)))
     return np.sort(np.concatenate(chosen))
+
+
+def held_out(
+    people: Collection[Person], seen: Mapping[str, Collection[str]], wanted: Sequence[str] | None, allow_seen: bool, where: str
+) -> set[Person]:
+    """The people of a table to evaluate on: those called `wanted`, or (None) all that were not trained on (`seen`, by source).
+
+    Raises InputError where there is none, and where `wanted` names one that was trained on, unless `allow_seen`.
+    """
+    if not people:
+        raise InputError(f"{where} is empty: expected at least one row with a subject")
+    trained = {(source, subject) for source, subject in people if subject in seen.get(source, ())}
+    chosen = set(people) - trained if wanted is None else {person for person in people if person[1] in wanted}
+    if not chosen and wanted is None:
+        raise InputError(
+            f"every subject of {where} was trained on: pretrain with exclude_subjects=[…], or name `subjects` with allow_seen=true"
+        )
+    if not chosen:
+        raise InputError(
+            f"{where} has none of the subjects {some(wanted or ())}; it has {some(sorted({s for _, s in people}))}: leave it out"
+        )
+    leaked = sorted(chosen & trained)
+    if leaked and not allow_seen:
+        raise InputError(
+            f"subject '{leaked[0][1]}' of {leaked[0][0]} was trained on: name others, or evaluate all the same with allow_seen=true"
+        )
+    return chosen
+
+
+def some(names: Sequence[str]) -> str:
+    """The first ten names, for a message."""
+    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")

@@ -3,8 +3,9 @@
 Values go through a queue to a thread of their own, so that a slow tracking server never slows training and one that is down
 never stops it: what cannot be delivered is kept, in order, in a file beside the result.
 
-Experiments are `m3n-<stage>`; params are the flattened config; tags `m3n.stage`, `m3n.config_sha`, `m3n.data_sha`, `m3n.git_sha`
-and `m3n.seed`. The default store is a local SQLite file, `mlflow.db`; `MLFLOW_TRACKING_URI` wins.
+Experiments are `m3n-<stage>`, evaluations being among the pretrainings that they judge; params are the flattened config; tags
+`m3n.stage`, `m3n.config_sha`, `m3n.data_sha`, `m3n.git_sha` and `m3n.seed`. The default store is a local SQLite file,
+`mlflow.db`; `MLFLOW_TRACKING_URI` wins.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from m3n import config as configs
 log = logging.getLogger(__name__)
 CLOSE_TIMEOUT_S = 30.0
 UNSENT = "mlflow-unsent.jsonl"
+EXPERIMENTS = {"evaluate": "m3n-pretrain"}  # where it is not m3n-<stage>
 
 
 def tracking_uri() -> str:
@@ -107,8 +109,9 @@ class Run:
         from mlflow.entities import Param
 
         client = MlflowClient(tracking_uri())
-        experiment = client.get_experiment_by_name(f"m3n-{stage}")
-        experiment_id = experiment.experiment_id if experiment else client.create_experiment(f"m3n-{stage}")
+        experiment_name = EXPERIMENTS.get(stage, f"m3n-{stage}")
+        experiment = client.get_experiment_by_name(experiment_name)
+        experiment_id = experiment.experiment_id if experiment else client.create_experiment(experiment_name)
         all_tags = {**tags, "m3n.stage": stage, **({"mlflow.parentRunId": parent_id} if parent_id else {})}
         run = client.create_run(experiment_id, tags=all_tags, run_name=name)
         self.run_id, self._client = run.info.run_id, client

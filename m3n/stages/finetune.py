@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from m3n import report, schema, tables, tracking
-from m3n.config import FinetuneConfig, ModelConfig, WindowsConfig, check
+from m3n.config import FinetuneConfig, ModelConfig, WindowsConfig
 from m3n.errors import InputError
 from m3n.progress import bar
 from m3n.splits import Split, draw_labels, make_split
@@ -39,9 +39,9 @@ def finetune(
     checkpoint or settings that do not fit; then nothing is left in `out`.
     """
     started = time.perf_counter()
-    pretrained = _load(checkpoint) if checkpoint else None
+    pretrained = checkpoints.load_pretrained(checkpoint) if checkpoint else None
     shape, architecture = _shape(config, pretrained), _architecture(config, pretrained)
-    windows = load_windows(recordings, shape, config, pretrained)
+    windows = load_windows(recordings, shape, config.placements, pretrained)
     split = make_split(
         windows.subjects, test=config.test_subjects, val=config.val_subjects, train=config.train_subjects,
         folds=config.folds, fold=config.fold, seed=config.seed,
@@ -93,22 +93,10 @@ def finetune(
     return figures
 
 
-def _load(folder: Path) -> checkpoints.Checkpoint:
-    """A pretrained checkpoint whose settings this version understands."""
-    found = checkpoints.load(folder, "multi3net")
-    try:
-        found.architecture = check(ModelConfig, found.architecture).model_dump()
-        found.windows = check(WindowsConfig, found.windows).model_dump()
-        schema.check_placement_names(found.placements)
-    except InputError as error:
-        raise InputError(f"{folder} was made by another version of m3n, or damaged: {error}") from None
-    return found
-
-
 def load_windows(
-    recordings: Location, shape: WindowsConfig, config: FinetuneConfig, pretrained: checkpoints.Checkpoint | None
+    recordings: Location, shape: WindowsConfig, wanted: list[str] | None, pretrained: checkpoints.Checkpoint | None
 ) -> RecordingWindows:
-    """Labelled windows of the placements that are asked for, or that the recordings and the checkpoint share."""
+    """Labelled windows of the placements that are `wanted`, or (None) that the recordings and the checkpoint share."""
     shards = tables.shard_paths(recordings)
     columns = schema.validate_imu_recordings(tables.read_schema(shards[0]), str(shards[0]))
     rows = list(_rows(shards, columns))
@@ -116,7 +104,7 @@ def load_windows(
         raise InputError(f"{recordings} is empty: expected at least one recording")
     worn = [p for p in columns if any(row[schema.imu_column(p)] is not None for row in rows)]
     known = pretrained.placements if pretrained else worn
-    placements = config.placements or [p for p in worn if p in known]
+    placements = wanted or [p for p in worn if p in known]
     if not placements:
         raise InputError(f"{recordings} has {', '.join(worn)}; the checkpoint knows {', '.join(known)}: no placement in common")
     for placement in placements:

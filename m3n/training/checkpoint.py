@@ -16,7 +16,9 @@ import safetensors.torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from m3n.config import ModelConfig, WindowsConfig, check
 from m3n.errors import InputError
+from m3n.schema import check_placement_names
 from m3n.windows import Normaliser
 
 WEIGHTS, DESCRIPTION = "model.safetensors", "checkpoint.json"
@@ -66,6 +68,18 @@ def load(folder: Path, kind: str) -> Checkpoint:
         maker = {"multi3net": "m3n pretrain", "classifier": "m3n finetune"}[kind]
         raise InputError(f"{folder} holds a {checkpoint.kind} checkpoint; expected one made by `{maker}`")
     return checkpoint
+
+
+def load_pretrained(folder: Path) -> Checkpoint:
+    """A checkpoint made by `m3n pretrain` whose settings this version understands; InputError otherwise."""
+    found = load(folder, "multi3net")
+    try:
+        found.architecture = check(ModelConfig, found.architecture).model_dump()
+        found.windows = check(WindowsConfig, found.windows).model_dump()
+        check_placement_names(found.placements)
+    except InputError as error:
+        raise InputError(f"{folder} was made by another version of m3n, or damaged: {error}") from None
+    return found
 
 
 def fill(model: nn.Module, weights: Mapping[str, Tensor], where: str) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from m3n.errors import InputError
-from m3n.splits import Split, draw_labels, make_split, subject_folds
+from m3n.splits import Split, draw_labels, held_out, make_split, subject_folds
 
 TEN = [f"s{i}" for i in range(10)]
 
@@ -141,3 +141,26 @@ def test_every_method_is_given_the_same_labels():
     few = np.flatnonzero(keep)[draw_labels(label[keep], group[keep], 0.2, 7)]
     both = draw_labels(label, group, 0.2, 7)
     np.testing.assert_array_equal(few, both[label[both] != 0])
+
+
+PEOPLE = {("utd", "s1"), ("utd", "s2"), ("msr", "s1"), ("msr", "s3")}
+SEEN = {"utd": ["s1"]}
+
+
+def test_held_out_people_are_those_not_trained_on_and_a_name_belongs_to_its_source():
+    assert held_out(PEOPLE, SEEN, None, False, "T") == PEOPLE - {("utd", "s1")}
+    assert held_out(PEOPLE, SEEN, ["s2", "s3"], False, "T") == {("utd", "s2"), ("msr", "s3")}
+    assert held_out(PEOPLE, SEEN, ["s1"], True, "T") == {("utd", "s1"), ("msr", "s1")}
+
+
+@pytest.mark.parametrize(
+    ("people", "wanted", "message"),
+    [
+        (PEOPLE, ["s1"], "subject 's1' of utd was trained on"),
+        ({("utd", "s1")}, None, "every subject of T was trained on: pretrain with exclude_subjects"),
+        (PEOPLE, ["s9"], "T has none of the subjects s9; it has s1, s2, s3"),
+    ],
+)
+def test_people_that_were_trained_on_are_not_evaluated_on(people, wanted, message):
+    with pytest.raises(InputError, match=message):
+        held_out(people, SEEN, wanted, False, "T")

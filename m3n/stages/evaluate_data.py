@@ -1,0 +1,163 @@
+"""What `m3n evaluate` looks at: who is held out, windows of their clips and recordings, and sentences that describe the classes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from m3n import schema, tables
+from m3n.config import EvaluateConfig, WindowsConfig
+from m3n.errors import InputError, nearest
+from m3n.sources.sentences import sentences
+from m3n.splits import Person, held_out, some, subject_folds
+from m3n.stages.finetune import load_windows
+from m3n.training.checkpoint import Checkpoint
+from m3n.windows import ClipWindows, RecordingWindows, cut_clips
+
+FOLDS = 5  # of the held-out subjects, where nobody else can train the probes
+
+
+@dataclass
+class Synthetic:
+    """Windows of held-out subjects' clips."""
+
+    windows: ClipWindows
+    labels: list[str | None]  # one per clip
+
+
+@dataclass
+class Real:
+    """Windows of recordings: of the held-out subjects (`test`), and of those that train the probes."""
+
+    windows: RecordingWindows
+    test: np.ndarray  # (n,) bool
+    parts: list[tuple[np.ndarray, np.ndarray]]  # (train, test) masks of the probes; empty where nobody can train them
+    probes_by: str  # who trains the probes, in words
+    sentences: list[str]
+    class_of_sentence: np.ndarray
+
+
+def check_subjects(config: EvaluateConfig, people: Collection[Person]) -> None:
+    """InputError for a subject that no table has."""
+    known = sorted({subject for _, subject in people})
+    for subject in config.subjects or ():
+        if subject not in known:
+            raise InputError(f"unknown subject '{subject}'{nearest(subject, known)}; there are {some(known)}")
+    if config.subjects == []:
+        raise InputError("subjects is empty: name at least one, or leave it out")
+
+
+def clip_people(folder: Path) -> set[Person]:
+    """Who is in a table of synthetic clips; a clip without a subject is a person of its own, as in pretraining."""
+    schema.validate_synthetic_clips(tables.read_schema(tables.shard_paths(folder)[0]), str(folder))
+    rows = _columns(folder, ("source", "subject", "clip_id"))
+    return {(row["source"], row["subject"] or row["clip_id"]) for row in rows if row["subject"] or row["clip_id"]}
+
+
+def recording_people(folder: Path) -> set[Person]:
+    """Who is in a table of recordings."""
+    schema.validate_imu_recordings(tables.read_schema(tables.shard_paths(folder)[0]), str(folder))
+    return {(row["source"], row["subject"]) for row in _columns(folder, ("source", "subject")) if row["subject"]}
+
+
+def _columns(folder: Path, names: Sequence[str]) -> Iterator[dict[str, Any]]:
+    for shard in tables.shard_paths(folder):
+        yield from tables.rows(tables.read_shard(shard, pa.schema([(name, pa.string()) for name in names])))
+
+
+def load_clips(folder: Path, shape: WindowsConfig, checkpoint: Checkpoint, config: EvaluateConfig) -> Synthetic:
+    """Windows of the held-out subjects' clips, of the checkpoint's placements."""
+    people = held_out(clip_people(folder), checkpoint.subjects, config.subjects, config.allow_seen, str(folder))
+    labels: dict[str, str | None] = {}
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for shard in tables.shard_paths(folder):
+            there = schema.validate_synthetic_clips(tables.read_schema(shard), str(shard))
+            for placement in checkpoint.placements:
+                if placement not in there:
+                    raise InputError(
+                        f"{shard} has no {schema.imu_column(placement)}, which the checkpoint needs: simulate it too"
+                    )
+            columns = schema.synthetic_clips(checkpoint.placements)
+            for number, row in enumerate(tables.rows(tables.read_shard(shard, columns))):
+                problem = schema.check_synthetic_clip(row, tuple(checkpoint.placements))
+                if problem:
+                    raise InputError(f"{shard} row {number} (clip '{row['clip_id']}'): {problem}; simulate the clips again")
+                if (row["source"], row["subject"] or row["clip_id"]) in people:
+                    labels[row["clip_id"]] = row["label"]
+                    yield row
+
+    windows = cut_clips(rows(), shape, checkpoint.placements)
+    return Synthetic(windows, [labels[clip] for clip in windows.clip_ids])
+
+
+def load_recordings(folder: Path, shape: WindowsConfig, checkpoint: Checkpoint, config: EvaluateConfig) -> Real:
+    """Labelled windows of the held-out subjects and of those that train the probes, and the classes' sentences."""
+    windows = load_windows(folder, shape, config.placements, checkpoint)
+    people = held_out(recording_people(folder), checkpoint.subjects, config.subjects, config.allow_seen, str(folder))
+    owners = list(zip(windows.sources, windows.subjects, strict=True))
+    test = np.array([owner in people for owner in owners])[windows.recording]
+    if not test.any():
+        raise InputError(f"{folder} has no labelled window of {some(sorted({s for _, s in people}))}: nothing to score")
+    others = sorted({subject for owner, subject in zip(owners, windows.subjects, strict=True) if owner not in people})
+    probing = others if config.probe_subjects is None else config.probe_subjects
+    for subject in probing:
+        if subject not in others:
+            raise InputError(
+                f"probe_subjects names '{subject}'{nearest(subject, others)}; expected some of {some(others) or 'nobody'}"
+            )
+    train = np.isin(windows.subject, probing) & ~test
+    held = sorted(set(windows.subject[test].tolist()))
+    if train.any():
+        parts, by = [(train, test)], f"{len(probing)} other subjects"
+    elif len(held) >= 2:
+        folds = subject_folds(held, min(FOLDS, len(held)), config.seed)
+        masks = [test & np.isin(windows.subject, fold) for fold in folds]
+        parts, by = [(test & ~mask, mask) for mask in masks], f"the other {len(folds) - 1} of {len(folds)} folds of subjects"
+    else:
+        parts, by = [], "nobody: no other subject has recordings"
+    described = _sentences(config.sentences, windows)
+    classes = [c for c, name in enumerate(windows.classes) for _ in described.get(name, ())]
+    flat = [sentence for name in windows.classes for sentence in described.get(name, ())]
+    keep = test | train
+    parts = [(a[keep], b[keep]) for a, b in parts]
+    return Real(windows.subset(keep), test[keep], parts, by, flat, np.array(classes, int))
+
+
+def _sentences(given: str | None, windows: RecordingWindows) -> dict[str, list[str]]:
+    """Label -> sentences for every class; empty where zero-shot is switched off."""
+    if given == "none":
+        return {}
+    sources = sorted(set(windows.sources))
+    found = _read_sentences(Path(given)) if given else {k: v for s in sources for k, v in sentences(s).items()}
+    missing = [name for name in windows.classes if not found.get(name)]
+    if missing:
+        where = given or f"the texts of {', '.join(sources)}"
+        raise InputError(
+            f"no sentence for the label '{missing[0]}'{nearest(missing[0], found)} in {where}: give sentences=FILE.yaml with "
+            "`label: [sentence, …]` for every label, or sentences=none to leave zero-shot out"
+        )
+    return {name: found[name] for name in windows.classes}
+
+
+def _read_sentences(file: Path) -> dict[str, list[str]]:
+    import yaml
+
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot read the sentences of {file}: {reason}") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{file} is not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{file}: expected `label: [sentence, …]` for every label, found a {type(content).__name__}")
+    for label, lines in content.items():
+        if not (isinstance(lines, list) and lines and all(isinstance(line, str) and line.strip() for line in lines)):
+            raise InputError(f"{file}: label '{label}' holds {str(lines)[:60]!r}, expected a list of sentences")
+    return {str(label): lines for label, lines in content.items()}

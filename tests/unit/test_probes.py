@@ -1,0 +1,113 @@
+"""Signal errors, nearest neighbours, linear probe, zero-shot and the score of a guess, against independent computations."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score
+
+from m3n.sources.seglearn_watch import LABELS
+from m3n.sources.sentences import sentences
+from m3n.training.probes import guessing_macro_f1, linear_probe, nearest_neighbours, zero_shot
+from m3n.training.signal_error import signal_errors
+
+RNG = np.random.default_rng(0)
+
+
+def signals(windows: int = 12) -> np.ndarray:
+    """Samples (windows, 2, 50, 6) with gravity on one axis."""
+    x = RNG.standard_normal((windows, 2, 50, 6))
+    x[..., 2] += 9.8
+    return x
+
+
+# signal errors
+
+
+def test_a_perfect_prediction_has_no_error_and_full_correlation():
+    true = signals()
+    found = signal_errors(true, true)
+    for kind in ("acc", "gyro"):
+        assert found[f"r_{kind}"] == pytest.approx(1)
+        assert found[f"r_all_{kind}"] == pytest.approx(1)
+        assert found[f"rmse_{kind}"] == found[f"rmse_median_{kind}"] == 0
+
+
+def test_errors_and_correlations_are_those_of_each_channel():
+    true, predicted = signals(), signals()
+    predicted[..., 3:] = 0.5 * true[..., 3:] + predicted[..., 3:]
+    found = signal_errors(predicted, true)
+    for kind, channels in (("acc", (0, 1, 2)), ("gyro", (3, 4, 5))):
+        pairs = [(predicted[i, p, :, c], true[i, p, :, c]) for i in range(12) for p in range(2) for c in channels]
+        assert found[f"r_{kind}"] == pytest.approx(np.median([np.corrcoef(a, b)[0, 1] for a, b in pairs]))
+        flat = [(predicted[:, p, :, c].ravel(), true[:, p, :, c].ravel()) for p in range(2) for c in channels]
+        assert found[f"r_all_{kind}"] == pytest.approx(np.mean([np.corrcoef(a, b)[0, 1] for a, b in flat]))
+        assert found[f"rmse_{kind}"] == pytest.approx(np.sqrt(np.mean([np.mean((a - b) ** 2) for a, b in pairs])))
+        assert found[f"rmse_mean_{kind}"] == pytest.approx(np.sqrt(np.mean([b.var() for _, b in flat])))
+
+
+def test_gravity_alone_earns_no_correlation():
+    true = signals(200)
+    guess = true.mean(axis=(0, 2), keepdims=True) + 0.1 * RNG.standard_normal(true.shape)
+    found = signal_errors(guess, true)
+    assert abs(found["r_acc"]) < 0.02
+    assert abs(found["r_all_acc"]) < 0.02
+    assert found["rmse_acc"] == pytest.approx(found["rmse_mean_acc"], rel=0.02)
+
+
+def test_a_flat_prediction_counts_nothing_and_a_still_sensor_is_left_out():
+    true = signals()
+    assert signal_errors(np.zeros_like(true), true)["r_acc"] == 0
+    true[:6] = 9.8
+    assert signal_errors(true, true)["r_acc"] == pytest.approx(1)
+    assert np.isnan(signal_errors(true, np.ones_like(true))["r_acc"])
+
+
+# probes
+
+
+def test_neighbours_are_those_of_largest_cosine_whatever_their_length():
+    train, test = RNG.standard_normal((40, 8)) * RNG.uniform(0.1, 10, (40, 1)), RNG.standard_normal((9, 8))
+    label = RNG.permutation(np.repeat([0, 1, 3], [14, 13, 13]))
+    found = nearest_neighbours(train, label, test, classes=4, neighbours=5)
+    for scores, x in zip(found, test, strict=True):
+        cosine = train @ x / np.linalg.norm(train, axis=1)
+        expected = np.bincount(label[np.argsort(-cosine)[:5]], minlength=4) / 5
+        assert scores == pytest.approx(expected)
+
+
+def test_a_linear_probe_tells_linear_classes_apart_in_any_unit():
+    label = np.repeat([0, 2], 60)
+    features = RNG.standard_normal((120, 4)) + 4 * label[:, None]
+    scaled = features * [1e-3, 1, 1e3, 1]
+    for x in (features, scaled):
+        scores = linear_probe(x[::2], label[::2], x[1::2], classes=3, c=1.0)
+        assert (scores.argmax(1) == label[1::2]).mean() > 0.95
+        assert scores.sum(1) == pytest.approx(1)
+        assert not scores[:, 1].any()
+    assert linear_probe(features[:10], label[:10], features, 3, 1.0).argmax(1).tolist() == [0] * 120  # one class is known
+
+
+def test_zero_shot_is_the_cosine_with_the_mean_of_a_class_sentences():
+    imu, words = np.eye(3), np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1]], float)
+    scores = zero_shot(imu, words, np.array([0, 0, 1]), classes=2)
+    assert scores == pytest.approx(np.array([[0.5**0.5, 0], [0.5**0.5, 0], [0, 1]]))
+
+
+def test_the_score_of_a_guess_is_what_guessing_gets():
+    label = np.repeat([0, 1, 2], [6000, 3000, 1000])
+    guesses = [f1_score(label, RNG.integers(0, 3, len(label)), average="macro") for _ in range(20)]
+    assert guessing_macro_f1(label, 3) == pytest.approx(np.mean(guesses), abs=0.003)
+    assert guessing_macro_f1(np.arange(8).repeat(3), 8) == pytest.approx(1 / 8)
+
+
+# sentences
+
+
+def test_sources_with_recordings_describe_their_classes_in_several_sentences():
+    watch = sentences("seglearn_watch")
+    assert set(watch) == set(LABELS.values())
+    assert len(sentences("utd_mhad")) == 27
+    for described in (watch, sentences("utd_mhad")):
+        assert all(len(set(lines)) >= 4 for lines in described.values())
+    assert sentences("recordings") == sentences("../secrets") == {}
