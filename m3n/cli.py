@@ -1,6 +1,7 @@
 """`m3n <command>`: parses, calls, prints. Heavy imports wait until a command runs, so that `m3n --help` answers at once.
 
-Exit status: 0 done; 2 bad input or configuration, with one clear line; 143 stopped by SIGTERM, to be taken up again; 1 anything else.
+Exit status: 0 done; 2 bad input or configuration, with one clear line; 143 ended by SIGTERM, to be taken up again; 1 anything
+else.
 """
 
 from __future__ import annotations

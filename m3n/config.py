@@ -252,6 +252,10 @@ class PretrainConfig(Options):
     exclude_subjects: list[str] = Field([], description="subjects whose clips are left out (those held out downstream)")
     val_share: Share = Field(0.1, description="share of subjects (of clips, where there are no subjects) kept for validation")
     workers: Count = Field(2, description="Ray Train workers")
+    restarts: Annotated[int, Field(ge=0)] = Field(
+        3,
+        description="times that the workers start again, from the last state, after one was lost",
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="where the networks run; auto: on GPUs where the cluster has one for every worker"
     )

@@ -1,7 +1,7 @@
 """The exceptions that the command line turns into a single line on stderr.
 
-`InputError`, for mistakes a user can mend, ends with exit status 2, `StoppedError` with its own; anything else that escapes is a fault
-of m3n's own and ends with exit status 1.
+`InputError`, for mistakes a user can mend, ends with exit status 2, `StoppedError` with its own; anything else that escapes is a
+fault of m3n's own and ends with exit status 1.
 """
 
 from __future__ import annotations

@@ -21,7 +21,6 @@ from m3n.window_store import WindowStore
 
 OnMetrics = Callable[[int, dict[str, float]], None]
 CPU_PER_WORKER = 0.5  # logical: with whole ones, a two-core machine has none left for Ray's own tasks, and waits for ever
-RESTARTS = 10  # of a group that lost a worker
 STOP = "stop"  # a file in the staging folder that asks the workers to stop
 RAY_TRAIN = ".ray-train"
 
@@ -31,9 +30,9 @@ def run_workers(
 ) -> None:
     """Pretrain on `config.workers` Ray Train workers, from the state in `staging` where there is one.
 
-    The best checkpoint and the last state are left in `staging`. `on_metrics(epoch, metrics)` is called in this process after every
-    epoch, again for one that is done again. Raises InputError for what the loop found wrong with the data or the config, and StoppedError
-    where it ended before its end; SIGTERM ends it after the step under way.
+    The best checkpoint and the last state are left in `staging`. `on_metrics(epoch, metrics)` is called in this process after
+    every epoch, again for one that is done again. SIGTERM ends the run after the step under way. Raises InputError for what the
+    loop found wrong with the data or the config, and StoppedError where it ended before its end.
     """
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
@@ -57,7 +56,9 @@ def run_workers(
         scaling_config=ScalingConfig(
             num_workers=config.workers, use_gpu=gpu, resources_per_worker={"CPU": CPU_PER_WORKER} | ({"GPU": 1} if gpu else {})
         ),
-        run_config=RunConfig(name="pretrain", storage_path=str(storage), failure_config=FailureConfig(max_failures=RESTARTS)),
+        run_config=RunConfig(
+            name="pretrain", storage_path=str(storage), failure_config=FailureConfig(max_failures=config.restarts)
+        ),
     )
     listener = threading.Thread(target=_listen, args=(queue, on_metrics))
     listener.start()

@@ -39,8 +39,8 @@ def pretrain(
 ) -> dict[str, Any]:
     """Pretrain on a table of synthetic clips; the best checkpoint and the last state are left in `out`.
 
-    Returns the figures of the best epoch. Raises InputError for data or settings that cannot be trained with, and StoppedError where the
-    run ended before its end but can be taken up again.
+    Returns the figures of the best epoch. Raises InputError for data or settings that cannot be trained with, and StoppedError
+    where the run ended before its end but can be taken up again.
     """
     started = time.perf_counter()
     with tables.staged(out, resume=True, inputs=[data]) as staging:
@@ -124,7 +124,9 @@ def prepare(data: Path, folder: Path, config: PretrainConfig, address: str | Non
 
 def _fingerprint(config: PretrainConfig, data_sha256: str, batch: int) -> str:
     """Digest of all that decides the weights, but for how workers add up."""
-    decides = config.model_dump(mode="json", exclude={"workers": True, "device": True, "optim": {"save_every_s"}})
+    decides = config.model_dump(
+        mode="json", exclude={"workers": True, "device": True, "restarts": True, "optim": {"save_every_s"}}
+    )
     return hashlib.sha256(json.dumps([decides, data_sha256, batch], sort_keys=True).encode()).hexdigest()
 
 

@@ -42,7 +42,7 @@ class Checkpoint:
 
 
 def save(folder: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint into an existing folder, each file atomically; the description last, so that a folder with one is whole."""
+    """Write a checkpoint into an existing folder, file by file; the description last, so that a folder with one is whole."""
     temporary = folder / f".{WEIGHTS}.tmp"
     safetensors.torch.save_file({k: v.detach().cpu().contiguous() for k, v in checkpoint.weights.items()}, temporary)
     os.replace(temporary, folder / WEIGHTS)

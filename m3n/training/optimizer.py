@@ -27,12 +27,12 @@ def make_optimizer(named: Iterable[tuple[str, nn.Parameter]], config: OptimConfi
     groups: dict[str, dict[str, Any]] = {
         pattern: {
             "params": [],
-            "peak": config.lr * group.lr,
+            "share": group.lr,
             "weight_decay": config.weight_decay if group.weight_decay is None else group.weight_decay,
         }
         for pattern, group in config.groups.items()
     }
-    rest: dict[str, Any] = {"params": [], "peak": config.lr, "weight_decay": config.weight_decay}
+    rest: dict[str, Any] = {"params": [], "share": 1.0, "weight_decay": config.weight_decay}
     parameters = dict(named)
     for pattern in groups:
         if not fnmatch.filter(parameters, pattern):
@@ -44,18 +44,17 @@ def make_optimizer(named: Iterable[tuple[str, nn.Parameter]], config: OptimConfi
     return kind([g for g in (*groups.values(), rest) if g["params"]], lr=config.lr)
 
 
-def set_rate(optimizer: torch.optim.Optimizer, config: OptimConfig, step: int, steps: int) -> float:
-    """Give every group its learning rate at a step of `steps`; returns the share of the peak.
-
-    A linear warm-up, then a cosine to zero or a constant rate.
-    """
+def learning_rate(config: OptimConfig, step: int, steps: int) -> float:
+    """The learning rate at a step of `steps`: a linear warm-up, then a cosine to zero or a constant rate."""
     warmup = max(1, round(config.warmup * steps))
     if step < warmup:
-        share = (step + 1) / warmup
-    elif config.schedule == "cosine":
-        share = 0.5 * (1 + math.cos(math.pi * min((step - warmup) / max(1, steps - warmup), 1.0)))
-    else:
-        share = 1.0
+        return config.lr * (step + 1) / warmup
+    if config.schedule == "constant":
+        return config.lr
+    return config.lr * 0.5 * (1 + math.cos(math.pi * min((step - warmup) / max(1, steps - warmup), 1.0)))
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Give every group its share of a learning rate."""
     for group in optimizer.param_groups:
-        group["lr"] = share * group["peak"]
-    return share
+        group["lr"] = rate * group["share"]

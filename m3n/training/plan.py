@@ -1,11 +1,12 @@
 """Which windows make which batch: a pure function of the seed, the epoch and the number of windows in every shard.
 
-Shards are shuffled, consecutive ones form pools of about `POOL` windows, and windows are shuffled within their pool; batches are cut
-from the whole sequence, so that what remains of a pool goes into the next one and only the end of an epoch is dropped. A batch can
-be found again without walking there, so a run can be taken up at any batch, and a reader needs the memory of one pool, however
+Shards are shuffled, consecutive ones form pools of about `POOL` windows, and windows are shuffled within their pool; batches are
+cut from the whole sequence, so that what remains of a pool goes into the next one and only the end of an epoch is dropped. A batch
+can be found again without walking there, so a run can be taken up at any batch, and a reader needs the memory of one pool, however
 large the corpus. A corpus smaller than a pool is shuffled as a whole.
 
-Of a global batch of b windows, worker r of W trains on rows r * b / W to (r + 1) * b / W. Validation batches go to the workers in turn.
+Of a global batch of b windows, worker r of W trains on rows r * b / W to (r + 1) * b / W. Validation batches go to the workers in
+turn.
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ def global_batch(wanted: int, windows: int, workers: int) -> int:
 
 def _windows(plan: Plan, part: str, epoch: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
     """(shard, position in the shard's windows of the part) of places `start` to `stop` of an epoch's sequence."""
-    shards, ends = _shard_order(plan, part, epoch)
+    _, ends = _shard_order(plan, part, epoch)
     begins = np.concatenate([[0], ends[:-1]])
     pool_of = begins // POOL
     touched = (ends > start) & (begins < stop)

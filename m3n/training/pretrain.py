@@ -24,7 +24,7 @@ from m3n.randomness import generator
 from m3n.training import checkpoint as checkpoints
 from m3n.training.batches import Inputs
 from m3n.training.distributed import Gradients, gather, mean_over_workers, world
-from m3n.training.optimizer import make_optimizer, set_rate
+from m3n.training.optimizer import learning_rate, make_optimizer, set_rate
 from m3n.training.plan import Feed, Plan, global_batch
 from m3n.training.state import LAST, restore, save_state
 from m3n.window_store import Block, WindowStore
@@ -108,7 +108,9 @@ class Loop:
             if stop or time.monotonic() - self.saved > self.config.optim.save_every_s:
                 self.save()
             if stop:
-                raise StoppedError(f"stopped in epoch {progress.epoch + 1}, after step {progress.step} of {self.steps}", TERMINATED)
+                raise StoppedError(
+                    f"stopped in epoch {progress.epoch + 1}, after step {progress.step} of {self.steps}", TERMINATED
+                )
         for _ in range(self.plan.train_batches - self.steps * self.config.optim.accumulate):
             next(batches)  # too few for one more step
         seconds = time.perf_counter() - clock
@@ -143,8 +145,7 @@ class Loop:
             sums = sums + torch.stack([losses[name].detach() for name in self.names]) / optim.accumulate
         asked = torch.full((1,), float(self.run.stop_asked()), device=self.device)
         *values, stop, norm = self.gradients.exchange(torch.cat([torch.as_tensor(sums), asked]), optim.clip_norm)
-        rate = progress.epoch * self.steps + progress.step
-        set_rate(self.optimizer, optim, rate, optim.epochs * self.steps)
+        set_rate(self.optimizer, self._rate(progress.step))
         progress.step += 1
         if math.isfinite(values[-1]) and math.isfinite(norm):  # the same numbers on every worker
             self.optimizer.step()
@@ -207,11 +208,13 @@ class Loop:
         progress = self.progress
         done = self.steps - progress.skipped
         means = {name: progress.sums[name] / done if done else math.nan for name in self.names}
-        rate = self.optimizer.param_groups[-1]["lr"]
-        return {f"train/{_metric(n)}": v for n, v in means.items()} | {
-            "train/lr": rate,
-            "train/skipped_steps": progress.skipped,
-        }
+        named = {f"train/{_metric(name)}": value for name, value in means.items()}
+        return named | {"train/lr": self._rate(self.steps - 1), "train/skipped_steps": progress.skipped}
+
+    def _rate(self, step: int) -> float:
+        """Learning rate at a step of the epoch under way."""
+        optim = self.config.optim
+        return learning_rate(optim, self.progress.epoch * self.steps + step, optim.epochs * self.steps)
 
     def _diverged(self, what: str) -> Exception:
         where = f"{what} (epoch {self.progress.epoch + 1}, step {self.progress.step} of {self.steps}): lower optim.lr"
