@@ -1,6 +1,7 @@
 """`m3n <command>`: parses, calls, prints. Heavy imports wait until a command runs, so that `m3n --help` answers at once.
 
-Exit status: 0 done; 2 bad input or configuration, with one clear line; 1 anything else.
+Exit status: 0 done; 2 bad input or configuration, with one clear line; 143 ended by SIGTERM, to be taken up again; 1 anything
+else.
 """
 
 from __future__ import annotations
@@ -330,13 +331,16 @@ def bench(name: str, arguments: tuple[str, ...]) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
-    from m3n.errors import InputError
+    from m3n.errors import InputError, StoppedError
 
     try:
         cli.main(arguments, standalone_mode=False, prog_name="m3n")
     except InputError as error:
         click.echo(f"m3n: {error}", err=True)
         return 2
+    except StoppedError as error:
+        click.echo(f"m3n: {error.message}", err=True)
+        return error.status
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return 2

@@ -255,18 +255,37 @@ class AugmentConfig(Options):
     drop: Annotated[float, Field(ge=0, le=1)] = Field(0.5, description="chance that only one placement is worn (pretraining)")
 
 
+class ParameterGroup(Options):
+    """How the parameters whose names match a pattern learn."""
+
+    lr: Weight = Field(1.0, description="share of the learning rate")
+    weight_decay: Weight | None = Field(None, description="weight decay; null: that of all")
+
+
 class OptimConfig(Options):
     """Optimiser and budget."""
 
     optimizer: Literal["adam", "adamw"] = Field("adamw", description="optimiser")
     lr: Positive = Field(1e-3, description="peak learning rate")
     weight_decay: Weight = Field(0.01, description="weight decay (decoupled in adamw)")
+    groups: dict[str, ParameterGroup] = Field(
+        {}, description="parameters that learn otherwise, by a pattern of their names (imu.*); the first that matches counts"
+    )
     warmup: Share = Field(0.05, description="share of the steps with rising learning rate")
     schedule: Literal["cosine", "constant"] = Field("cosine", description="learning rate after the warm-up")
     clip_norm: Positive = Field(1.0, description="largest norm of the gradient")
-    batch_size: Annotated[int, Field(ge=2)] = Field(128, description="windows in a global batch, over all workers")
+    batch_size: Annotated[int, Field(ge=2)] = Field(
+        128, description="windows that are contrasted with each other, over all workers"
+    )
+    accumulate: Count = Field(1, description="batches whose gradients are averaged before a step of the optimiser")
     epochs: Count = Field(60, description="passes over the training windows, at most")
     patience: Count = Field(30, description="epochs without a better validation loss before training stops")
+    precision: Literal["auto", "float32", "bf16"] = Field(
+        "auto", description="arithmetic of the networks; auto: bf16 on a GPU that has it, else float32 (losses: always float32)"
+    )
+    compile: bool = Field(False, description="compile the networks with torch.compile (takes a minute, pays on a GPU)")
+    max_skipped: Count = Field(20, description="steps in a row that may be skipped for a loss that is not finite")
+    save_every_s: Positive = Field(60.0, description="time between saved states within an epoch [s]; one ends every epoch")
 
 
 class PretrainConfig(Options):
@@ -281,6 +300,13 @@ class PretrainConfig(Options):
     exclude_subjects: list[str] = Field([], description="subjects whose clips are left out (those held out downstream)")
     val_share: Share = Field(0.1, description="share of subjects (of clips, where there are no subjects) kept for validation")
     workers: Count = Field(2, description="Ray Train workers")
+    restarts: Annotated[int, Field(ge=0)] = Field(
+        3,
+        description="times that the workers start again, from the last state, after one was lost",
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="where the networks run; auto: on GPUs where the cluster has one for every worker"
+    )
     seed: int = Field(0, ge=0, description="seed of weights, order, augmentation and split")
 
     @field_validator("exclude_subjects", mode="before")

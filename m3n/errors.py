@@ -1,7 +1,7 @@
-"""The one exception for mistakes a user can mend.
+"""The exceptions that the command line turns into a single line on stderr.
 
-The command line turns it into a single line on stderr and exit status 2; anything else that escapes is a fault of m3n's
-own and ends with exit status 1.
+`InputError`, for mistakes a user can mend, ends with exit status 2, `StoppedError` with its own; anything else that escapes is a
+fault of m3n's own and ends with exit status 1.
 """
 
 from __future__ import annotations
@@ -35,6 +35,17 @@ def shown(value: Any) -> str:
     if isinstance(value, str | float) or (isinstance(value, int) and abs(value) < 10**20):
         return one_line(str(value), 60)
     return "nothing" if value is None else type(value).__name__
+
+
+TERMINATED = 143  # 128 + SIGTERM
+
+
+class StoppedError(Exception):
+    """Work that ended before its end but was kept; the message says what is there and how to go on."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message, status)
+        self.message, self.status = message, status
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -9,7 +9,7 @@ faces does not matter.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Protocol
 
@@ -45,19 +45,25 @@ class WindowShape(Protocol):
 
 @dataclass
 class ClipWindows:
-    """Aligned windows of synthetic clips."""
+    """Aligned windows of synthetic clips, and the clips they come from, in order; a clip's windows stand together."""
 
     pose_nfd: np.ndarray  # (n, f, POSE_FEATURES) float32
     imu_npt6: np.ndarray  # (n, p, t, 6) float32, m/s² and rad/s
-    text: np.ndarray  # (n,) int, index into `texts`; -1 where a clip has no sentence
-    clip: np.ndarray  # (n,) int, index into `clip_ids`
-    label: np.ndarray  # (n,) int, the same number for the same label; -1 where a clip has none
-    texts: list[str]
+    clip: np.ndarray  # (n,) int, which clip a window is of
     clip_ids: list[str]
-    subjects: list[str]  # one per clip; the clip's own id where it has no subject
+    sources: list[str]
+    subjects: list[str]  # the clip's own id where it has no subject
+    texts: list[str]  # "" where a clip has no sentence
+    labels: list[str]  # "" where a clip has no label
     placements: tuple[str, ...]
-    sources: list[str] = field(default_factory=list)  # one per clip
-    short: list[str] = field(default_factory=list)  # clips left out because they are shorter than a window
+    short: list[str]  # clips left out because they are shorter than a window
+
+
+def numbered(names: Sequence[str]) -> tuple[list[str], np.ndarray]:
+    """Distinct names in order of first sight, and the number of each one given; -1 for an empty one."""
+    known: dict[str, int] = {}
+    numbers = [known.setdefault(name, len(known)) if name else -1 for name in names]
+    return list(known), np.array(numbers, int)
 
 
 @dataclass
@@ -95,16 +101,11 @@ def starts(duration_s: float, window_s: float, hop_s: float) -> np.ndarray:
 
 
 def cut_clips(rows: Iterable[dict[str, Any]], shape: WindowShape, placements: Sequence[str]) -> ClipWindows:
-    """Windows of checked `synthetic_clips` rows.
-
-    Raises InputError where no clip is long enough, or more than the share `max_short` of them is not.
-    """
-    pose, imu, text, clip, label = [], [], [], [], []
-    texts: dict[str, int] = {}
-    labels: dict[str, int] = {}
-    clip_ids: list[str] = []
-    subjects: list[str] = []
-    sources: list[str] = []
+    """Windows of checked `synthetic_clips` rows; clips shorter than a window are named in `short`, for `judge_short`."""
+    pose = [np.empty((0, shape.pose_frames, POSE_FEATURES), np.float32)]
+    imu = [np.empty((0, len(placements), shape.samples, 6), np.float32)]
+    clip: list[int] = []
+    kept: list[dict[str, Any]] = []
     short: list[str] = []
     for row in rows:
         duration = min((row["n_frames"] - 1) / row["fps"], row["n_samples"] / row["rate_hz"])
@@ -115,17 +116,31 @@ def cut_clips(rows: Iterable[dict[str, Any]], shape: WindowShape, placements: Se
         signals = [np.asarray(row[imu_column(p)]).reshape(row["n_samples"], 6) for p in placements]
         pose.append(_pose_windows(row, begin, shape))
         imu.append(np.stack([_imu_windows(s, row["rate_hz"], begin, shape) for s in signals], axis=1))
-        clip += [len(clip_ids)] * len(begin)
-        text += [texts.setdefault(row["text"], len(texts)) if row["text"] else -1] * len(begin)
-        label += [labels.setdefault(row["label"], len(labels)) if row["label"] else -1] * len(begin)
-        clip_ids.append(row["clip_id"])
-        subjects.append(row["subject"] or row["clip_id"])
-        sources.append(row["source"])
-    _judge_short(short, len(clip_ids), shape)
+        clip += [len(kept)] * len(begin)
+        kept.append({name: row[name] for name in ("clip_id", "source", "subject", "text", "label")})
     return ClipWindows(
-        np.concatenate(pose), np.concatenate(imu), np.array(text), np.array(clip), np.array(label),
-        list(texts), clip_ids, subjects, tuple(placements), sources, short,
-    )  # fmt: skip
+        np.concatenate(pose),
+        np.concatenate(imu),
+        np.array(clip, int),
+        clip_ids=[row["clip_id"] for row in kept],
+        sources=[row["source"] for row in kept],
+        subjects=[row["subject"] or row["clip_id"] for row in kept],
+        texts=[row["text"] or "" for row in kept],
+        labels=[row["label"] or "" for row in kept],
+        placements=tuple(placements),
+        short=short,
+    )
+
+
+def judge_short(short: Sequence[str], kept: int, shape: WindowShape) -> None:
+    """Raise InputError where no clip is long enough, or more than the share `max_short` of them is not."""
+    if short and (kept == 0 or len(short) > shape.max_short * (kept + len(short))):
+        raise InputError(
+            f"{short[0]}, shorter than a window of {shape.window_s:g} s, as {len(short)} of {kept + len(short)} clips are: "
+            "choose a smaller windows.window_s, or raise windows.max_short to leave them out"
+        )
+    if kept == 0:
+        raise InputError("no clip to cut windows from: the table is empty, or every clip was excluded")
 
 
 def cut_recordings(
@@ -180,16 +195,6 @@ def cut_recordings(
         np.concatenate(imu), np.concatenate(worn), np.array([index[name] for name in label]), np.array(recording),
         np.array(rate, np.float32), order, recording_ids, subjects, sources, tuple(placements),
     )  # fmt: skip
-
-
-def _judge_short(short: list[str], kept: int, shape: WindowShape) -> None:
-    if short and (kept == 0 or len(short) > shape.max_short * (kept + len(short))):
-        raise InputError(
-            f"{short[0]}, shorter than a window of {shape.window_s:g} s, as {len(short)} of {kept + len(short)} clips are: "
-            "choose a smaller windows.window_s, or raise windows.max_short to leave them out"
-        )
-    if kept == 0:
-        raise InputError("no clip to cut windows from: the table is empty, or every clip was excluded")
 
 
 def _majority_label(row: dict[str, Any], start_s: float, stop_s: float) -> str | None:

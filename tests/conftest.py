@@ -164,6 +164,40 @@ def recording() -> Callable[..., Row]:
     return _recording
 
 
+def _window_store(folder: Path, clips: int = 52, shards: int = 4, val_share: float = 20 / 52) -> Any:
+    """Clips of noise, two windows each; sentences shared by some clips and missing in others, and so the labels."""
+    from m3n import tables
+    from m3n.config import WindowsConfig
+    from m3n.window_store import cut_shard, write_index
+
+    rng, wrists, shape = (
+        np.random.default_rng(0),
+        ("left_wrist", "right_wrist"),
+        WindowsConfig(window_s=1.0, rate_hz=40, pose_fps=10),
+    )
+    rows = []
+    for i in range(clips):
+        row = _pose_clip(f"c{i}", 21, 10.0, subject=None, text="" if i % 7 == 3 else f"sentence {i % 10}")
+        row |= {"label": None if i % 5 == 0 else f"label {i % 13}", "rate_hz": 40.0, "n_samples": 80}
+        row |= {"poses": rng.normal(size=(21, 24, 3)), "trans": rng.normal(size=(21, 3))}
+        rows.append(row | {schema.imu_column(wrist): 10 * rng.normal(size=(80, 6)) for wrist in wrists})
+    (folder / "table").mkdir(parents=True)
+    tables.write_table(folder / "table", rows, schema.synthetic_clips(wrists), -(-clips // shards))
+    paths = tables.shard_paths(folder / "table")
+    for path in paths:
+        cut_shard(path, folder / "windows" / path.stem, shape, wrists, [])
+    return write_index(
+        folder / "windows", [path.stem for path in paths], shape, wrists, val_share=val_share, seed=0,
+        embed=lambda sentences: rng.normal(size=(len(sentences), 12)).astype(np.float32),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def window_store() -> Callable[..., Any]:
+    """window_store(folder, clips, shards, val_share) -> a WindowStore of noise: windows of 1 s, both wrists at 40 Hz."""
+    return _window_store
+
+
 def pytest_report_header() -> str:
     """The real data of tests/real, where there is some."""
     return f"M3N_DATA: {os.environ.get('M3N_DATA', 'not set')}"

@@ -1,63 +1,107 @@
-"""Distributed pretraining on Ray Train: every worker runs the plain loop of `m3n.training.pretrain`.
+"""Distributed pretraining on Ray Train: every worker runs the plain loop of `m3n.training.pretrain`, fed by Ray Data.
 
-The windows are cut once and put into Ray's object store, which the workers of a node share without copying. Metrics travel to
-the driver through a queue, so that the driver alone shows progress and writes to MLflow.
+The first worker leaves the state in the staging folder, which is on this machine or on a disk that all nodes share; a group that
+Ray Train starts again after a lost worker goes on from there, as a command that is run again does. Metrics travel to the driver
+through a queue, so that the driver alone shows progress and writes to MLflow.
 """
 
 from __future__ import annotations
 
-import tempfile
+import shutil
+import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from m3n.config import PretrainConfig
-from m3n.errors import InputError
-from m3n.training import checkpoint as checkpoints
-from m3n.training.pretrain import Corpus, pretrain
+from m3n.errors import InputError, StoppedError
+from m3n.window_store import WindowStore
 
 OnMetrics = Callable[[int, dict[str, float]], None]
 CPU_PER_WORKER = 0.5  # logical: with whole ones, a two-core machine has none left for Ray's own tasks, and waits for ever
+STOP = "stop"  # a file in the staging folder that asks the workers to stop
+RAY_TRAIN = ".ray-train"
 
 
-def run_workers(corpus: Corpus, config: PretrainConfig, staging: Path, on_metrics: OnMetrics) -> None:
-    """Pretrain on `config.workers` Ray Train workers; the best checkpoint is left in `staging`.
+def run_workers(
+    store: WindowStore, config: PretrainConfig, staging: Path, description: dict[str, Any], on_metrics: OnMetrics
+) -> None:
+    """Pretrain on `config.workers` Ray Train workers, from the state in `staging` where there is one.
 
-    `on_metrics(epoch, metrics)` is called in this process after every epoch. Raises InputError for what the loop found wrong
-    with the data or the config.
+    The best checkpoint and the last state are left in `staging`. `on_metrics(epoch, metrics)` is called in this process after
+    every epoch, again for one that is done again. SIGTERM ends the run after the step under way. Raises InputError for what the
+    loop found wrong with the data or the config, and StoppedError where it ended before its end.
     """
-    import ray
-    from ray.train import CheckpointConfig, RunConfig, ScalingConfig
+    from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
     from ray.util.queue import Queue
 
+    gpu = _on_gpu(config)
     queue = Queue(actor_options={"num_cpus": 0})
-    with tempfile.TemporaryDirectory(dir=staging, prefix=".train-", ignore_cleanup_errors=True) as storage:
-        trainer = TorchTrainer(
-            _train_on_worker,
-            train_loop_config={"corpus": [ray.put(corpus)], "config": config.model_dump(), "queue": queue},
-            torch_config=TorchConfig(backend="gloo"),
-            scaling_config=ScalingConfig(num_workers=config.workers, resources_per_worker={"CPU": CPU_PER_WORKER}),
-            run_config=RunConfig(
-                name="pretrain",
-                storage_path=str(Path(storage).resolve()),
-                checkpoint_config=CheckpointConfig(num_to_keep=1),
-            ),
-        )
-        listener = threading.Thread(target=_listen, args=(queue, on_metrics))
-        listener.start()
-        try:
-            result = trainer.fit()
-        except ray.train.TrainingFailedError as error:
-            raise _input_error(error) or error from None
-        finally:
-            queue.put(None)
-            listener.join()
-            queue.shutdown(force=True)
-        with result.checkpoint.as_directory() as folder:
-            for name in (checkpoints.WEIGHTS, checkpoints.DESCRIPTION):
-                (staging / name).write_bytes((Path(folder) / name).read_bytes())
+    storage = staging.resolve() / RAY_TRAIN
+    for left in (storage, staging / STOP):  # by a run that was killed; Ray Train would take a run of the same name for its own
+        shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
+    trainer = TorchTrainer(
+        _train_on_worker,
+        train_loop_config={
+            "store": str(store.folder.resolve()),
+            "config": config.model_dump(),
+            "staging": str(staging.resolve()),
+            "description": description,
+            "queue": queue,
+        },
+        torch_config=TorchConfig(backend="nccl" if gpu else "gloo"),
+        scaling_config=ScalingConfig(
+            num_workers=config.workers, use_gpu=gpu, resources_per_worker={"CPU": CPU_PER_WORKER} | ({"GPU": 1} if gpu else {})
+        ),
+        run_config=RunConfig(
+            name="pretrain", storage_path=str(storage), failure_config=FailureConfig(max_failures=config.restarts)
+        ),
+    )
+    listener = threading.Thread(target=_listen, args=(queue, on_metrics))
+    listener.start()
+    try:
+        with _terminated(staging / STOP):
+            outcome = trainer.fit().return_value
+    finally:
+        queue.put(None)
+        listener.join()
+        queue.shutdown(force=True)
+    shutil.rmtree(storage, ignore_errors=True)
+    (staging / STOP).unlink(missing_ok=True)
+    if outcome["error"]:
+        raise InputError(outcome["error"])
+    if outcome["stopped"]:
+        raise StoppedError(*outcome["stopped"])
+
+
+def _on_gpu(config: PretrainConfig) -> bool:
+    import ray
+
+    gpus = int(ray.cluster_resources().get("GPU", 0))
+    if config.device == "cuda" and gpus < config.workers:
+        raise InputError(f"device is cuda, but the cluster has {gpus} GPUs for {config.workers} workers: lower `workers`")
+    return config.device != "cpu" and gpus >= config.workers
+
+
+@contextmanager
+def _terminated(stop: Path) -> Iterator[None]:
+    """While the block runs, SIGTERM leaves a file that the workers look for; a second one ends this process at once."""
+    if threading.current_thread() is not threading.main_thread():  # a trial of a sweep: not ours to end
+        yield
+        return
+
+    def ask(number: int, frame: Any) -> None:
+        stop.touch()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    before = signal.signal(signal.SIGTERM, ask)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _listen(queue: Any, on_metrics: OnMetrics) -> None:
@@ -65,37 +109,33 @@ def _listen(queue: Any, on_metrics: OnMetrics) -> None:
         on_metrics(*message)
 
 
-def _train_on_worker(settings: dict[str, Any]) -> None:
+def _train_on_worker(settings: dict[str, Any]) -> dict[str, Any]:
+    """Runs on every worker; what the loop has to say to the user is returned, because an exception would start the group again."""
     import os
+    import warnings
 
-    import ray
     import torch
     from ray import train
+    from ray.train.torch import get_device
 
+    from m3n.cluster.feed import ray_feed
+    from m3n.training.pretrain import Run, plan_of, pretrain
+
+    warnings.filterwarnings("ignore", message="The given NumPy array is not writable")  # shared memory, and only read
     config = PretrainConfig.model_validate(settings["config"])
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // train.get_context().get_local_world_size()))
-    rank = train.get_context().get_world_rank()
+    staging, rank = Path(settings["staging"]), train.get_context().get_world_rank()
 
-    def on_epoch(epoch: int, metrics: dict[str, float], best: checkpoints.Checkpoint | None) -> None:
+    def on_epoch(epoch: int, metrics: dict[str, float]) -> None:
         if rank == 0:
             settings["queue"].put((epoch, metrics))
-        if rank == 0 and best is not None:
-            with tempfile.TemporaryDirectory() as folder:
-                checkpoints.save(Path(folder), best)
-                train.report(metrics, checkpoint=train.Checkpoint.from_directory(folder))
-        else:
-            train.report(metrics)
 
-    pretrain(ray.get(settings["corpus"][0]), config, on_epoch)
-
-
-def _input_error(error: BaseException) -> InputError | None:
-    """The InputError that a worker raised, wherever Ray has wrapped it."""
-    pending: list[BaseException] = [error]
-    while pending:
-        current = pending.pop()
-        if isinstance(current, InputError):
-            return current
-        pending += list(getattr(current, "worker_failures", {}).values())
-        pending += [e for e in (current.__cause__, getattr(current, "cause", None)) if isinstance(e, BaseException)]
-    return None
+    try:
+        plan = plan_of(WindowStore.open(Path(settings["store"])), config)
+        run = Run(staging, settings["description"], on_epoch, (staging / STOP).exists)
+        pretrain(plan, config, run, ray_feed(plan), get_device())
+    except InputError as error:
+        return {"error": str(error), "stopped": None}
+    except StoppedError as stopped:
+        return {"error": None, "stopped": (stopped.message, stopped.status)}
+    return {"error": None, "stopped": None}

@@ -28,6 +28,7 @@ from m3n.training import evaluate as scoring
 from m3n.training.checkpoint import Checkpoint
 from m3n.training.embed import ClipEmbeddings, embed_clips, embed_recordings, embed_sentences, load_multi3net
 from m3n.training.probes import zero_shot
+from m3n.windows import numbered
 
 METRICS, REPORT = "evaluate.json", "evaluate.md"
 PICTURED_CLIPS = 400
@@ -113,8 +114,8 @@ def _on_clips(
     on_share: OnShare,
 ) -> dict[str, Any]:
     windows = synthetic.windows
-    vectors = text.embed(windows.texts or [""], str(pretrained.text_model))
-    text_se = embed_sentences(model, vectors)
+    sentences = numbered(windows.texts)[0]
+    text_se = embed_sentences(model, text.embed(sentences or [""], str(pretrained.text_model)))
     worn = [p in placements for p in pretrained.placements]
     embedded = embed_clips(model, pretrained, windows, worn, config.batch_size, on_share)
     agreement = scoring.agreement(windows, text_se, embedded, config.max_windows, config.seed)
@@ -136,13 +137,13 @@ def _picture(
     path: Path, synthetic: data.Synthetic, text_se: np.ndarray, embedded: ClipEmbeddings, config: EvaluateConfig
 ) -> None:
     """One point per clip and modality: the mean of its windows; at most PICTURED_CLIPS clips."""
-    windows = synthetic.windows
+    windows, sentence_of = synthetic.windows, numbered(synthetic.windows.texts)[1]
     clips = generator(config.seed, "evaluate", "picture").permutation(len(windows.clip_ids))[:PICTURED_CLIPS]
     vectors: defaultdict[str, list[np.ndarray]] = defaultdict(list)
     labels: defaultdict[str, list[str | None]] = defaultdict(list)
     for clip in np.sort(clips):
         rows = np.flatnonzero(windows.clip == clip)
-        sentence = windows.text[rows[0]]
+        sentence = sentence_of[clip]
         points = {"pose": embedded.pose_ne[rows].mean(0), "IMU": embedded.imu_ne[rows].mean(0)}
         for modality, point in (points | ({"text": text_se[sentence]} if sentence >= 0 else {})).items():
             vectors[modality].append(point)

@@ -17,7 +17,7 @@ from m3n.sources.sentences import sentences
 from m3n.splits import Person, held_out, some, subject_folds
 from m3n.stages.finetune import load_windows
 from m3n.training.checkpoint import Checkpoint
-from m3n.windows import ClipWindows, RecordingWindows, cut_clips
+from m3n.windows import ClipWindows, RecordingWindows, cut_clips, judge_short
 
 FOLDS = 5  # of the held-out subjects, where nobody else can train the probes
 
@@ -93,6 +93,7 @@ def load_clips(folder: Path, shape: WindowsConfig, checkpoint: Checkpoint, confi
                     yield row
 
     windows = cut_clips(rows(), shape, checkpoint.placements)
+    judge_short(windows.short, len(windows.clip_ids), shape)
     return Synthetic(windows, [labels[clip] for clip in windows.clip_ids])
 
 

@@ -1,21 +1,34 @@
-"""`m3n pretrain`: synthetic clips to a Multi3Net checkpoint."""
+"""`m3n pretrain`: synthetic clips to a Multi3Net checkpoint.
+
+The clips are cut into windows once, in the staging folder beside the output; training reads them from there, and leaves its state
+there. So a run that was interrupted, in whatever way, is taken up by the same command.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import logging
+import shutil
 import time
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from m3n import schema, tables, text, tracking
+from m3n.cluster.feed import cut_shards
 from m3n.cluster.pretrain import run_workers
 from m3n.cluster.start import connect
 from m3n.config import PretrainConfig
-from m3n.errors import InputError
+from m3n.errors import TERMINATED, StoppedError
 from m3n.progress import bar
 from m3n.storage import Location
-from m3n.training.pretrain import Corpus, global_batch, make_corpus
-from m3n.windows import cut_clips
+from m3n.training import checkpoint as checkpoints
+from m3n.training.plan import global_batch
+from m3n.training.state import LAST, read_header
+from m3n.window_store import WindowStore, write_index
+
+log = logging.getLogger(__name__)
+WINDOWS = "windows"
 
 
 def pretrain(
@@ -25,62 +38,108 @@ def pretrain(
     address: str | None = None,
     parent_run: str | None = None,
 ) -> dict[str, Any]:
-    """Pretrain on a table of synthetic clips; the best checkpoint is left in `out`. Returns the figures of the best epoch.
+    """Pretrain on a table of synthetic clips; the best checkpoint and the last state are left in `out`.
 
-    Raises InputError for data or settings that cannot be trained with; then nothing is left in `out`.
+    Returns the figures of the best epoch. Raises InputError for data or settings that cannot be trained with, and StoppedError
+    where the run ended before its end but can be taken up again.
     """
     started = time.perf_counter()
-    with tables.staged(out, inputs=[data]) as staging:
-        corpus = load_corpus(data, config)
-        global_batch(config.optim.batch_size, len(corpus.train), config.workers)  # known before any worker starts
-        data_sha = tables.data_sha256(data)
-        history: list[dict[str, float]] = []
+    with tables.staged(out, resume=True, inputs=[data]) as staging:
+        store = prepare(data, staging / WINDOWS, config, address)
+        batch = global_batch(config.optim.batch_size, int(store.counts("train").sum()), config.workers)
+        fingerprint = _fingerprint(config, store.data_sha256, batch)
+        description = {
+            "fingerprint": fingerprint,
+            "config": config.model_dump(mode="json"),
+            "normaliser": vars(store.normaliser),
+            "data_sha256": store.data_sha256,
+        }
+        history = _taken_up(staging, fingerprint, out)
         with (
-            tracking.track("pretrain", out.name, config, out=staging, data_sha=data_sha, parent_id=parent_run) as run,
+            tracking.track("pretrain", out.name, config, out=staging, data_sha=store.data_sha256, parent_id=parent_run) as run,
             bar("pretrain", config.optim.epochs) as advance,
         ):
 
             def on_metrics(epoch: int, metrics: dict[str, float]) -> None:
-                history.append(metrics)
                 run.metrics(metrics, epoch)
-                advance(1, f"loss {metrics.get('val/loss', metrics['train/loss']):.3f}")
+                advance(1 if epoch >= len(history) else 0, f"loss {metrics.get('val/loss', metrics['train/loss']):.3f}")
+                history[epoch:] = [metrics]
 
-            connect(address, config.workers)
-            run_workers(corpus, config, staging, on_metrics)
-            best = min(range(len(history)), key=lambda i: history[i].get("val/loss", history[i]["train/loss"]))
+            for epoch, metrics in enumerate(list(history)):
+                run.metrics(metrics, epoch)
+                advance(1, "")
+            try:
+                run_workers(store, config, staging, description, on_metrics)
+            except StoppedError as stopped:
+                if stopped.status != TERMINATED:
+                    raise
+                raise StoppedError(f"{stopped.message}: run the same command again to go on from there", TERMINATED) from None
+            header = read_header(staging / LAST) or {}
+            done = header["progress"]["history"]
+            best = min(range(len(done)), key=lambda i: done[i].get("val/loss", done[i]["train/loss"]))
             figures = {
-                "windows": len(corpus.windows.clip),
-                "clips": len(corpus.windows.clip_ids),
-                "clips_too_short": len(corpus.windows.short),
-                "epochs": len(history),
+                "windows": int(sum(store.counts(part).sum() for part in ("train", "val"))),
+                "clips": store.clips,
+                "clips_too_short": store.short,
+                "epochs": len(done),
                 "best_epoch": best,
-                **history[best],
-                "elapsed_s": time.perf_counter() - started,
+                **done[best],
             }
             run.metrics({"best/epoch": best, "windows": figures["windows"]}, best)
+            shutil.rmtree(staging / WINDOWS)
             tables.write_manifest(
-                staging, table="checkpoint", totals=figures, inputs={data.name: data_sha}, config=config.model_dump(mode="json")
+                staging,
+                table="checkpoint",
+                totals=figures,
+                inputs={data.name: store.data_sha256},
+                config=config.model_dump(mode="json"),
             )
             run.artifact(staging / tables.MANIFEST)
-    return figures
+    speed = {"train/windows_per_s": history[-1]["train/windows_per_s"]} if "train/windows_per_s" in history[-1] else {}
+    return figures | speed | {"elapsed_s": time.perf_counter() - started}
 
 
-def load_corpus(data: Location, config: PretrainConfig) -> Corpus:
-    """Windows of a table of synthetic clips, split, normalised, and with their sentences embedded."""
+def prepare(data: Location, folder: Path, config: PretrainConfig, address: str | None = None) -> WindowStore:
+    """Cut a table of synthetic clips into windows on Ray, split by subject, with their sentences embedded.
+
+    What an earlier run has cut in the same way is taken over.
+    """
     shards = tables.shard_paths(data)
-    placements = schema.validate_synthetic_clips(tables.read_schema(shards[0]), str(shards[0]))
-    windows = cut_clips(_rows(shards, placements, set(config.exclude_subjects)), config.windows, placements)
-    vectors = text.embed(windows.texts or [""], config.text_model)
-    return make_corpus(windows, vectors[: len(windows.texts)], val_share=config.val_share, seed=config.seed)
-
-
-def _rows(shards: Sequence[Location], placements: tuple[str, ...], excluded: set[str]) -> Iterator[dict[str, Any]]:
-    columns = schema.synthetic_clips(placements)
     for shard in shards:
         schema.validate_synthetic_clips(tables.read_schema(shard), str(shard))
-        for number, row in enumerate(tables.rows(tables.read_shard(shard, columns))):
-            problem = schema.check_synthetic_clip(row, placements)
-            if problem:
-                raise InputError(f"{shard} row {number} (clip '{row['clip_id']}'): {problem}; simulate the clips again")
-            if row["subject"] not in excluded:
-                yield row
+    placements = schema.validate_synthetic_clips(tables.read_schema(shards[0]), str(shards[0]))
+    connect(address, config.workers)
+    with bar("windows", len(shards)) as advance:
+        for _ in cut_shards(shards, folder, config.windows, placements, config.exclude_subjects):
+            advance(1, "")
+    return write_index(
+        folder,
+        [shard.name.removesuffix(".parquet") for shard in shards],
+        config.windows,
+        placements,
+        val_share=config.val_share,
+        seed=config.seed,
+        embed=lambda sentences: text.embed(sentences, config.text_model),
+    )
+
+
+def _fingerprint(config: PretrainConfig, data_sha256: str, batch: int) -> str:
+    """Digest of all that decides the weights, but for how workers add up."""
+    decides = config.model_dump(
+        mode="json", exclude={"workers": True, "device": True, "restarts": True, "optim": {"save_every_s"}}
+    )
+    return hashlib.sha256(json.dumps([decides, data_sha256, batch], sort_keys=True).encode()).hexdigest()
+
+
+def _taken_up(staging: Path, fingerprint: str, out: Path) -> list[dict[str, float]]:
+    """Metrics of the epochs that an interrupted run has done; what it left is removed where it was another run."""
+    header = read_header(staging / LAST)
+    if header is not None and header["fingerprint"] == fingerprint:
+        progress = header["progress"]
+        log.warning("%s goes on where it was interrupted: epoch %d, step %d", out, progress["epoch"] + 1, progress["step"])
+        return list(progress["history"])
+    if header is not None:
+        log.warning("%s starts afresh: the run that was interrupted had another config or other data", out)
+    for left in (LAST, checkpoints.WEIGHTS, checkpoints.DESCRIPTION):
+        (staging / left).unlink(missing_ok=True)
+    return []

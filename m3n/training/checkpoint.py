@@ -7,6 +7,7 @@ in m/s² and predicts on one-second windows in g.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ import safetensors.torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from m3n import tables
 from m3n.config import ModelConfig, WindowsConfig, check
 from m3n.errors import InputError
 from m3n.schema import check_placement_names
@@ -42,11 +44,13 @@ class Checkpoint:
 
 
 def save(folder: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint into an existing folder; the description last, so that a folder with one is whole."""
-    safetensors.torch.save_file({k: v.detach().cpu().contiguous() for k, v in checkpoint.weights.items()}, folder / WEIGHTS)
+    """Write a checkpoint into an existing folder, file by file; the description last, so that a folder with one is whole."""
+    temporary = folder / f".{WEIGHTS}.tmp"
+    safetensors.torch.save_file({k: v.detach().cpu().contiguous() for k, v in checkpoint.weights.items()}, temporary)
+    os.replace(temporary, folder / WEIGHTS)
     content = {k: v for k, v in vars(checkpoint).items() if k != "weights"}
     content = {"version": VERSION, **content, "normaliser": asdict(checkpoint.normaliser)}
-    (folder / DESCRIPTION).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    tables.write_text(folder / DESCRIPTION, json.dumps(content, indent=2) + "\n")
 
 
 def load(folder: Path, kind: str) -> Checkpoint:

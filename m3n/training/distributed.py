@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 
 
 class _AllGather(torch.autograd.Function):
@@ -47,6 +48,31 @@ def mean_over_workers(values: Tensor) -> Tensor:
     return values
 
 
-def parallel(model: nn.Module, *, some_unused: bool) -> nn.Module:
-    """The model, its gradients averaged over all workers. `some_unused`: not every parameter takes part in the loss."""
-    return DistributedDataParallel(model, find_unused_parameters=some_unused) if world()[1] > 1 else model
+class Gradients:
+    """All gradients of a model in one buffer, and a few numbers behind them that workers exchange in the same message.
+
+    The buffer is what makes a run repeatable: its layout never changes, so workers always add up in the same order
+    (DistributedDataParallel lays out anew after its first step, which a run that was taken up again would do elsewhere).
+    A parameter that no loss depends on has a gradient of 0, on every worker alike.
+    """
+
+    def __init__(self, parameters: Sequence[nn.Parameter], numbers: int) -> None:
+        self.size = sum(p.numel() for p in parameters)
+        self.buffer = torch.zeros(self.size + numbers, device=parameters[0].device)
+        offset = 0
+        for p in parameters:
+            p.grad = self.buffer[offset : offset + p.numel()].view_as(p)
+            offset += p.numel()
+
+    def zero(self) -> None:
+        """Start anew; backward passes add up until `exchange`."""
+        self.buffer.zero_()
+
+    def exchange(self, numbers: Tensor, clip_norm: float) -> list[float]:
+        """Average gradients and `numbers` over all workers, then clip; returns the numbers and, last, the norm before clipping."""
+        self.buffer[self.size :] = numbers
+        mean_over_workers(self.buffer)
+        gradient = self.buffer[: self.size]
+        norm = gradient.norm()
+        gradient *= (clip_norm / (norm + 1e-6)).clamp(max=1.0)
+        return torch.cat([self.buffer[self.size :], norm[None]]).tolist()

@@ -18,7 +18,7 @@ from m3n.training.metrics import classification
 from m3n.training.probes import guessing_macro_f1, linear_probe, nearest_neighbours
 from m3n.training.retrieval import alignment, retrieval, text_relevance, uniformity
 from m3n.training.signal_error import signal_errors
-from m3n.windows import ClipWindows, RecordingWindows
+from m3n.windows import ClipWindows, RecordingWindows, numbered
 
 
 def agreement(
@@ -26,11 +26,13 @@ def agreement(
 ) -> dict[str, dict[str, Any]]:
     """`retrieval` in six directions, `alignment` of every pair of modalities and `uniformity` of each, over clips' windows.
 
-    text_se (sentences, e): the embedding of each of `windows.texts`. Between pose and IMU, a window of the same clip is a hit; with
-    text, what shares the sentence or its label. Sentences are ranked once each. At most `max_windows`, drawn by the seed.
+    text_se (sentences, e): the embedding of each distinct one of `windows.texts`. Between pose and IMU, a window of the same clip
+    is a hit; with text, what shares the sentence or its label. Sentences are ranked once each. At most `max_windows`, drawn by
+    the seed.
     """
     chosen = np.sort(generator(seed, "evaluate", "windows").permutation(len(windows.clip))[:max_windows])
-    clip, text, label = (values[chosen] for values in (windows.clip, windows.text, windows.label))
+    clip = windows.clip[chosen]
+    text, label = (numbered(names)[1][clip] for names in (windows.texts, windows.labels))
     pose, imu = embedded.pose_ne[chosen], embedded.imu_ne[chosen]
     same_clip = clip[:, None] == clip[None]
     found = {"imu_to_pose": retrieval(imu @ pose.T, same_clip), "pose_to_imu": retrieval(pose @ imu.T, same_clip)}

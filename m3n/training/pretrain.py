@@ -1,203 +1,229 @@
-"""The multi-task pretraining loop, in plain PyTorch; it runs alone or as one of several workers.
+"""The multi-task pretraining loop, in plain PyTorch; it runs alone or as one of several workers, on whatever `feed` reads.
 
-Every worker holds the windows, walks through the same seeded order, and computes its share of each global batch: rows
-rank * b to (rank + 1) * b. So the number of workers changes neither the batches nor the draws.
+Every worker computes its share of each global batch, and all draws come from (seed, epoch, batch): the number of workers changes
+neither batches nor draws, and a run that is taken up from its last state ends like one that was never interrupted.
 """
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from m3n.errors import InputError
+from m3n.errors import TERMINATED, InputError, StoppedError
 from m3n.losses import MultiTaskLoss
 from m3n.models import Multi3Net
 from m3n.randomness import generator
-from m3n.training.augment import augment, draw_worn
-from m3n.training.checkpoint import Checkpoint
-from m3n.training.distributed import gather, mean_over_workers, parallel, world
-from m3n.windows import POSE_FEATURES, ClipWindows, Normaliser
+from m3n.training import checkpoint as checkpoints
+from m3n.training.batches import Inputs
+from m3n.training.distributed import Gradients, gather, mean_over_workers, world
+from m3n.training.optimizer import learning_rate, make_optimizer, set_rate
+from m3n.training.plan import Feed, Plan, global_batch
+from m3n.training.state import LAST, restore, save_state
+from m3n.window_store import Block, WindowStore
+from m3n.windows import POSE_FEATURES
 
 if TYPE_CHECKING:
-    from m3n.config import OptimConfig, PretrainConfig
+    from m3n.config import PretrainConfig
 
-# (epoch, metrics, the best checkpoint where this epoch is the best so far)
-OnEpoch = Callable[[int, dict[str, float], Checkpoint | None], None]
+OnEpoch = Callable[[int, dict[str, float]], None]
+DIVERGED = 2  # exit status: it takes another config
 
 
 @dataclass
-class Corpus:
-    """What pretraining reads: normalised windows and the sentence embeddings they refer to."""
+class Run:
+    """Where a run leaves its state, and how it talks to the outside."""
 
-    windows: ClipWindows
-    normaliser: Normaliser
-    text_nc: np.ndarray  # (sentences + 1, features); the last row stands for "no sentence"
-    train: np.ndarray  # positions of the training windows
-    val: np.ndarray
-
-
-def make_corpus(windows: ClipWindows, text_nc: np.ndarray, *, val_share: float, seed: int) -> Corpus:
-    """Split windows by subject, fit the normaliser on the training part, and normalise all of them in place."""
-    subjects = np.array(windows.subjects)
-    names = np.unique(subjects)
-    count = 0 if val_share == 0 else min(max(round(val_share * len(names)), 1), len(names) - 1)
-    held_out = generator(seed, "pretrain", "val").permutation(names)[:count]
-    is_val = np.isin(subjects, held_out)[windows.clip]
-    train, val = np.flatnonzero(~is_val), np.flatnonzero(is_val)
-    normaliser = Normaliser.fit(windows.imu_npt6[train])
-    windows.imu_npt6 = normaliser(windows.imu_npt6)
-    empty = np.zeros((1, text_nc.shape[1]), np.float32)
-    return Corpus(windows, normaliser, np.concatenate([text_nc, empty]), train, val)
+    folder: Path  # the best checkpoint and the last state are kept here, by the first worker
+    description: dict[str, Any]  # goes into the header of the state
+    on_epoch: OnEpoch = lambda epoch, metrics: None
+    stop_asked: Callable[[], bool] = lambda: False  # on any worker: all of them stop after this step
 
 
-def pretrain(corpus: Corpus, config: PretrainConfig, on_epoch: OnEpoch) -> None:
-    """Train Multi3Net; every worker calls this with the same corpus and config.
+def plan_of(store: WindowStore, config: PretrainConfig) -> Plan:
+    """The batches of this worker."""
+    rank, workers = world()
+    batch = global_batch(config.optim.batch_size, int(store.counts("train").sum()), workers)
+    return Plan(store, config.seed, batch, rank, workers)
+
+
+def pretrain(
+    plan: Plan, config: PretrainConfig, run: Run, feed: Feed | None = None, device: torch.device = torch.device("cpu")
+) -> None:
+    """Train Multi3Net from the last state in `run.folder`, or from the start; every worker calls this with the same arguments.
 
     Keeps the weights with the best validation loss (training loss where there is no validation part) and stops after
-    `optim.patience` epochs without a better one. Raises InputError where there are fewer windows than workers can share.
+    `optim.patience` epochs without a better one. Raises StoppedError where it was asked to stop, having saved its state, and where
+    losses were not finite too often in a row.
     """
-    rank, workers = world()
-    batch = global_batch(config.optim.batch_size, len(corpus.train), workers)
-    torch.manual_seed(config.seed)
-    model = _make_model(corpus, config)
-    loss = MultiTaskLoss(config.loss.weights, placements=corpus.windows.placements, **config.loss.options)
-    wrapped = parallel(model, some_unused=len(loss.weights) < len(config.loss.weights))
-    steps = len(corpus.train) // batch * config.optim.epochs
-    optimizer, scheduler = make_optimizer([{"params": model.parameters()}], config.optim, steps)
-    share = slice(rank * batch // workers, (rank + 1) * batch // workers)
-    best, since_best, clock = math.inf, 0, time.perf_counter()
-    for epoch in range(config.optim.epochs):
-        model.train()
-        sums: dict[str, Tensor] = {}
-        order = generator(config.seed, "pretrain", "order", epoch).permutation(corpus.train)
-        batches = order[: len(order) // batch * batch].reshape(-1, batch)
-        for step, rows in enumerate(batches):
-            draws = torch.Generator().manual_seed(int(generator(config.seed, "augment", epoch, step).integers(2**62)))
-            inputs = _make_batch(corpus, rows[share])
-            changed = augment(inputs["ideal_bpt6"], config.augment, draws, share, batch, config.windows.rate_hz)
-            inputs["imu_bpt6"], inputs["clean_bpt6"], inputs["rate_b"] = changed
-            inputs["worn_bp"] = draw_worn(inputs["ideal_bpt6"], config.augment, draws, share, batch)
-            losses = loss(wrapped(inputs), inputs, rank, gather)
-            optimizer.zero_grad(set_to_none=True)
-            losses["total"].backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), config.optim.clip_norm)
-            optimizer.step()
-            scheduler.step()
-            for name, value in losses.items():
-                sums[name] = sums.get(name, torch.zeros(())) + value.detach().cpu()
-        metrics = {f"train/{k}": v for k, v in _named(sums, len(batches)).items()}
-        if len(corpus.val) >= 2:
-            metrics |= {f"val/{k}": v for k, v in _validate(model, corpus, loss, batch).items()}
-        metrics["train/lr"] = float(scheduler.get_last_lr()[0])
-        metrics["train/windows_per_s"] = (epoch + 1) * batches.size / (time.perf_counter() - clock)
+    Loop(plan, config, run, feed or plan.in_process, device).run_epochs()
+
+
+class Loop:
+    """Model, optimiser and progress of one run."""
+
+    def __init__(self, plan: Plan, config: PretrainConfig, run: Run, feed: Feed, device: torch.device) -> None:
+        self.plan, self.config, self.run, self.feed, self.device = plan, config, run, feed, device
+        store, optim = plan.store, config.optim
+        self.steps = plan.train_batches // optim.accumulate  # of the optimiser, in an epoch
+        if self.steps < 1:
+            raise InputError(f"optim.accumulate is {optim.accumulate}, but an epoch has {plan.train_batches} batches")
+        torch.manual_seed(config.seed)
+        text_features = store.sentences.shape[1]
+        self.model = Multi3Net(store.placements, POSE_FEATURES, text_features, **config.model.model_dump()).to(device)
+        self.forward = torch.compile(self.model) if optim.compile else self.model
+        self.loss = MultiTaskLoss(config.loss.weights, placements=store.placements, **config.loss.options).to(device)
+        self.names = [*self.loss.weights, "total"]
+        self.whole = nn.ModuleDict({"model": self.model, "loss": self.loss})
+        learned = {n.removeprefix("model."): p for n, p in self.whole.named_parameters() if p.requires_grad}
+        self.optimizer = make_optimizer(learned.items(), optim)
+        self.inputs = Inputs(store, device, config.windows.rate_hz)
+        self.gradients = Gradients(list(learned.values()), len(self.names) + 1)
+        self.progress = restore(run.folder / LAST, self.whole, self.optimizer)
+        self.bf16 = optim.precision == "bf16" or (
+            optim.precision == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported()
+        )
+        self.saved = time.monotonic()
+
+    def run_epochs(self) -> None:
+        """Train to the end."""
+        progress, optim = self.progress, self.config.optim
+        if progress.epoch >= optim.epochs or progress.since_best >= optim.patience:
+            return
+        batches = self.plan.batches(progress.epoch, progress.step * optim.accumulate, optim.epochs, self.feed)
+        while progress.epoch < optim.epochs and progress.since_best < optim.patience:
+            self.epoch(batches)
+
+    def epoch(self, batches: Iterator[Block]) -> None:
+        """One pass over the training windows, or the rest of one, and its validation."""
+        progress, first, clock = self.progress, self.progress.step, time.perf_counter()
+        self.model.train()
+        while progress.step < self.steps:
+            stop = self.step(batches)
+            if stop or time.monotonic() - self.saved > self.config.optim.save_every_s:
+                self.save()
+            if stop:
+                raise StoppedError(
+                    f"stopped in epoch {progress.epoch + 1}, after step {progress.step} of {self.steps}", TERMINATED
+                )
+        for _ in range(self.plan.train_batches - self.steps * self.config.optim.accumulate):
+            next(batches)  # too few for one more step
+        seconds = time.perf_counter() - clock
+        metrics = self._train_metrics() | self._validate(batches)
         current = metrics.get("val/loss", metrics["train/loss"])
         if not math.isfinite(current):
-            raise InputError(f"the loss became {current} in epoch {epoch}: lower optim.lr")
-        improved = current < best
-        best, since_best = (current, 0) if improved else (best, since_best + 1)
-        on_epoch(epoch, metrics, _checkpoint(model, corpus, config) if improved else None)
-        if since_best >= config.optim.patience:
-            break
+            raise self._diverged(f"the loss became {current}")
+        improved = current < progress.best
+        progress.best, progress.since_best = (current, 0) if improved else (progress.best, progress.since_best + 1)
+        if improved and self.plan.rank == 0:
+            checkpoints.save(self.run.folder, self.checkpoint())
+        progress.history.append(metrics)
+        progress.epoch, progress.step, progress.sums, progress.skipped = progress.epoch + 1, 0, {}, 0
+        self.save()
+        windows = (self.steps - first) * self.config.optim.accumulate * self.plan.batch
+        self.run.on_epoch(progress.epoch - 1, metrics | {"train/windows_per_s": windows / seconds})
+
+    def step(self, batches: Iterator[Block]) -> bool:
+        """One step of the optimiser; True where a worker was asked to stop after it."""
+        progress, optim, plan = self.progress, self.config.optim, self.plan
+        self.gradients.zero()
+        sums: Tensor | float = 0.0
+        for micro in range(optim.accumulate):
+            batch = progress.step * optim.accumulate + micro
+            if self.config.model.dropout:
+                drawn = generator(self.config.seed, "dropout", progress.epoch, batch, plan.rank).integers(2**62)
+                torch.manual_seed(int(drawn))
+            draw = (self.config.seed, progress.epoch, batch)
+            inputs = self.inputs.augmented(next(batches), self.config.augment, draw, plan.rank, plan.batch)
+            losses = self.loss(self._outputs(inputs), inputs, plan.rank, gather)
+            (losses["total"] / optim.accumulate).backward()
+            sums = sums + torch.stack([losses[name].detach() for name in self.names]) / optim.accumulate
+        asked = torch.full((1,), float(self.run.stop_asked()), device=self.device)
+        *values, stop, norm = self.gradients.exchange(torch.cat([torch.as_tensor(sums), asked]), optim.clip_norm)
+        set_rate(self.optimizer, self._rate(progress.step))
+        progress.step += 1
+        if math.isfinite(values[-1]) and math.isfinite(norm):  # the same numbers on every worker
+            self.optimizer.step()
+            progress.skipped_in_row = 0
+            for name, value in zip(self.names, values, strict=True):
+                progress.sums[name] = progress.sums.get(name, 0.0) + value
+        else:
+            progress.skipped, progress.skipped_in_row = progress.skipped + 1, progress.skipped_in_row + 1
+            if progress.skipped_in_row > optim.max_skipped:
+                raise self._diverged(f"the loss was not finite in {progress.skipped_in_row} steps in a row")
+        return stop > 0
+
+    def save(self) -> None:
+        """Keep the state; one worker writes for all."""
+        self.saved = time.monotonic()
+        if self.plan.rank == 0:
+            save_state(self.run.folder / LAST, self.progress, self.whole, self.optimizer, self.run.description)
+
+    def checkpoint(self) -> checkpoints.Checkpoint:
+        """The model as it is, and what is needed to use it."""
+        store = self.plan.store
+        return checkpoints.Checkpoint(
+            kind="multi3net",
+            weights=self.model.state_dict(),
+            architecture=self.config.model.model_dump(),
+            windows=self.config.windows.model_dump(),
+            placements=list(store.placements),
+            normaliser=store.normaliser,
+            text_model=self.config.text_model,
+            text_features=int(store.sentences.shape[1]),
+            subjects=store.subjects,
+        )
+
+    def _outputs(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """What the model says; the losses, which sum over many numbers, are computed in float32 whatever the model's precision."""
+        precision: AbstractContextManager[Any] = (
+            torch.autocast(self.device.type, torch.bfloat16) if self.bf16 else nullcontext()
+        )
+        with precision:
+            out = self.forward(inputs)
+        return {name: value.float() for name, value in out.items()} if self.bf16 else out
+
+    @torch.no_grad()
+    def _validate(self, batches: Iterator[Block]) -> dict[str, float]:
+        """Losses of the validation windows without augmentation; each worker takes whole batches, in turn."""
+        plan = self.plan
+        if not plan.val_batches:
+            return {}
+        self.model.eval()
+        sums = torch.zeros(len(self.names), device=self.device)
+        for start, stop in plan.val_batches[plan.rank :: plan.workers]:
+            inputs = self.inputs(next(batches))
+            losses = self.loss(self._outputs(inputs), inputs)
+            sums += torch.stack([losses[name] for name in self.names]) * (stop - start)
+        windows = sum(stop - start for start, stop in plan.val_batches)
+        means = mean_over_workers(sums) * plan.workers / windows
+        return {f"val/{_metric(name)}": value for name, value in zip(self.names, means.tolist(), strict=True)}
+
+    def _train_metrics(self) -> dict[str, float]:
+        progress = self.progress
+        done = self.steps - progress.skipped
+        means = {name: progress.sums[name] / done if done else math.nan for name in self.names}
+        named = {f"train/{_metric(name)}": value for name, value in means.items()}
+        return named | {"train/lr": self._rate(self.steps - 1), "train/skipped_steps": progress.skipped}
+
+    def _rate(self, step: int) -> float:
+        """Learning rate at a step of the epoch under way."""
+        optim = self.config.optim
+        return learning_rate(optim, self.progress.epoch * self.steps + step, optim.epochs * self.steps)
+
+    def _diverged(self, what: str) -> Exception:
+        where = f"{what} (epoch {self.progress.epoch + 1}, step {self.progress.step} of {self.steps}): lower optim.lr"
+        if not (self.run.folder / checkpoints.DESCRIPTION).exists():
+            return InputError(where)
+        return StoppedError(f"{where}; the best checkpoint until then is kept in {self.run.folder}", DIVERGED)
 
 
-def global_batch(wanted: int, windows: int, workers: int) -> int:
-    """Windows in a batch over all workers, the same number on each; InputError where there are too few to share."""
-    batch = min(wanted, windows) // workers * workers
-    if batch < 2:
-        raise InputError(f"{windows} training windows are too few for batches on {workers} workers")
-    return batch
-
-
-def _make_model(corpus: Corpus, config: PretrainConfig) -> Multi3Net:
-    return Multi3Net(corpus.windows.placements, POSE_FEATURES, corpus.text_nc.shape[1], **config.model.model_dump())
-
-
-def make_optimizer(
-    groups: list[dict[str, Any]], config: OptimConfig, steps: int
-) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
-    """Adam or AdamW with a linear warm-up, then a cosine to zero or a constant rate."""
-    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimizer]
-    optimizer = kind(groups, lr=config.lr, weight_decay=config.weight_decay)
-    warmup = max(1, round(config.warmup * steps))
-
-    def rate(step: int) -> float:
-        if step < warmup:
-            return (step + 1) / warmup
-        done = (step - warmup) / max(1, steps - warmup)
-        return 0.5 * (1 + math.cos(math.pi * min(done, 1.0))) if config.schedule == "cosine" else 1.0
-
-    return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
-
-
-def _make_batch(corpus: Corpus, rows: np.ndarray) -> dict[str, Tensor]:
-    windows = corpus.windows
-    ideal = torch.from_numpy(windows.imu_npt6[rows])
-    return {
-        "imu_bpt6": ideal,
-        "worn_bp": torch.ones(ideal.shape[:2], dtype=torch.bool),
-        "ideal_bpt6": ideal,
-        "clean_bpt6": ideal,
-        "pose_bfd": torch.from_numpy(windows.pose_nfd[rows]),
-        "text_bc": torch.from_numpy(corpus.text_nc[windows.text[rows]]),
-        "keys_bk": torch.from_numpy(np.stack([windows.clip[rows], windows.text[rows], windows.label[rows]], axis=1)),
-    }
-
-
-@torch.no_grad()
-def _validate(model: Multi3Net, corpus: Corpus, loss: MultiTaskLoss, batch: int) -> dict[str, float]:
-    """Losses of the validation windows without augmentation, in batches of the training's size, on every worker's share."""
-    rank, workers = world()
-    model.eval()
-    order = generator(0, "validation").permutation(corpus.val)
-    pieces = list(_pieces(order, batch))
-    sums: dict[str, Tensor] = {}
-    for rows in pieces[rank::workers]:
-        inputs = _make_batch(corpus, rows)
-        for name, value in loss(model(inputs), inputs).items():
-            sums[name] = sums.get(name, torch.zeros(())) + value * len(rows)
-    names = sorted([*loss.weights, "total"])
-    stacked = torch.stack([sums.get(name, torch.zeros(())) for name in names])
-    stacked = mean_over_workers(stacked) * workers / sum(len(p) for p in pieces)
-    return _rename(dict(zip(names, stacked.tolist(), strict=True)))
-
-
-def _pieces(order: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    for start in range(0, len(order), size):
-        if len(order) - start >= 2:
-            yield order[start : start + size]
-
-
-def _named(sums: dict[str, Tensor], count: int) -> dict[str, float]:
-    means = mean_over_workers(torch.stack(list(sums.values())) / count)
-    return _rename(dict(zip(sums, means.tolist(), strict=True)))
-
-
-def _rename(losses: dict[str, float]) -> dict[str, float]:
-    return {("loss" if name == "total" else f"loss/{name}"): value for name, value in losses.items()}
-
-
-def _checkpoint(model: Multi3Net, corpus: Corpus, config: PretrainConfig) -> Checkpoint:
-    return Checkpoint(
-        kind="multi3net",
-        weights=copy.deepcopy(model.state_dict()),
-        architecture=config.model.model_dump(),
-        windows=config.windows.model_dump(),
-        placements=list(corpus.windows.placements),
-        normaliser=corpus.normaliser,
-        text_model=config.text_model,
-        text_features=int(corpus.text_nc.shape[1]),
-        subjects=_subjects_by_source(corpus.windows),
-    )
-
-
-def _subjects_by_source(windows: ClipWindows) -> dict[str, list[str]]:
-    pairs = sorted(set(zip(windows.sources, windows.subjects, strict=True)))
-    return {source: [subject for s, subject in pairs if s == source] for source, _ in pairs}
+def _metric(name: str) -> str:
+    return "loss" if name == "total" else f"loss/{name}"

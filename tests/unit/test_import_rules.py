@@ -19,7 +19,7 @@ FILES = sorted(PACKAGE.rglob("*.py")) + sorted((ROOT / "jobs").glob("*.py"))
 # Lower rooms first. A room may import from its own layer and from those before it.
 LAYERS = (
     ("errors", "randomness", "progress", "schema", "config", "storage", "locks", "tables", "safe_pickle", "safe_npy"),
-    ("body", "imu", "text", "windows", "splits"),
+    ("body", "imu", "text", "windows", "window_store", "splits"),
     ("models", "losses", "freeze"),
     ("training",),
     ("cluster", "tracking", "report", "export"),

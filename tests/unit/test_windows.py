@@ -8,7 +8,7 @@ from scipy.spatial.transform import Rotation
 
 from m3n.config import WindowsConfig
 from m3n.errors import InputError
-from m3n.windows import BODY_JOINTS, POSE_FEATURES, Normaliser, cut_clips, cut_recordings, resample, starts
+from m3n.windows import BODY_JOINTS, POSE_FEATURES, Normaliser, cut_clips, cut_recordings, judge_short, resample, starts
 
 SHAPE = WindowsConfig(window_s=2.0, hop_s=1.0, pose_fps=15.0, rate_hz=50.0)
 ELBOW = 18
@@ -152,26 +152,31 @@ def test_clip_text_label_subject_and_source_go_with_the_window(synthetic_clip):
     ]
     found = cut_clips(rows, SHAPE, ("right_wrist",))
     assert found.clip.tolist() == [0, 0, 1, 1, 2, 2]
-    assert found.texts == ["one"]
-    assert found.text.tolist() == [0, 0, -1, -1, 0, 0]
-    assert found.label[2] == -1
-    assert len({*found.label[:2].tolist(), -1, *found.label[4:].tolist()}) == 3
+    assert found.clip_ids == ["a", "b", "c"]
+    assert found.texts == ["one", "", "one"]
+    assert found.labels == ["x", "", "y"]
     assert found.subjects == ["s1", "b", "s2"]  # nobody's clip stands for itself
     assert found.sources == ["test", "test", "other"]
     assert found.placements == ("right_wrist",)
 
 
 def test_a_clip_shorter_than_a_window_is_named_and_can_be_left_out(synthetic_clip):
-    long, short = synthetic_clip("long"), synthetic_clip("brief", frames=31)
-    with pytest.raises(InputError, match=r"clip 'brief' lasts 1\.00 s, shorter than a window of 2 s.*windows\.max_short"):
-        cut_clips([long, short], SHAPE, ("left_wrist",))
-    with pytest.raises(InputError, match="clip 'brief' lasts"):
-        cut_clips([short], WindowsConfig(max_short=0.99), ("left_wrist",))
-    found = cut_clips([short, long], WindowsConfig(max_short=0.5), ("left_wrist",))
+    found = cut_clips([synthetic_clip("brief", frames=31), synthetic_clip("long")], SHAPE, ("left_wrist",))
     assert found.clip_ids == ["long"]
     assert found.short == ["clip 'brief' lasts 1.00 s"]
+    with pytest.raises(InputError, match=r"clip 'brief' lasts 1\.00 s, shorter than a window of 2 s.*windows\.max_short"):
+        judge_short(found.short, 1, SHAPE)
+    with pytest.raises(InputError, match="clip 'brief' lasts"):
+        judge_short(found.short, 0, WindowsConfig(max_short=0.99))
+    judge_short(found.short, 1, WindowsConfig(max_short=0.5))
     with pytest.raises(InputError, match="the table is empty"):
-        cut_clips([], SHAPE, ("left_wrist",))
+        judge_short([], 0, SHAPE)
+
+
+def test_no_clip_gives_no_window():
+    found = cut_clips([], SHAPE, ("left_wrist",))
+    assert found.imu_npt6.shape == (0, 1, 100, 6)
+    assert found.pose_nfd.shape == (0, 30, POSE_FEATURES)
 
 
 def test_a_window_takes_the_label_of_most_of_its_time_and_unlabelled_ones_are_left_out(recording):

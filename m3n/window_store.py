@@ -1,0 +1,233 @@
+"""Windows on disk, cut once per table and read in any order.
+
+Every shard of synthetic clips becomes a folder with `imu.npy` and `pose.npy`, plain arrays that a reader maps into memory, and
+`clips.json`, which says whose windows stand where; it is written last, so that a shard that has one is whole, and is taken over
+when the same work is done again. `index.json` and small arrays beside the shards hold what must be known of all clips at once:
+the numbers of sentences and labels, who validates, the scale of the signals. Sentences are stored once, windows refer to them.
+
+Legend: n windows, p placements, t IMU samples, f pose frames, d pose features, k keys (clip, sentence, label).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from m3n import schema, tables
+from m3n.errors import InputError
+from m3n.randomness import generator
+from m3n.storage import Location
+from m3n.windows import Normaliser, WindowShape, cut_clips, judge_short
+
+CLIPS, INDEX, CLIP_NUMBERS, SENTENCES = "clips.json", "index.json", "clips.npy", "sentences.npy"
+PARTS = ("train", "val")
+Block = dict[str, np.ndarray]  # imu (n, p, t, 6) m/s² and rad/s, pose (n, f, d), keys (n, k)
+
+
+def cut_shard(shard: Location, folder: Path, shape: WindowShape, placements: Sequence[str], excluded: Iterable[str]) -> None:
+    """Cut the clips of one shard into `folder`, unless the same windows are there already.
+
+    Clips of `excluded` subjects are left out. Raises InputError for a shard that cannot be read and for a clip with bad values.
+    """
+    excluded = sorted(excluded)
+    columns = schema.synthetic_clips(list(placements))
+    schema.validate_synthetic_clips(tables.read_schema(shard), str(shard))
+    shape_facts = {name: getattr(shape, name) for name in ("window_s", "hop_s", "pose_fps", "rate_hz")}
+    facts = {"input": tables.file_sha256(shard), "shape": shape_facts, "placements": list(placements), "excluded": excluded}
+    if (folder / CLIPS).is_file():
+        if json.loads((folder / CLIPS).read_text(encoding="utf-8"))["facts"] == facts:
+            return
+        shutil.rmtree(folder)
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for number, row in enumerate(tables.rows(tables.read_shard(shard, columns))):
+            problem = schema.check_synthetic_clip(row, tuple(placements))
+            if problem:
+                raise InputError(f"{shard} row {number} (clip '{row['clip_id']}'): {problem}; simulate the clips again")
+            if row["subject"] not in excluded:
+                yield row
+
+    found = cut_clips(rows(), shape, placements)
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_array(folder / "imu.npy", found.imu_npt6)
+    _write_array(folder / "pose.npy", found.pose_nfd)
+    squares = np.square(found.imu_npt6, dtype=np.float64).sum((1, 2)).reshape(-1, 2, 3).sum(-1)  # of every window
+    clips = len(found.clip_ids)
+    description = {
+        "facts": facts, "clip_ids": found.clip_ids, "sources": found.sources, "subjects": found.subjects, "texts": found.texts,
+        "labels": found.labels, "windows": np.bincount(found.clip, minlength=clips).tolist(),
+        "squares": [np.bincount(found.clip, squares[:, i], clips).tolist() for i in range(2)], "short": found.short,
+    }  # fmt: skip
+    tables.write_text(folder / CLIPS, json.dumps(description))
+
+
+def write_index(
+    folder: Path,
+    shards: Sequence[str],
+    shape: WindowShape,
+    placements: Sequence[str],
+    *,
+    val_share: float,
+    seed: int,
+    embed: Callable[[list[str]], np.ndarray],
+) -> WindowStore:
+    """Number sentences, labels and clips over all cut shards, draw who validates, and fit the normaliser on the others.
+
+    A share of the subjects validates, at least one and never all. `embed` turns sentences into vectors. Raises InputError where
+    too many clips are too short, or none is left.
+    """
+    texts: dict[str, int] = {}
+    labels: dict[str, int] = {}
+    people: dict[str, int] = {}
+    sources: dict[str, set[str]] = {}
+    numbers: list[np.ndarray] = []  # per shard (clips, 4): windows, sentence, label, person
+    squares: list[np.ndarray] = []  # per shard (clips, 2)
+    short: list[str] = []
+    inputs: list[str] = []
+    for name in shards:
+        found = json.loads((folder / name / CLIPS).read_text(encoding="utf-8"))
+        numbers.append(
+            np.array(
+                [
+                    found["windows"],
+                    [texts.setdefault(t, len(texts)) if t else -1 for t in found["texts"]],
+                    [labels.setdefault(t, len(labels)) if t else -1 for t in found["labels"]],
+                    [people.setdefault(s, len(people)) for s in found["subjects"]],
+                ],
+                np.int32,
+            ).T
+        )
+        squares.append(np.array(found["squares"], np.float64).T)
+        for source, subject in zip(found["sources"], found["subjects"], strict=True):
+            sources.setdefault(source, set()).add(subject)
+        short += found["short"]
+        inputs.append(found["facts"]["input"])
+    clips = np.concatenate(numbers)
+    judge_short(short, len(clips), shape)
+    names = sorted(people)
+    count = 0 if val_share == 0 else min(max(round(val_share * len(names)), 1), len(names) - 1)
+    held_out = [people[name] for name in generator(seed, "pretrain", "val").permutation(names)[:count]]
+    clips[:, 3] = np.isin(clips[:, 3], held_out)  # from here on: which of PARTS
+    trained = clips[:, 3] == 0
+    samples = 3 * len(placements) * shape.samples * max(1, int(clips[trained, 0].sum()))
+    acc, gyro = np.sqrt(np.concatenate(squares)[trained].sum(0) / samples)
+    _write_array(folder / CLIP_NUMBERS, clips)
+    vectors = embed(list(texts) or [""])
+    _write_array(folder / SENTENCES, np.concatenate([vectors[: len(texts)], np.zeros_like(vectors[:1])]))
+    first = np.cumsum([0, *map(len, numbers)])
+    per_shard = [[int(c[p == part, 0].sum()) for c, p in _by_shard(clips, first)] for part in range(len(PARTS))]
+    content = {
+        "shards": list(shards),
+        "first_clip": first.tolist(),
+        "windows": dict(zip(PARTS, per_shard, strict=True)),
+        "placements": list(placements),
+        "normaliser": [float(acc) or 1.0, float(gyro) or 1.0],
+        "subjects": {source: sorted(found) for source, found in sorted(sources.items())},
+        "short": len(short),
+        "data_sha256": hashlib.sha256("".join(inputs).encode()).hexdigest(),
+    }
+    tables.write_text(folder / INDEX, json.dumps(content))
+    return WindowStore.open(folder)
+
+
+def _by_shard(clips: np.ndarray, first: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    for start, stop in pairwise(first):
+        yield clips[start:stop], clips[start:stop, 3]
+
+
+def _write_array(path: Path, values: np.ndarray) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary.open("wb") as stream:
+        np.save(stream, values, allow_pickle=False)
+    os.replace(temporary, path)
+
+
+@dataclass(frozen=True)
+class WindowStore:
+    """The reading side of a folder with cut shards and their index; it holds no windows in memory."""
+
+    folder: Path
+    token: str  # digest of the index, so that two stores are equal where their content is
+
+    @classmethod
+    def open(cls, folder: Path) -> WindowStore:
+        """The store that `write_index` left in a folder."""
+        return cls(folder, hashlib.sha256((folder / INDEX).read_bytes()).hexdigest())
+
+    @cached_property
+    def _index(self) -> dict[str, Any]:
+        return json.loads((self.folder / INDEX).read_text(encoding="utf-8"))
+
+    @property
+    def placements(self) -> tuple[str, ...]:
+        """Placements, in the order of the IMU windows' second axis."""
+        return tuple(self._index["placements"])
+
+    @property
+    def normaliser(self) -> Normaliser:
+        """Scale of the training windows."""
+        return Normaliser(*self._index["normaliser"])
+
+    @property
+    def subjects(self) -> dict[str, list[str]]:
+        """Source -> its subjects, those that validate included."""
+        return self._index["subjects"]
+
+    @property
+    def short(self) -> int:
+        """Clips left out because they are shorter than a window."""
+        return self._index["short"]
+
+    @property
+    def clips(self) -> int:
+        """Clips with windows."""
+        return self._index["first_clip"][-1]
+
+    @property
+    def data_sha256(self) -> str:
+        """Digest of the table that was cut, as `m3n.tables.data_sha256` gives it."""
+        return self._index["data_sha256"]
+
+    @cached_property
+    def sentences(self) -> np.ndarray:
+        """(sentences + 1, features) float32, mapped into memory; the last row, that of number -1, stands for "no sentence"."""
+        return np.load(self.folder / SENTENCES, mmap_mode="r", allow_pickle=False)
+
+    def counts(self, part: str) -> np.ndarray:
+        """Windows of a part ("train" or "val") in every shard."""
+        return np.array(self._index["windows"][part], np.int64)
+
+    def read(self, part: str, shard_n: np.ndarray, position_n: np.ndarray) -> Block:
+        """Windows by shard number and position among that shard's windows of the part, in the order asked for."""
+        arrays: Block = {}
+        for shard in np.unique(shard_n):
+            mine = np.flatnonzero(shard_n == shard)
+            row_m, keys_mk = self._rows(int(shard), part)
+            found = {"keys": keys_mk[position_n[mine]]}
+            for name in ("imu", "pose"):
+                # mapped for this read only: pages that stay mapped would count as memory of the process
+                mapped = np.load(self.folder / self._index["shards"][shard] / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+                found[name] = mapped[row_m[position_n[mine]]]
+            for name, values in found.items():
+                if name not in arrays:
+                    arrays[name] = np.empty((len(shard_n), *values.shape[1:]), values.dtype)
+                arrays[name][mine] = values
+        return arrays
+
+    def _rows(self, shard: int, part: str) -> tuple[np.ndarray, np.ndarray]:
+        """(row in the shard's arrays, keys) of every window of a part in a shard, in order."""
+        first, last = self._index["first_clip"][shard : shard + 2]
+        clips = np.load(self.folder / CLIP_NUMBERS, mmap_mode="r", allow_pickle=False)[first:last]
+        keys = np.concatenate([np.arange(first, last, dtype=np.int64)[:, None], clips[:, 1:3]], axis=1)
+        row = np.flatnonzero(np.repeat(clips[:, 3] == PARTS.index(part), clips[:, 0]))
+        return row, np.repeat(keys, clips[:, 0], axis=0)[row]

@@ -1,0 +1,145 @@
+"""A pretraining that is interrupted, in whatever way, and taken up again ends with the bytes of one that never was."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+import pytest
+
+from m3n.cli import main
+from m3n.training.state import LAST, read_header
+
+EPOCHS = 25
+SETTINGS = [f"optim.epochs={EPOCHS}", "optim.batch_size=16", "windows.hop_s=2", "model.width=16", "model.depth=1"]
+PATIENCE_S = 240
+
+
+def run(data: Path, out: Path) -> list[str]:
+    return ["pretrain", str(data), "--out", str(out), *SETTINGS]
+
+
+def progress(out: Path) -> tuple[int, int]:
+    """(epoch, step) of the state that a run has left so far."""
+    header = read_header(out.with_name(f"{out.name}.partial") / LAST)
+    return (header["progress"]["epoch"], header["progress"]["step"]) if header else (0, 0)
+
+
+def wait(until: Callable[[], Any], process: subprocess.Popen[str] | None = None) -> None:
+    deadline = monotonic() + PATIENCE_S
+    while not until():
+        assert monotonic() < deadline, "waited in vain"
+        assert process is None or process.poll() is None, process.communicate()
+        sleep(0.02)
+
+
+def processes() -> Iterator[tuple[int, int, str]]:
+    """(pid, parent, command line) of all processes."""
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                parent = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[1])
+                yield int(folder.name), parent, (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            except OSError:
+                continue
+
+
+def below(ancestor: int) -> dict[int, str]:
+    """Command lines of a process' descendants."""
+    everything, found, new = list(processes()), {}, {ancestor}
+    while new:
+        children = {pid: command for pid, parent, command in everything if parent in new}
+        found |= children
+        new = set(children)
+    return found
+
+
+@pytest.fixture(scope="module")
+def data(corpus) -> Path:
+    return corpus / "synthetic"
+
+
+@pytest.fixture(scope="module")
+def undisturbed(data, tmp_path_factory) -> dict[str, bytes]:
+    out = tmp_path_factory.mktemp("undisturbed") / "out"
+    assert main(run(data, out)) == 0
+    return {p.name: p.read_bytes() for p in out.iterdir()}
+
+
+def start(data: Path, out: Path) -> subprocess.Popen[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    command = [sys.executable, "-c", "from m3n.cli import entry; entry()", *run(data, out)]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def gone(pids: dict[int, str]) -> bool:
+    return not set(pids) & {pid for pid, _, _ in processes()}
+
+
+@pytest.mark.timeout(900)  # about a minute where the machine is quiet
+def test_ended_by_signals_and_losses_and_taken_up_again_it_ends_with_the_same_bytes(data, undisturbed, tmp_path):
+    """One run that is terminated, loses its driver, its Ray node, and at last one of its workers."""
+    out = tmp_path / "out"
+
+    process = start(data, out)
+    wait(lambda: progress(out) >= (2, 0), process)
+    process.send_signal(signal.SIGTERM)
+    _, stderr = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 143, stderr
+    assert "run the same command again to go on from there" in stderr.splitlines()[-1]
+    terminated = progress(out)
+    assert (2, 0) <= terminated < (EPOCHS, 0)
+    assert not out.exists()
+
+    process = start(data, out)
+    wait(lambda: progress(out) >= (terminated[0] + 2, 0), process)
+    family = below(process.pid)
+    process.kill()
+    assert "goes on where it was interrupted" in process.communicate()[1]
+    wait(lambda: gone(family))
+    assert progress(out) < (EPOCHS, 0)
+
+    process = start(data, out)
+    wait(lambda: progress(out) >= (terminated[0] + 4, 0), process)
+    (raylet,) = [pid for pid, command in below(process.pid).items() if command.split()[0].endswith("/raylet")]
+    os.kill(raylet, signal.SIGKILL)
+    process.communicate(timeout=PATIENCE_S)
+    assert process.returncode != 0
+    assert progress(out) < (EPOCHS, 0)
+
+    killed: list[int] = []
+    goal = (progress(out)[0] + 2, 0)
+
+    def kill_a_worker() -> None:
+        wait(lambda: progress(out) >= goal)
+        workers = [pid for pid, command in below(os.getpid()).items() if "RayTrainWorker" in command]
+        killed.append(workers[0])
+        os.kill(workers[0], signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_a_worker)
+    killer.start()
+    assert main(run(data, out)) == 0
+    killer.join()
+    assert len(killed) == 1
+    assert {p.name: p.read_bytes() for p in out.iterdir()} == undisturbed
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_another_config_starts_afresh_and_says_so(data, tmp_path, caplog):
+    partial = tmp_path / "out.partial"
+    settings = ["optim.epochs=1", *SETTINGS[1:]]
+    assert main(["pretrain", str(data), "--out", str(tmp_path / "first"), *settings, "seed=1"]) == 0
+    partial.mkdir()
+    (partial / LAST).write_bytes((tmp_path / "first" / LAST).read_bytes())
+    assert main(["pretrain", str(data), "--out", str(tmp_path / "out"), *settings, "seed=2"]) == 0
+    assert "starts afresh: the run that was interrupted had another config or other data" in caplog.text
+    first, second = (json.loads((tmp_path / name / "manifest.json").read_text()) for name in ("first", "out"))
+    assert first["train/loss"] != second["train/loss"]

@@ -1,0 +1,134 @@
+"""Windows on disk are those that were cut, in any order; the same work is not done twice, and other work is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from m3n import schema, tables
+from m3n.config import WindowsConfig
+from m3n.errors import InputError
+from m3n.window_store import CLIPS, WindowStore, cut_shard, write_index
+from m3n.windows import Normaliser, cut_clips
+
+WRISTS = ("left_wrist", "right_wrist")
+SHAPE = WindowsConfig()
+
+
+def embed(sentences: list[str]) -> np.ndarray:
+    return np.array([[len(s), 1.0] for s in sentences], np.float32)
+
+
+@pytest.fixture(scope="module")
+def rows(synthetic_clip) -> list[dict]:
+    """Five people with two clips each, of different lengths and strengths."""
+    return [
+        synthetic_clip(
+            f"{s}-{i}", frames=100 + 30 * s + 10 * i, subject=f"s{s}", text=["", "a", "bc"][(s + i) % 3], label=["x", None][i],
+            poses=0.3 * np.random.default_rng(s).normal(size=(100 + 30 * s + 10 * i, 24, 3)).cumsum(0).astype(np.float32),
+        )
+        for s in range(5) for i in range(2)
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def table(rows, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("table")
+    tables.write_table(folder, rows, schema.synthetic_clips(WRISTS), 3)
+    return folder
+
+
+def make(table: Path, folder: Path, shape: WindowsConfig = SHAPE, excluded: tuple[str, ...] = (), **changes) -> WindowStore:
+    shards = tables.shard_paths(table)
+    for shard in shards:
+        cut_shard(shard, folder / shard.stem, shape, WRISTS, excluded)
+    options = {"val_share": 0.4, "seed": 0, "embed": embed} | changes
+    return write_index(folder, [s.stem for s in shards], shape, WRISTS, **options)
+
+
+def everything(store: WindowStore, part: str) -> dict[str, np.ndarray]:
+    counts = store.counts(part)
+    return store.read(part, np.repeat(np.arange(len(counts)), counts), np.concatenate([np.arange(n) for n in counts]))
+
+
+def test_windows_of_both_parts_are_all_that_were_cut(table, rows, tmp_path):
+    store, expected = make(table, tmp_path), cut_clips(rows, SHAPE, WRISTS)
+    parts = [everything(store, part) for part in ("train", "val")]
+    found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    order = np.argsort(found["keys"][:, 0], kind="stable")
+    np.testing.assert_array_equal(found["imu"][order], expected.imu_npt6)
+    np.testing.assert_array_equal(found["pose"][order], expected.pose_nfd)
+    np.testing.assert_array_equal(found["keys"][order, 0], expected.clip)
+    assert store.clips == len(rows)
+
+
+def test_keys_say_which_clips_share_a_sentence_or_a_label(table, rows, tmp_path):
+    store = make(table, tmp_path)
+    for part in ("train", "val"):
+        for clip, sentence, label in everything(store, part)["keys"]:
+            row = rows[clip]
+            np.testing.assert_array_equal(store.sentences[sentence], embed([row["text"]])[0] if row["text"] else [0, 0])
+            assert (sentence == -1) == (row["text"] == "")
+            assert (label == -1) == (row["label"] is None)
+
+
+def test_people_train_or_validate_and_only_training_decides_the_scale(table, rows, tmp_path):
+    store = make(table, tmp_path)
+    people = [{rows[clip]["subject"] for clip in everything(store, part)["keys"][:, 0]} for part in ("train", "val")]
+    assert len(people[1]) == 2  # 40 % of five
+    assert people[0] & people[1] == set()
+    assert people[0] | people[1] == {row["subject"] for row in rows}
+    expected = Normaliser.fit(everything(store, "train")["imu"])
+    assert (store.normaliser.acc, store.normaliser.gyro) == pytest.approx((expected.acc, expected.gyro), rel=1e-9)
+    assert store.normaliser.acc != pytest.approx(Normaliser.fit(everything(store, "val")["imu"]).acc, rel=1e-3)
+    assert store.subjects == {"test": [f"s{i}" for i in range(5)]}
+
+
+def test_windows_come_in_the_order_they_are_asked_for(table, tmp_path):
+    store = make(table, tmp_path)
+    whole, counts = everything(store, "train"), store.counts("train")
+    chosen = np.random.default_rng(1).permutation(int(counts.sum()))[:9]
+    shard, position = np.repeat(np.arange(len(counts)), counts), np.concatenate([np.arange(n) for n in counts])
+    found = store.read("train", shard[chosen], position[chosen])
+    for name, values in found.items():
+        np.testing.assert_array_equal(values, whole[name][chosen])
+
+
+def test_a_shard_is_cut_again_only_where_something_has_changed(table, tmp_path):
+    make(table, tmp_path)
+    file = tmp_path / tables.shard_paths(table)[0].stem / CLIPS
+    first = file.stat().st_mtime_ns
+    make(table, tmp_path)
+    assert file.stat().st_mtime_ns == first
+    for changes in ({"shape": WindowsConfig(hop_s=0.5)}, {"excluded": ("s1",)}):
+        store = make(table, tmp_path, **changes)
+        assert file.stat().st_mtime_ns != first
+        fresh = make(table, tmp_path / "fresh", **changes)
+        for part in ("train", "val"):
+            for name, values in everything(store, part).items():
+                np.testing.assert_array_equal(values, everything(fresh, part)[name])
+
+
+def test_a_shard_that_was_not_finished_is_cut_again(table, tmp_path):
+    shard = tables.shard_paths(table)[0]
+    cut_shard(shard, tmp_path / "a", SHAPE, WRISTS, [])
+    (tmp_path / "a" / CLIPS).unlink()
+    (tmp_path / "a" / "imu.npy").write_bytes(b"half")
+    store = make(table, tmp_path)
+    assert everything(store, "train")["imu"].dtype == np.float32
+
+
+def test_the_digest_of_the_data_is_that_of_the_table(table, tmp_path):
+    assert make(table, tmp_path).data_sha256 == tables.data_sha256(table)
+
+
+def test_a_shard_with_nothing_but_excluded_people_gives_no_window(table, tmp_path):
+    store = make(table, tmp_path, excluded=("s0", "s1"))
+    assert store.counts("train")[0] == store.counts("val")[0] == 0
+    assert json.loads((tmp_path / "part-00000" / CLIPS).read_text())["clip_ids"] == []
+    assert len(everything(store, "train")["imu"]) == store.counts("train").sum()
+    with pytest.raises(InputError, match="every clip was excluded"):
+        make(table, tmp_path / "none", excluded=tuple(f"s{i}" for i in range(5)))
