@@ -24,18 +24,20 @@ from numpy.typing import NDArray
 
 from m3n.errors import InputError, shown
 
+Damaged = pickle.UnpicklingError  # what an unpickler raises; `loaded` puts the file's name to it
+
 
 class _Uncalled:
     """Stands for a class that a pickle names but need not call: an array's, or what a defaultdict makes of missing keys."""
 
     def __new__(cls, *_: Any) -> _Uncalled:
-        raise pickle.UnpicklingError("it calls what only has to be named")
+        raise Damaged("it calls what only has to be named")
 
 
 def _latin1(text: str, encoding: str = "latin1") -> bytes:
     """What protocol 2 uses to spell bytes (`_codecs.encode`), with the one codec that it needs."""
     if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
-        raise pickle.UnpicklingError("bytes are spelt in an unknown encoding")
+        raise Damaged("bytes are spelt in an unknown encoding")
     return text.encode("latin1")
 
 
@@ -46,13 +48,13 @@ def _defaultdict(*_: Any) -> dict[Any, Any]:
 
 def _dict(items: Any = ()) -> dict[Any, Any]:
     if not isinstance(items, list | tuple) or not all(isinstance(item, list | tuple) and len(item) == 2 for item in items):
-        raise pickle.UnpicklingError("a dict is made of something other than pairs")
+        raise Damaged("a dict is made of something other than pairs")
     return {_key(key): value for key, value in items}
 
 
 def _set(items: Any = ()) -> set[Any]:
     if not isinstance(items, list | tuple):
-        raise pickle.UnpicklingError("a set is made of something other than a list")
+        raise Damaged("a set is made of something other than a list")
     return {_key(item) for item in items}
 
 
@@ -60,13 +62,13 @@ def _key(key: Any) -> Any:
     """The key itself, if it is a number, text or a flat tuple of them: Python hashes nested tuples without end."""
     for part in key if type(key) is tuple else (key,):
         if not (part is None or isinstance(part, str | bytes | int | float | np.generic)):
-            raise pickle.UnpicklingError(f"a key is a {type(part).__name__}")
+            raise Damaged(f"a key is a {type(part).__name__}")
     return key
 
 
 def _bytearray(data: Any = b"") -> bytearray:
     if not isinstance(data, bytes):
-        raise pickle.UnpicklingError("a bytearray is made of something other than bytes")
+        raise Damaged("a bytearray is made of something other than bytes")
     return bytearray(data)
 
 
@@ -77,7 +79,7 @@ def _complex(real: Any, imaginary: Any = 0.0) -> complex:
 def _dtype(text: Any, *_: Any) -> np.dtype[Any]:
     """A dtype of numbers, text or objects, always a copy: its byte order is set later, and NumPy's own must not change."""
     if not isinstance(text, str) or not re.fullmatch(r"[<>=|]?(\?|[biufcSUO]\d{0,4})", text):
-        raise pickle.UnpicklingError(f"an array is of the unknown dtype {shown(text)}")
+        raise Damaged(f"an array is of the unknown dtype {shown(text)}")
     return np.dtype(text, copy=True)  # type: ignore[call-overload]
 
 
@@ -96,21 +98,21 @@ def _scalar(dtype: Any, data: Any = None) -> Any:
 
 
 def _filled(shape: Any, dtype: Any, fortran_order: bool, data: Any) -> NDArray[Any]:
-    """A numeric or text array of this shape from its bytes; UnpicklingError where they do not fit."""
+    """A numeric or text array of this shape from its bytes; Damaged where they do not fit."""
     _check_array(shape, dtype, data)
     if dtype.hasobject or dtype.itemsize == 0:
-        raise pickle.UnpicklingError("an array of objects has no bytes")
+        raise Damaged("an array of objects has no bytes")
     return np.frombuffer(data, dtype, math.prod(shape)).copy().reshape(shape, order="F" if fortran_order else "C")
 
 
 def _check_array(shape: Any, dtype: Any, data: Any) -> None:
-    """UnpicklingError unless `data`, bytes or a list of objects, is as much as the shape and dtype promise."""
+    """Damaged unless `data`, bytes or a list of objects, is as much as the shape and dtype promise."""
     if not isinstance(dtype, np.dtype) or not isinstance(shape, tuple) or not all(type(n) is int and n >= 0 for n in shape):
-        raise pickle.UnpicklingError("an array has no proper shape or dtype")
+        raise Damaged("an array has no proper shape or dtype")
     if not isinstance(data, list if dtype.hasobject else bytes) or len(shape) > 32:
-        raise pickle.UnpicklingError("an array has no proper content")
+        raise Damaged("an array has no proper content")
     if math.prod(shape) * (1 if dtype.hasobject else dtype.itemsize) != len(data):
-        raise pickle.UnpicklingError(f"an array of shape {shown(str(shape))} is cut short")
+        raise Damaged(f"an array of shape {shown(str(shape))} is cut short")
 
 
 _ALLOWED: dict[tuple[str, str], Any] = {
@@ -168,7 +170,7 @@ class SafeUnpickler(_PythonUnpickler):  # type: ignore[misc]
         if isinstance(built, np.dtype):
             order = state[1] if isinstance(state, tuple) and len(state) > 4 else None
             if order not in ("<", ">", "|", "=") or any(part is not None for part in state[2:5]):
-                raise pickle.UnpicklingError("an array is of records, which poses are not")
+                raise Damaged("an array is of records, which poses are not")
             plain = (3, order, None, None, None, built.itemsize, built.alignment, built.flags)
             built.__setstate__(plain)  # type: ignore[attr-defined]
         elif isinstance(built, np.ndarray) and isinstance(state, tuple) and len(state) == 5:
@@ -178,21 +180,21 @@ class SafeUnpickler(_PythonUnpickler):  # type: ignore[misc]
         elif type(built) is _ArrayHeader and isinstance(state, dict):
             self.stack[-1] = self._array_in_stream(state)
         else:
-            raise pickle.UnpicklingError(f"a {type(built).__name__} takes no state")
+            raise Damaged(f"a {type(built).__name__} takes no state")
 
     def _array_in_stream(self, header: dict[Any, Any]) -> NDArray[Any]:
         dtype, shape = header.get("dtype"), header.get("shape")
         if not isinstance(dtype, np.dtype) or dtype.hasobject:
             raise InputError(f"{self._where}: holds an array of {shown(str(dtype))}; it was not loaded")
         if not isinstance(shape, tuple) or not all(isinstance(n, int | np.integer) and n >= 0 for n in shape):
-            raise pickle.UnpicklingError("an array has no proper shape")
+            raise Damaged("an array has no proper shape")
         shape = tuple(map(int, shape))
         if header.get("numpy_array_alignment_bytes") is not None:
             self._bytes.read(self._bytes.read(1)[0])
         size = math.prod(shape) * dtype.itemsize
         data = self._bytes.read(size) if size < _LARGEST else b""
         if len(data) != size:
-            raise pickle.UnpicklingError(f"an array of shape {shown(str(shape))} is cut short")
+            raise Damaged(f"an array of shape {shown(str(shape))} is cut short")
         return _filled(shape, dtype, header.get("order") == "F", data)
 
     def _load_setitem(self) -> None:
@@ -205,7 +207,7 @@ class SafeUnpickler(_PythonUnpickler):  # type: ignore[misc]
     def _filled_dict(self, items: list[Any]) -> None:
         held = self.stack[-1]
         if type(held) is not dict or len(items) % 2:
-            raise pickle.UnpicklingError("keys and values do not belong to a dict")
+            raise Damaged("keys and values do not belong to a dict")
         held.update({_key(key): value for key, value in zip(items[::2], items[1::2], strict=True)})
 
     def _load_dict(self) -> None:
@@ -216,7 +218,7 @@ class SafeUnpickler(_PythonUnpickler):  # type: ignore[misc]
     def _load_additems(self) -> None:
         items, held = self.pop_mark(), self.stack[-1]
         if type(held) is not set:
-            raise pickle.UnpicklingError("items do not belong to a set")
+            raise Damaged("items do not belong to a set")
         held.update(map(_key, items))
 
     def _load_frozenset(self) -> None:
@@ -264,11 +266,16 @@ def read_file(path: Path | str) -> bytes:
 
 def loaded(file: BinaryIO, where: str) -> Any:
     """The object in a pickle, `where` naming it in messages; InputError as `load_pickle`."""
+    return load_with(SafeUnpickler(file, where), where)
+
+
+def load_with(unpickler: SafeUnpickler, where: str) -> Any:
+    """The same by an unpickler of a format's own."""
     try:
-        return SafeUnpickler(file, where).load()
+        return unpickler.load()
     except InputError:
         raise
-    except (pickle.UnpicklingError, EOFError) as error:
+    except (Damaged, EOFError) as error:
         raise InputError(f"{where}: damaged pickle ({str(error) or 'it ends too early'})") from error
     except Exception as error:  # instructions that do not fit together fail in any way at all
         raise InputError(f"{where}: damaged pickle (its instructions do not fit together)") from error

@@ -2,13 +2,12 @@
 
 A dict with `smpl_params_global` and `smpl_params_incam`, each {`body_pose` (F, 63), `global_orient` (F, 3), `transl` (F, 3),
 `betas` (F, 10)}: SMPL-X without hands, axis-angle, metres. The global world has gravity along -y, the camera's frame y down.
-Layout after `tools/demo/demo.py` of its repository. Read by `torch.load` with `weights_only=True`, which builds tensors and
-containers and refuses everything else.
+Layout after `tools/demo/demo.py` of its repository. Read by `torch_files`, which builds arrays and containers and refuses
+everything else.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +19,7 @@ from m3n.errors import InputError
 from m3n.schema import Rejected
 from m3n.sources.clip_rows import files_in, numbers, require
 from m3n.sources.estimates import EstimateOptions, Track, required_fps, track_rows, with_hands
+from m3n.sources.torch_files import load_torch
 
 SOURCE = "gvhmr"
 
@@ -53,7 +53,7 @@ def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Reject
 
 def _track(file: Path, key: str) -> Track:
     where = file.name
-    found = _loaded(file)
+    found = load_torch(file)
     require(where, found, [key])
     params = found[key]
     where = f"{where}, {key}"
@@ -66,20 +66,3 @@ def _track(file: Path, key: str) -> Track:
         np.arange(frames), with_hands(joints, "smplx"), numbers(where, "transl", params["transl"], (frames, 3)),
         numbers(where, "betas", params.get("betas", np.zeros((1, 10))), (None, 10)),
     )  # fmt: skip
-
-
-def _loaded(file: Path) -> Any:
-    """What the file holds, every tensor as an array."""
-    import torch
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, torch.Tensor):
-            return value.detach().to("cpu", torch.float32).numpy() if value.layout == torch.strided else None
-        return {key: plain(held) for key, held in value.items()} if isinstance(value, dict) else value
-
-    try:
-        return plain(torch.load(file, map_location="cpu", weights_only=True))
-    except Exception as error:  # a damaged or hostile file can fail in any way at all
-        asked = re.search(r"Unsupported global: GLOBAL (\S+)", str(error))  # the rest is advice to trust it
-        reason = f"it asks for '{asked[1]}'" if asked else "it is damaged or another file"
-        raise InputError(f"{file.name}: not a file of tensors that can be loaded safely ({reason})") from error
