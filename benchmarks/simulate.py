@@ -6,7 +6,8 @@
 - NumPy: the same joints, the same splines, in NumPy and SciPy;
 - smplx: the full mesh of the same body by the package smplx, the wrist's vertex and joints, and finite differences, which is how
   the field's scripts do it (extra `smpl`);
-- job: Parquet in to Parquet out, one worker without Ray; the same on 10 and 100 times the clips, and its memory;
+- job: Parquet in to Parquet out, one worker without Ray; the same on 10 and 100 times the clips, and its memory; and the largest
+  one on Ray, with one worker and with two;
 - memory bandwidth and arithmetic that the kernel reaches, against what NumPy reaches on this machine.
 
 Every figure is the best of several runs, so that other work on the machine counts for little.
@@ -36,7 +37,8 @@ import m3n
 from m3n import schema, tables
 from m3n.body.kinematics import joint_transforms
 from m3n.body.model import load_body
-from m3n.cluster.simulate import ShardSimulator
+from m3n.cluster.simulate import ShardSimulator, run_shards
+from m3n.cluster.start import connect
 from m3n.config import SimulateConfig
 from m3n.imu.placement import SITES, mount, sensor_vertex
 from m3n.imu.signals import continuous_quaternions
@@ -143,7 +145,18 @@ def run_job(source: Path, out: Path) -> None:
     settings = simulation_settings(SimulateConfig(rate_hz=RATE_HZ, cutoff_hz="none"))
     simulator = ShardSimulator(str(out), settings)
     for shard in tables.shard_paths(source):
-        simulator.simulate(shard)
+        simulator.simulate(shard, {})
+
+
+def run_on_ray(source: Path, out: Path, workers: int) -> float:
+    """Frames/s of a job on Ray once its workers are there: from the first shard that is done to the last."""
+    out.mkdir()
+    settings = simulation_settings(SimulateConfig(rate_hz=RATE_HZ, cutoff_hz="none"))
+    frames, ends = [], []
+    for result in run_shards(tables.shard_paths(source), out, settings, workers):
+        frames.append(result["frames"])
+        ends.append(time.perf_counter())
+    return sum(frames[workers:]) / (ends[-1] - ends[workers - 1])
 
 
 def measure(largest: int) -> dict[str, float]:
@@ -174,6 +187,15 @@ def measure(largest: int) -> dict[str, float]:
             figures[f"job_peak_memory_mb_{clips}_clips"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
             figures["job_frames_per_s"] = work
             clips *= 10
+        largest_job = Path(folder) / f"in{32 * largest}"
+        if len(tables.shard_paths(largest_job)) > 8:  # fewer say nothing about workers
+            connect(workers=2)
+            for workers in (1, 2):
+                speed = [run_on_ray(largest_job, Path(folder) / f"ray{workers}{run}", workers) for run in range(2)]
+                figures[f"ray_job_frames_per_s_{workers}_workers"] = max(speed)
+            figures["two_workers_to_one"] = (
+                figures["ray_job_frames_per_s_2_workers"] / figures["ray_job_frames_per_s_1_workers"]
+            )
     big, square = np.random.default_rng(0).random(40_000_000), np.random.default_rng(0).random((1000, 1000))
     target = np.empty_like(big)
     copies = frames_per_s(lambda: np.copyto(target, big), 2 * big.nbytes)

@@ -25,6 +25,7 @@ import hashlib
 import io
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -122,6 +123,15 @@ def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Reject
                 "poses": fitted.poses.reshape(frames, -1),
                 "trans": fitted.trans,
             }
+
+
+def skeletons(path: Path, options: Options) -> Iterator[NDArray[np.float64]]:
+    """The joints (F, 19, 3) that `pose_clips` fits, m, z up, names in FITTED; skeletons that cannot be read are passed over."""
+    with zip_or_folder(Path(path), ".mat", _LARGEST, "UTD-MHAD's zip") as (names, read):
+        files = _index(names, path)
+        for key in _chosen(files, options):
+            with suppress(InputError):
+                yield world_joints(_matrix(files, read, key, "skeleton", "d_skel"))
 
 
 def imu_recordings(path: Path, options: Options) -> Iterator[dict[str, Any] | Rejected]:

@@ -66,10 +66,8 @@ def test_a_kinect_gives_the_signals_of_a_real_wrist_sensor(tmp_path: Path) -> No
 def test_a_kinect_skeleton_fits_within_four_centimetres_once_calibrated() -> None:
     options = utd_mhad.Options(actions=[9])
     errors = []
-    with utd_mhad._opened(KINECT_ZIP) as (files, read):
-        for key in utd_mhad._chosen(files, options):
-            joints = utd_mhad.world_joints(utd_mhad._matrix(files, read, key, "skeleton", "d_skel"))
-            errors.append(fit_joints(joints, utd_mhad.FITTED).calibrated_joint_error_m)
+    for joints in utd_mhad.skeletons(KINECT_ZIP, options):
+        errors.append(fit_joints(joints, utd_mhad.FITTED).calibrated_joint_error_m)
     assert np.mean(errors) < 0.040
 
 
