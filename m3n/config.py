@@ -214,7 +214,7 @@ class LossConfig(Options):
     text_pose: Weight = Field(0.5, description="InfoNCE between text and pose")
     imu_pose: Weight = Field(1.0, description="InfoNCE between IMU and pose")
     left_right: Weight = Field(0.25, description="InfoNCE between the left and the right wrist")
-    pose2imu: Weight = Field(1.0, description="Pose2IMU regression (mean squared error of normalised samples)")
+    pose2imu: Weight = Field(3.0, description="Pose2IMU regression (mean squared error of normalised samples)")
     reconstruction: Weight = Field(1.0, description="IMU reconstruction (mean squared error of normalised samples)")
     temperature: Positive = Field(0.07, description="temperature of every contrastive objective")
     learn_temperature: bool = Field(False, description="the temperature learns too, from `temperature` on, within 0.01 to 0.5")
@@ -266,7 +266,7 @@ class OptimConfig(Options):
     """Optimiser and budget."""
 
     optimizer: Literal["adam", "adamw"] = Field("adamw", description="optimiser")
-    lr: Positive = Field(1e-3, description="peak learning rate")
+    lr: Positive = Field(2e-3, description="peak learning rate")
     weight_decay: Weight = Field(0.01, description="weight decay (decoupled in adamw)")
     groups: dict[str, ParameterGroup] = Field(
         {}, description="parameters that learn otherwise, by a pattern of their names (imu.*); the first that matches counts"
