@@ -24,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -159,6 +160,7 @@ def proportional_mb(pid: int) -> float:
 def delivered_by_ray(store: WindowStore, epochs: int) -> float:
     """Windows per second, from the first batch on, as tensors with their sentences looked up."""
     connect(None, 1)
+    warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
     plan, sentences = Plan(store, 0, BATCH), store.sentences
 
     def tensors() -> Iterator[int]:
