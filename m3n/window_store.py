@@ -1,9 +1,10 @@
 """Windows on disk, cut once per table and read in any order.
 
-Every shard of synthetic clips becomes a folder with `imu.npy` and `pose.npy`, plain arrays that a reader maps into memory, and
-`clips.json`, which says whose windows stand where; it is written last, so that a shard that has one is whole, and is taken over
-when the same work is done again. `index.json` and small arrays beside the shards hold what must be known of all clips at once:
-the numbers of sentences and labels, who validates, the scale of the signals. Sentences are stored once, windows refer to them.
+Every shard of synthetic clips becomes a folder with `imu.npy` and `pose.npy`, plain arrays of which a reader takes the rows it
+needs, and `clips.json`, which says whose windows stand where; it is written last, so that a shard that has one is whole, and is
+taken over when the same work is done again. `index.json` and small arrays beside the shards hold what must be known of all clips
+at once: the numbers of sentences and labels, who validates, the scale of the signals. Sentences are stored once, windows refer to
+them.
 
 Legend: n windows, p placements, t IMU samples, f pose frames, d pose features, k keys (clip, sentence, label).
 """
@@ -15,8 +16,9 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,7 @@ from m3n import schema, tables
 from m3n.errors import InputError
 from m3n.randomness import generator
 from m3n.storage import Location
-from m3n.windows import Normaliser, WindowShape, cut_clips, judge_short
+from m3n.windows import POSE_FEATURES, Normaliser, WindowShape, cut_clips, judge_short
 
 CLIPS, INDEX, CLIP_NUMBERS, SENTENCES = "clips.json", "index.json", "clips.npy", "sentences.npy"
 PARTS = ("train", "val")
@@ -131,6 +133,7 @@ def write_index(
         "first_clip": first.tolist(),
         "windows": dict(zip(PARTS, per_shard, strict=True)),
         "placements": list(placements),
+        "shapes": {"imu": [len(placements), shape.samples, 6], "pose": [shape.pose_frames, POSE_FEATURES]},
         "normaliser": [float(acc) or 1.0, float(gyro) or 1.0],
         "subjects": {source: sorted(found) for source, found in sorted(sources.items())},
         "short": len(short),
@@ -164,9 +167,9 @@ class WindowStore:
         """The store that `write_index` left in a folder."""
         return cls(folder, hashlib.sha256((folder / INDEX).read_bytes()).hexdigest())
 
-    @cached_property
+    @property
     def _index(self) -> dict[str, Any]:
-        return json.loads((self.folder / INDEX).read_text(encoding="utf-8"))
+        return _read_index(self)
 
     @property
     def placements(self) -> tuple[str, ...]:
@@ -198,7 +201,7 @@ class WindowStore:
         """Digest of the table that was cut, as `m3n.tables.data_sha256` gives it."""
         return self._index["data_sha256"]
 
-    @cached_property
+    @property
     def sentences(self) -> np.ndarray:
         """(sentences + 1, features) float32, mapped into memory; the last row, that of number -1, stands for "no sentence"."""
         return np.load(self.folder / SENTENCES, mmap_mode="r", allow_pickle=False)
@@ -209,25 +212,45 @@ class WindowStore:
 
     def read(self, part: str, shard_n: np.ndarray, position_n: np.ndarray) -> Block:
         """Windows by shard number and position among that shard's windows of the part, in the order asked for."""
-        arrays: Block = {}
+        row_n, keys_nk = np.empty(len(shard_n), np.int64), np.empty((len(shard_n), 3), np.int64)
         for shard in np.unique(shard_n):
-            mine = np.flatnonzero(shard_n == shard)
-            row_m, keys_mk = self._rows(int(shard), part)
-            found = {"keys": keys_mk[position_n[mine]]}
-            for name in ("imu", "pose"):
-                # mapped for this read only: pages that stay mapped would count as memory of the process
-                mapped = np.load(self.folder / self._index["shards"][shard] / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-                found[name] = mapped[row_m[position_n[mine]]]
-            for name, values in found.items():
-                if name not in arrays:
-                    arrays[name] = np.empty((len(shard_n), *values.shape[1:]), values.dtype)
-                arrays[name][mine] = values
-        return arrays
+            mine = shard_n == shard
+            row, keys = _rows(self, int(shard), part)
+            row_n[mine], keys_nk[mine] = row[position_n[mine]], keys[position_n[mine]]
+        block = {"keys": keys_nk}
+        windows = self.counts("train") + self.counts("val")
+        for name, shape in self._index["shapes"].items():
+            block[name] = np.empty((len(shard_n), *shape), np.float32)
+            self._read_rows(f"{name}.npy", shard_n, row_n, windows, block[name])
+        return block
 
-    def _rows(self, shard: int, part: str) -> tuple[np.ndarray, np.ndarray]:
-        """(row in the shard's arrays, keys) of every window of a part in a shard, in order."""
-        first, last = self._index["first_clip"][shard : shard + 2]
-        clips = np.load(self.folder / CLIP_NUMBERS, mmap_mode="r", allow_pickle=False)[first:last]
-        keys = np.concatenate([np.arange(first, last, dtype=np.int64)[:, None], clips[:, 1:3]], axis=1)
-        row = np.flatnonzero(np.repeat(clips[:, 3] == PARTS.index(part), clips[:, 0]))
-        return row, np.repeat(keys, clips[:, 0], axis=0)[row]
+    def _read_rows(self, file: str, shard_n: np.ndarray, row_n: np.ndarray, windows: np.ndarray, out: np.ndarray) -> None:
+        """Rows of the shards' arrays straight into `out`: a third of the time of a memory map, and no page of it stays behind."""
+        size = out[0].nbytes
+        target = out.reshape(-1).view(np.uint8).data
+        names = self._index["shards"]
+        with ExitStack() as opened:
+            begins: dict[int, tuple[int, int]] = {}
+            for i, (shard, row) in enumerate(zip(shard_n.tolist(), row_n.tolist(), strict=True)):
+                if shard not in begins:
+                    stream = opened.enter_context((self.folder / names[shard] / file).open("rb", buffering=0))
+                    header = os.fstat(stream.fileno()).st_size - int(windows[shard]) * size
+                    begins[shard] = stream.fileno(), header
+                descriptor, begin = begins[shard]
+                if os.preadv(descriptor, [target[i * size : (i + 1) * size]], begin + row * size) != size:
+                    raise OSError(f"{self.folder / names[shard] / file} is shorter than it was")
+
+
+@lru_cache(maxsize=8)
+def _read_index(store: WindowStore) -> dict[str, Any]:
+    return json.loads((store.folder / INDEX).read_text(encoding="utf-8"))
+
+
+@lru_cache(maxsize=256)  # the shards of a few pools
+def _rows(store: WindowStore, shard: int, part: str) -> tuple[np.ndarray, np.ndarray]:
+    """(row in the shard's arrays, keys) of every window of a part in a shard, in order."""
+    first, last = _read_index(store)["first_clip"][shard : shard + 2]
+    clips = np.load(store.folder / CLIP_NUMBERS, mmap_mode="r", allow_pickle=False)[first:last]
+    keys = np.concatenate([np.arange(first, last, dtype=np.int64)[:, None], clips[:, 1:3]], axis=1)
+    row = np.flatnonzero(np.repeat(clips[:, 3] == PARTS.index(part), clips[:, 0]))
+    return row, np.repeat(keys, clips[:, 0], axis=0)[row]

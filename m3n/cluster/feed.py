@@ -67,7 +67,7 @@ def ray_feed(plan: Plan) -> Feed:
 
     quiet_data()
     DataContext.get_current().target_max_block_size = 2**40  # a piece is a block, never cut in two
-    bare = replace(plan, store=replace(plan.store))  # without what it has read so far
+    bare = replace(plan)  # without what it has counted so far
 
     def load(batch: dict[str, Any]) -> Block:
         piece = json.loads(batch["piece"][0])

@@ -1,0 +1,271 @@
+"""How fast pretraining is fed, side by side in one run: default model and batch, one worker on the CPU.
+
+    m3n bench pretrain_throughput --json pretrain_throughput.json
+
+- in memory: a bare PyTorch loop over tensors that are in memory already, the limit (rounds before, between and after);
+- ours: `m3n pretrain`'s own workers, Ray Data into Ray Train, from the windows on disk (epochs after the first, their own clock);
+- data alone, without training: batches of tensors that Ray Data delivers, and those of a torch DataLoader over one small file per
+  window, which is the layout that the field's scripts use (safetensors files; the better of 0 and 1 loader processes);
+- memory: the peak, over all processes of the command, of an epoch on the windows and on 10 times as many.
+
+All files are in the page cache, for every loader alike.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import argparse
+import datetime
+import json
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import safetensors.torch
+import torch
+
+from m3n import schema, tables
+from m3n.cluster.feed import ray_feed
+from m3n.cluster.pretrain import run_workers
+from m3n.cluster.start import connect
+from m3n.config import OptimConfig, PretrainConfig, WindowsConfig
+from m3n.losses import MultiTaskLoss
+from m3n.models import Multi3Net
+from m3n.tracking import git_sha
+from m3n.training.augment import augment, draw_worn
+from m3n.training.batches import Inputs
+from m3n.training.plan import Plan
+from m3n.window_store import WindowStore, cut_shard, write_index
+from m3n.windows import POSE_FEATURES
+
+WRISTS, SHAPE, BATCH, TEXT = ("left_wrist", "right_wrist"), WindowsConfig(), 128, 384
+CLIP_WINDOWS, CLIPS_PER_SHARD = 16, 16
+ROUND_STEPS = 20
+
+
+def make_store(folder: Path, windows: int) -> WindowStore:
+    """Smooth random clips of 16 windows, 16 clips a shard, cut into windows."""
+    rng = np.random.default_rng(0)
+    frames, samples = (CLIP_WINDOWS + 1) * 30 + 1, (CLIP_WINDOWS + 1) * 60 + 1
+    t = np.arange(frames)[:, None, None] / 30
+    table = folder / "table"
+    table.mkdir(parents=True)
+
+    def rows() -> Iterator[dict[str, object]]:
+        for i in range(windows // CLIP_WINDOWS):
+            yield {
+                "clip_id": f"{i}", "source": "bench", "text": f"sentence {i % 500}", "fps": 30.0, "body_model": "smpl",
+                "gender": "neutral", "betas": np.zeros(10), "n_frames": frames, "trans": np.zeros((frames, 3)),
+                "poses": np.sin(rng.uniform(0, 6, (24, 3)) * t), "rate_hz": 60.0, "n_samples": samples,
+                **{schema.imu_column(wrist): 5 * rng.normal(size=(samples, 6)) for wrist in WRISTS},
+            }  # fmt: skip
+
+    tables.write_table(table, rows(), schema.synthetic_clips(WRISTS), CLIPS_PER_SHARD)
+    shards = tables.shard_paths(table)
+    for shard in shards:
+        cut_shard(shard, folder / "windows" / shard.stem, SHAPE, WRISTS, [])
+    embed = lambda sentences: rng.normal(size=(len(sentences), TEXT)).astype(np.float32)  # noqa: E731
+    names = [shard.stem for shard in shards]
+    return write_index(folder / "windows", names, SHAPE, WRISTS, val_share=0.0, seed=0, embed=embed)
+
+
+def settings(epochs: int) -> PretrainConfig:
+    return PretrainConfig(optim=OptimConfig(epochs=epochs, batch_size=BATCH), workers=1, device="cpu")
+
+
+class InMemory:
+    """The bare loop; call it for the windows per second of one round."""
+
+    def __init__(self, store: WindowStore) -> None:
+        plan = Plan(store, 0, BATCH)
+        inputs = Inputs(store, torch.device("cpu"))
+        self.batches = [inputs(raw) for raw, _ in zip(plan.batches(0, 0, 1, plan.in_process), range(ROUND_STEPS), strict=False)]
+        self.config = settings(1)
+        self.model = Multi3Net(WRISTS, POSE_FEATURES, TEXT, **self.config.model.model_dump())
+        self.loss = MultiTaskLoss(self.config.loss.weights, self.config.loss.temperature, WRISTS)
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-3, weight_decay=0.01)
+        self.draws = torch.Generator().manual_seed(0)
+
+    def __call__(self) -> float:
+        clock = time.perf_counter()
+        for batch in self.batches:
+            inputs, rows = dict(batch), slice(0, BATCH)
+            inputs["imu_bpt6"], inputs["clean_bpt6"] = augment(
+                batch["ideal_bpt6"], self.config.augment, self.draws, rows, BATCH
+            )
+            inputs["worn_bp"] = draw_worn(batch["ideal_bpt6"], self.config.augment, self.draws, rows, BATCH)
+            total = self.loss(self.model(inputs), inputs)["total"]
+            self.optimizer.zero_grad(set_to_none=True)
+            total.backward()
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+            self.optimizer.step()
+        return len(self.batches) * BATCH / (time.perf_counter() - clock)
+
+
+def train_here(folder: Path, epochs: int) -> list[float]:
+    """Windows per second of every epoch of a run on Ray."""
+    connect(None, 1)
+    rates: list[float] = []
+    with tempfile.TemporaryDirectory(dir=folder) as staging:
+        on_metrics = lambda epoch, metrics: rates.append(metrics["train/windows_per_s"])  # noqa: E731
+        run_workers(WindowStore.open(folder / "windows"), settings(epochs), Path(staging), {}, on_metrics)
+    return rates
+
+
+def train_apart(folder: Path, epochs: int) -> tuple[list[float], float]:
+    """The same in processes of its own: (windows per second of every epoch, peak memory of all its processes [MB])."""
+    command = [sys.executable, __file__, "--train", str(folder), "--epochs", str(epochs)]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    peak = 0.0
+    while child.poll() is None:
+        peak = max(peak, sum(map(proportional_mb, family(child.pid))))
+        time.sleep(0.5)
+    out = child.stdout.read() if child.stdout else ""
+    return json.loads(out.splitlines()[-1]), peak
+
+
+def family(ancestor: int) -> list[int]:
+    """A process and all below it."""
+    parents: dict[int, list[int]] = {}
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(file.read_text().rsplit(")", 1)[1].split()[1])
+        except OSError:
+            continue
+        parents.setdefault(parent, []).append(int(file.parent.name))
+    found, new = [ancestor], [ancestor]
+    while new:
+        new = [child for parent in new for child in parents.get(parent, [])]
+        found += new
+    return found
+
+
+def proportional_mb(pid: int) -> float:
+    """Memory of a process, shared pages divided among those that share them."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:")), 0.0)
+
+
+def delivered_by_ray(store: WindowStore, epochs: int) -> float:
+    """Windows per second, from the first batch on, as tensors with their sentences looked up."""
+    connect(None, 1)
+    warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+    plan, sentences = Plan(store, 0, BATCH), store.sentences
+
+    def tensors() -> Iterator[int]:
+        for raw in plan.batches(0, 0, epochs, ray_feed(plan)):
+            batch = [torch.from_numpy(raw["imu"]), torch.from_numpy(raw["pose"])]
+            batch.append(torch.from_numpy(sentences[raw["keys"][:, 1]]))
+            yield len(batch[0])
+
+    return rate(tensors())
+
+
+class FilePerWindow(torch.utils.data.Dataset):
+    """One small file per window."""
+
+    def __init__(self, folder: Path, windows: int) -> None:
+        self.folder, self.windows = folder, windows
+
+    def __len__(self) -> int:
+        return self.windows
+
+    def __getitem__(self, i: int) -> dict[str, torch.Tensor]:
+        return safetensors.torch.load_file(self.folder / f"{i}.safetensors")
+
+
+def write_files(store: WindowStore, folder: Path) -> FilePerWindow:
+    folder.mkdir()
+    plan, count = Plan(store, 0, BATCH), 0
+    for raw in plan.batches(0, 0, 1, plan.in_process):
+        text = store.sentences[raw["keys"][:, 1]]
+        for imu, pose, keys, sentence in zip(raw["imu"], raw["pose"], raw["keys"], text, strict=True):
+            values = {"imu": imu, "pose": pose, "keys": keys, "text": sentence}
+            content = {name: torch.tensor(value) for name, value in values.items()}
+            safetensors.torch.save_file(content, folder / f"{count}.safetensors")
+            count += 1
+    return FilePerWindow(folder, count)
+
+
+def delivered_by_files(files: FilePerWindow, processes: int, epochs: int) -> float:
+    loader = torch.utils.data.DataLoader(
+        files, BATCH, shuffle=True, drop_last=True, num_workers=processes, persistent_workers=processes > 0
+    )
+    return rate(len(batch["imu"]) for _ in range(epochs) for batch in loader)
+
+
+def rate(batches: Iterator[int]) -> float:
+    """Windows per second, counted from the first batch."""
+    next(batches)
+    clock = time.perf_counter()
+    windows = sum(batches)
+    return windows / (time.perf_counter() - clock)
+
+
+def measure(windows: int) -> dict[str, float | str | int]:
+    """All figures."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        store = make_store(folder / "small", windows)
+        make_store(folder / "large", 10 * windows)
+        bare = InMemory(store)
+        bare()
+        limit, ours, peaks = [bare()], [], []
+        for _ in range(2):
+            rates, peak = train_apart(folder / "small", 4)
+            ours += rates[1:]
+            peaks.append(peak)
+            limit.append(bare())
+        _, large = train_apart(folder / "large", 1)
+        files = write_files(store, folder / "files")
+        delivered_by_files(files, 0, 1)
+        by_files = max(delivered_by_files(files, processes, 3) for processes in (0, 1))
+        by_ray = delivered_by_ray(WindowStore.open(folder / "large" / "windows"), 2)
+    return {
+        "in_memory_windows_per_s": float(np.median(limit)),
+        "ours_windows_per_s": float(np.median(ours)),
+        "ratio_to_in_memory": float(np.median(ours) / np.median(limit)),
+        "data_windows_per_s": by_ray,
+        "file_per_window_windows_per_s": by_files,
+        "ratio_to_file_per_window": by_ray / by_files,
+        "peak_memory_mb": max(peaks),
+        "peak_memory_mb_10_times_the_data": large,
+        "memory_growth_mb": large - max(peaks),
+        "windows": windows,
+        "cores": os.cpu_count() or 1,
+        "load_average": os.getloadavg()[0],
+        "commit": git_sha(),
+        "date": datetime.date.today().isoformat(),
+    }
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path, help="write the figures to this file too")
+    parser.add_argument("--windows", type=int, default=4096, help="windows of the small corpus")
+    parser.add_argument("--train", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--epochs", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.train:
+        print(json.dumps(train_here(options.train, options.epochs)))
+        return
+    figures = measure(options.windows)
+    for name, value in figures.items():
+        print(f"{name:36s} {value:16,.3f}" if isinstance(value, float) else f"{name:36s} {value!s:>16s}")
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
