@@ -165,7 +165,7 @@ def test_one_damaged_row_in_a_hundred_is_left_out_and_comes_back_mended(ray_clus
     assert figures_of(bad, tmp_path / "out", tmp_path)["clips"] == 99
     reasons = pq.ParquetFile(tmp_path / "out" / "quarantine" / "rejected.parquet").read().to_pylist()
     assert reasons == [
-        {"item": "part-00002.parquet row 1 (clip 'clip-41')", "reason": "fps is 0.0, expected a positive frame rate in Hz"}
+        {"item": "part-00002.parquet row 1 (clip 'clip-41')", "reason": "fps is 0.0, expected a frame rate from 1 to 10,000 Hz"}
     ]
     assert simulate(good, tmp_path / "out") == 0
     assert contents(tmp_path / "out") == contents(tmp_path / "undisturbed")
