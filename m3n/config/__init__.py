@@ -1,0 +1,53 @@
+"""One typed config per stage: a YAML file plus dotted `key=value` overrides, merged by OmegaConf and checked by pydantic.
+
+A config file has one section per stage (`simulate:`, `pretrain:`, `finetune:`, ...), so that one preset can carry a whole path;
+each command reads its own section. Unknown keys are errors that name the nearest known one. Every field carries a
+description with its unit; `--help` is made from them.
+"""
+
+from __future__ import annotations
+
+from m3n.config.base import Options, Positive
+from m3n.config.learning import (
+    AugmentConfig,
+    EvaluateConfig,
+    FinetuneConfig,
+    LossConfig,
+    ModelConfig,
+    OptimConfig,
+    ParameterGroup,
+    PretrainConfig,
+    TuneConfig,
+    WindowsConfig,
+)
+from m3n.config.reading import NAME, STAGES, check, describe, flatten, keys, preset, resolve, sha256
+from m3n.config.simulation import CalibrateConfig, FidelityConfig, IngestConfig, SimulateConfig, Site
+
+__all__ = [
+    "NAME",
+    "STAGES",
+    "AugmentConfig",
+    "CalibrateConfig",
+    "EvaluateConfig",
+    "FidelityConfig",
+    "FinetuneConfig",
+    "IngestConfig",
+    "LossConfig",
+    "ModelConfig",
+    "OptimConfig",
+    "Options",
+    "ParameterGroup",
+    "Positive",
+    "PretrainConfig",
+    "SimulateConfig",
+    "Site",
+    "TuneConfig",
+    "WindowsConfig",
+    "check",
+    "describe",
+    "flatten",
+    "keys",
+    "preset",
+    "resolve",
+    "sha256",
+]  # fmt: skip

@@ -1,0 +1,39 @@
+"""What all configs share: ranges of values, names of placements, and options that refuse what they do not know."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from m3n.schema import check_placement_names, check_placements
+
+Weight = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+def _known(placements: list[str]) -> list[str]:
+    check_placements(placements)
+    return placements
+
+
+def _named(placements: list[str]) -> list[str]:
+    check_placement_names(placements)
+    return placements
+
+
+Placements = Annotated[list[str], AfterValidator(_known)]
+AnyPlacements = Annotated[list[str], AfterValidator(_named)]  # those that users have defined too
+
+
+class Options(BaseModel):
+    """Base of every config: unknown keys are refused, values cannot be changed after the check."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def as_names(value: Any) -> Any:
+    """Subjects as text: many data sets call them 1, 2, 3, which YAML reads as numbers."""
+    return [str(v) for v in value] if isinstance(value, list) else value

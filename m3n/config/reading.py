@@ -1,0 +1,210 @@
+"""From a YAML file and `key=value` overrides to a checked config, and from a config to its help.
+
+Overrides are merged by OmegaConf, the result is checked by pydantic. What is wrong is said in one line that names the key, and the
+nearest known one where a key is unknown. `--help` is made from the descriptions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import types
+import typing
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from m3n.config.base import Options
+from m3n.config.learning import EvaluateConfig, FinetuneConfig, PretrainConfig, TuneConfig
+from m3n.config.simulation import FidelityConfig, IngestConfig, SimulateConfig
+from m3n.errors import InputError, nearest
+
+STAGES: dict[str, type[Options]] = {
+    "ingest": IngestConfig,
+    "simulate": SimulateConfig,
+    "pretrain": PretrainConfig,
+    "finetune": FinetuneConfig,
+    "evaluate": EvaluateConfig,
+    "tune": TuneConfig,
+    "fidelity": FidelityConfig,
+}
+
+C = TypeVar("C", bound=Options)
+NAME = "<name>"  # stands in a key for a name that the user chooses
+
+
+def resolve(schema: type[C], stage: str, file: Path | None = None, overrides: Iterable[str] = ()) -> C:
+    """The checked config of one stage: defaults, then the stage's section of `file`, then `key=value` overrides.
+
+    Raises InputError for an unreadable file, an unknown section or key, or a value of the wrong type or range.
+    """
+    from omegaconf import OmegaConf
+
+    try:
+        merged = OmegaConf.create(_section(file, stage) if file else {})
+    except InputError:
+        raise
+    except Exception as error:  # odd keys and broken ${...} fail in any way at all
+        raise InputError(f"{file}: section '{stage}' cannot be read: {_first_line(error)}") from None
+    for override in overrides:
+        key, equals, _ = override.partition("=")
+        if not equals or not key.strip():
+            raise InputError(f"'{override}' is not an override: expected key=value, as in seed=1 or optim.lr=0.001")
+        try:
+            merged.merge_with_dotlist([override])
+        except Exception as error:  # YAML's own types, such as !!int of nothing, fail in any way at all
+            raise InputError(f"cannot read the override '{override}': {_first_line(error)}") from None
+    return check(schema, OmegaConf.to_container(merged, resolve=False), file)
+
+
+def check(schema: type[C], values: Any, file: Path | None = None) -> C:
+    """A config from nested values; InputError that names the first key that is wrong."""
+    try:
+        return schema.model_validate(values)
+    except ValidationError as error:
+        raise InputError(_explain(error, schema, file)) from None
+
+
+def _section(file: Path, stage: str) -> dict[str, Any]:
+    import yaml
+
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot read the config file {file}: {reason}") from None
+    except RecursionError:
+        raise InputError(f"{file} is not valid YAML: it is nested too deeply") from None
+    except Exception as error:  # YAML's own types, such as !!int of nothing, fail in any way at all
+        raise InputError(f"{file} is not valid YAML: {error}") from None
+    if _size(content) > _LARGEST:
+        raise InputError(f"{file} is no config file: it holds over {_LARGEST} values, or refers to itself")
+    content = {} if content is None else content
+    if not isinstance(content, dict):
+        raise InputError(f"{file}: expected one section per stage ({', '.join(STAGES)}), found a {type(content).__name__}")
+    for name, section in content.items():
+        if name not in STAGES:
+            raise InputError(f"{file}: unknown section '{name}'{nearest(str(name), STAGES)}; expected {', '.join(STAGES)}")
+        if not isinstance(section, dict | None):
+            raise InputError(f"{file}: section '{name}' must hold key: value pairs")
+    if stage == "tune":  # a sweep starts from the stages' own sections
+        return {name: content[name] for name in ("pretrain", "finetune") if content.get(name)} | (content.get("tune") or {})
+    return content.get(stage) or {}
+
+
+_LARGEST = 10_000  # values of a config file, counted again wherever a YAML alias repeats them
+
+
+def _size(value: Any, depth: int = 0) -> int:
+    """Values in nested YAML; counting stops soon after `_LARGEST`, which a level deeper than 50 counts as."""
+    if depth > 50:
+        return _LARGEST + 1
+    total = 1
+    for held in value.values() if isinstance(value, dict) else value if isinstance(value, list | set) else ():
+        total += _size(held, depth + 1)
+        if total > _LARGEST:
+            break
+    return total
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+
+def _explain(error: ValidationError, schema: type[Options], file: Path | None) -> str:
+    first = error.errors()[0]
+    path = [str(part) for part in first["loc"]]
+    known = [_spelled(key, path) for key in keys(schema)]
+    where = f" (in {file} or the overrides)" if file else ""
+    if first["type"] == "extra_forbidden":
+        return f"unknown config key '{'.'.join(path)}'{nearest('.'.join(path), known)}{where}"
+    if first["type"] == "missing":
+        return f"config key '{'.'.join(path)}' is missing: {first['msg'].lower()}{where}"
+    key = _known_part(path, known)
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] in ("value_error",) or not key:
+        return f"{key + ': ' if key else ''}{message}{where}"
+    return f"config key '{key}' is {first['input']!r}: {message[0].lower() + message[1:]}{where}"
+
+
+def _known_part(path: list[str], known: list[str]) -> str:
+    """The longest start of an error's location that is a key (unions add their own parts behind it)."""
+    starts = {".".join(k.split(".")[:n]) for k in known for n in range(1, k.count(".") + 2)}
+    return next((".".join(path[:n]) for n in range(len(path), 0, -1) if ".".join(path[:n]) in starts), "")
+
+
+def _spelled(key: str, path: list[str]) -> str:
+    """A key with the name that a user gave where it says <name>."""
+    parts = key.split(".")
+    return ".".join(path[i] if part == NAME and i < len(path) else part for i, part in enumerate(parts))
+
+
+def preset(name: str) -> Path:
+    """A file of `configs/`, in a checkout or in an installed package."""
+    package = Path(__file__).resolve().parents[1]
+    return next(
+        (f for f in (package.parent / "configs" / name, package / "configs" / name) if f.is_file()), Path("configs") / name
+    )
+
+
+def describe(schema: type[Options], prefix: str = "") -> Iterator[tuple[str, str, str]]:
+    """(dotted key, default, description) of every setting, in order; a section that may be null, then its keys."""
+    for name, field in schema.model_fields.items():
+        nested = _nested(field.annotation)
+        if nested is None or field.default is None:
+            default = "" if field.is_required() else json.dumps(field.get_default(call_default_factory=True), default=str)
+            yield f"{prefix}{name}", default, field.description or ""
+        if entry := _entry(field.annotation):
+            yield from describe(entry, f"{prefix}{name}.{NAME}.")
+        if nested is not None:
+            for key, default, text in describe(nested, f"{prefix}{name}."):
+                value = _dig(field.default, key.removeprefix(f"{prefix}{name}."))
+                yield key, default if value is None else json.dumps(value), text
+
+
+def _nested(annotation: Any) -> type[Options] | None:
+    options = typing.get_args(annotation) if isinstance(annotation, types.UnionType) else (annotation,)
+    return next((a for a in options if isinstance(a, type) and issubclass(a, Options)), None)
+
+
+def _entry(annotation: Any) -> type[Options] | None:
+    """The options of every entry, where a key holds entries by name."""
+    is_mapping = typing.get_origin(annotation) is dict
+    return _nested(typing.get_args(annotation)[1]) if is_mapping else None
+
+
+def _dig(value: Any, key: str) -> Any:
+    for part in key.split("."):
+        value = getattr(value, part, None)
+    return value
+
+
+def keys(schema: type[Options], prefix: str = "") -> list[str]:
+    """Every dotted key of a config, sections that may be null included."""
+    found: list[str] = []
+    for name, field in schema.model_fields.items():
+        nested = _nested(field.annotation)
+        found += keys(nested, f"{prefix}{name}.") if nested is not None else [f"{prefix}{name}"]
+        if entry := _entry(field.annotation):
+            found += keys(entry, f"{prefix}{name}.{NAME}.")
+    return found
+
+
+def flatten(config: Options) -> dict[str, Any]:
+    """Dotted key -> value, for MLflow params and manifests."""
+
+    def walk(value: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+        if isinstance(value, dict) and value:
+            for name, inner in value.items():
+                yield from walk(inner, f"{prefix}.{name}" if prefix else name)
+        else:
+            yield prefix, value
+
+    return dict(walk(config.model_dump(mode="json"), ""))
+
+
+def sha256(config: Options) -> str:
+    """Digest of a config's values, the same wherever they came from."""
+    return hashlib.sha256(json.dumps(config.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
