@@ -26,17 +26,18 @@ from typing import Any
 import numpy as np
 
 from m3n import schema, tables
+from m3n.config import WindowsConfig
 from m3n.errors import InputError
 from m3n.randomness import generator
 from m3n.storage import Location
-from m3n.windows import POSE_FEATURES, Normaliser, WindowShape, cut_clips, judge_short
+from m3n.windows import POSE_FEATURES, Normaliser, cut_clips, judge_short
 
 CLIPS, INDEX, CLIP_NUMBERS, SENTENCES = "clips.json", "index.json", "clips.npy", "sentences.npy"
 PARTS = ("train", "val")
 Block = dict[str, np.ndarray]  # imu (n, p, t, 6) m/s² and rad/s, pose (n, f, d), keys (n, k)
 
 
-def cut_shard(shard: Location, folder: Path, shape: WindowShape, placements: Sequence[str], excluded: Iterable[str]) -> None:
+def cut_shard(shard: Location, folder: Path, shape: WindowsConfig, placements: Sequence[str], excluded: Iterable[str]) -> None:
     """Cut the clips of one shard into `folder`, unless the same windows are there already.
 
     Clips of `excluded` subjects are left out. Raises InputError for a shard that cannot be read and for a clip with bad values.
@@ -76,7 +77,7 @@ def cut_shard(shard: Location, folder: Path, shape: WindowShape, placements: Seq
 def write_index(
     folder: Path,
     shards: Sequence[str],
-    shape: WindowShape,
+    shape: WindowsConfig,
     placements: Sequence[str],
     *,
     val_share: float,

@@ -11,36 +11,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from scipy.signal import resample_poly
 
 from m3n.body.kinematics import rotation_matrices
 from m3n.body.model import SMPL_PARENTS
+from m3n.config import WindowsConfig
 from m3n.errors import InputError
 from m3n.schema import BODY_JOINTS, imu_column
 
 POSE_FEATURES = BODY_JOINTS * 6 + 3
-
-
-class WindowShape(Protocol):
-    """What `m3n.config.WindowsConfig` offers; named here so that this room can run without it."""
-
-    @property
-    def window_s(self) -> float: ...
-    @property
-    def hop_s(self) -> float: ...
-    @property
-    def pose_fps(self) -> float: ...
-    @property
-    def rate_hz(self) -> float: ...
-    @property
-    def max_short(self) -> float: ...
-    @property
-    def samples(self) -> int: ...
-    @property
-    def pose_frames(self) -> int: ...
 
 
 @dataclass
@@ -100,7 +82,7 @@ def starts(duration_s: float, window_s: float, hop_s: float) -> np.ndarray:
     return np.arange(max(count, 0)) * hop_s
 
 
-def cut_clips(rows: Iterable[dict[str, Any]], shape: WindowShape, placements: Sequence[str]) -> ClipWindows:
+def cut_clips(rows: Iterable[dict[str, Any]], shape: WindowsConfig, placements: Sequence[str]) -> ClipWindows:
     """Windows of checked `synthetic_clips` rows; clips shorter than a window are named in `short`, for `judge_short`."""
     pose = [np.empty((0, shape.pose_frames, POSE_FEATURES), np.float32)]
     imu = [np.empty((0, len(placements), shape.samples, 6), np.float32)]
@@ -132,7 +114,7 @@ def cut_clips(rows: Iterable[dict[str, Any]], shape: WindowShape, placements: Se
     )
 
 
-def judge_short(short: Sequence[str], kept: int, shape: WindowShape) -> None:
+def judge_short(short: Sequence[str], kept: int, shape: WindowsConfig) -> None:
     """Raise InputError where no clip is long enough, or more than the share `max_short` of them is not."""
     if short and (kept == 0 or len(short) > shape.max_short * (kept + len(short))):
         raise InputError(
@@ -144,7 +126,7 @@ def judge_short(short: Sequence[str], kept: int, shape: WindowShape) -> None:
 
 
 def cut_recordings(
-    rows: Iterable[dict[str, Any]], shape: WindowShape, placements: Sequence[str], classes: Sequence[str] | None = None
+    rows: Iterable[dict[str, Any]], shape: WindowsConfig, placements: Sequence[str], classes: Sequence[str] | None = None
 ) -> RecordingWindows:
     """Labelled windows of checked `imu_recordings` rows; recordings without a label or a placement are passed over.
 
@@ -222,14 +204,14 @@ def resample(samples: np.ndarray, from_hz: float, to_hz: float) -> np.ndarray:
     return resample_poly(samples, ratio.numerator, ratio.denominator, axis=0, padtype="line")
 
 
-def _imu_windows(samples: np.ndarray, rate_hz: float, begin: np.ndarray, shape: WindowShape) -> np.ndarray:
+def _imu_windows(samples: np.ndarray, rate_hz: float, begin: np.ndarray, shape: WindowsConfig) -> np.ndarray:
     values = resample(np.nan_to_num(samples), float(rate_hz), shape.rate_hz)
     first = np.round(begin * shape.rate_hz).astype(int)
     index = np.minimum(first[:, None] + np.arange(shape.samples), len(values) - 1)
     return values[index].astype(np.float32)
 
 
-def _pose_windows(row: dict[str, Any], begin: np.ndarray, shape: WindowShape) -> np.ndarray:
+def _pose_windows(row: dict[str, Any], begin: np.ndarray, shape: WindowsConfig) -> np.ndarray:
     """(windows, f, POSE_FEATURES): 22 x 6-D rotations, then the pelvis' velocity in m/s."""
     frames, fps = row["n_frames"], float(row["fps"])
     rotations = rotation_matrices(np.asarray(row["poses"]).reshape(frames, -1, 3)[:, :BODY_JOINTS])
