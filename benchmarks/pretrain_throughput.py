@@ -91,6 +91,7 @@ class InMemory:
         inputs = Inputs(store, torch.device("cpu"))
         self.batches = [inputs(raw) for raw, _ in zip(plan.batches(0, 0, 1, plan.in_process), range(ROUND_STEPS), strict=False)]
         self.config = settings(1)
+        torch.set_num_threads(os.cpu_count() or 1)  # as the worker does
         self.model = Multi3Net(WRISTS, POSE_FEATURES, TEXT, **self.config.model.model_dump())
         self.loss = MultiTaskLoss(self.config.loss.weights, self.config.loss.temperature, WRISTS)
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-3, weight_decay=0.01)
