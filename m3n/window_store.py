@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -201,6 +202,11 @@ class WindowStore:
     def data_sha256(self) -> str:
         """Digest of the table that was cut, as `m3n.tables.data_sha256` gives it."""
         return self._index["data_sha256"]
+
+    @property
+    def window_bytes(self) -> int:
+        """Size of a window in memory."""
+        return sum(4 * math.prod(shape) for shape in self._index["shapes"].values())
 
     @property
     def sentences(self) -> np.ndarray:

@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 from m3n.errors import InputError
 from m3n.storage import Location, full_name, location
-from m3n.training.plan import Feed, Piece, Plan
+from m3n.training.plan import PIECE_WINDOWS, Feed, Piece, Plan
 from m3n.window_store import Block, cut_shard
 
 if TYPE_CHECKING:
     from m3n.config import WindowsConfig
 
 READ_CPUS = 0.5  # logical, for reading ahead, beside the training worker
-AT_ONCE = 2  # pieces that are read at the same time, and as many that wait for the training loop
+AT_ONCE = 2  # pieces that are read at the same time
+IN_MEMORY = 6  # pieces that are read, wait or are trained on, of each worker
 PIECES = 4000  # in one stream: beginning another one takes a second, and each piece costs the driver some memory
 
 
@@ -61,12 +62,15 @@ def cut_shards(
 def ray_feed(plan: Plan) -> Feed:
     """A feed that reads ahead on Ray Data, for the worker whose plan this is."""
     import ray.data
-    from ray.data import DataContext
+    from ray.data import DataContext, ExecutionResources
 
     from m3n.cluster.start import quiet_data
 
     quiet_data()
-    DataContext.get_current().target_max_block_size = 2**40  # a piece is a block, never cut in two
+    context = DataContext.get_current()
+    context.target_max_block_size = 2**40  # a piece is a block, never cut in two
+    piece_bytes = max(PIECE_WINDOWS, plan.batch) * plan.store.window_bytes
+    context.execution_options.resource_limits = ExecutionResources(object_store_memory=IN_MEMORY * piece_bytes)
     bare = replace(plan)  # without what it has counted so far
 
     def load(batch: dict[str, Any]) -> Block:

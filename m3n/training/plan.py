@@ -23,7 +23,7 @@ from m3n.randomness import generator
 from m3n.window_store import Block, WindowStore
 
 POOL = 8192
-PIECE_WINDOWS = 1024  # what a reader fetches at a time: some 20 MB
+PIECE_WINDOWS = 2048  # what a reader fetches at a time: some 40 MB
 VALIDATION = -1  # the "epoch" of the validation order, which is always the same
 
 Span = tuple[int, int]
