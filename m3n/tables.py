@@ -231,9 +231,9 @@ def staged(out: L, *, resume: bool = False, inputs: Sequence[Location] = ()) -> 
     """A staging folder that becomes `out` when the block ends well.
 
     One job at a time: InputError names the one that is at work, and nothing is touched. With `resume`, what an interrupted run
-    left in staging is offered again, and what has shards with rows in it is kept after any fault, bad input included; otherwise
-    the staging folder goes. An existing `out` is replaced only if it is empty or holds a result of m3n, and neither any of
-    `inputs` nor the working folder; InputError otherwise.
+    left in staging is offered again: what was done is kept after a fault or a signal, and shards with rows in them after bad input
+    too; otherwise the staging folder goes. An existing `out` is replaced only if it is empty or holds a result of m3n, and
+    neither any of `inputs` nor the working folder; InputError otherwise.
     """
     if isinstance(out, Path):
         out = Path(os.path.abspath(out))
@@ -250,10 +250,10 @@ def staged(out: L, *, resume: bool = False, inputs: Sequence[Location] = ()) -> 
         try:
             yield staging
         except BaseException as error:
-            kept = resume and _holds_rows(staging)
-            if not kept:
+            bad_input = isinstance(error, InputError)
+            if not (resume and (_holds_rows(staging) or (not bad_input and _holds_state(staging)))):
                 storage.remove(staging)
-            elif isinstance(error, InputError):
+            elif bad_input:
                 raise InputError(
                     f"{error}; finished shards are kept in {staging}, and the next run goes on from them"
                 ) from None
@@ -294,6 +294,11 @@ def _parent_of(out: Location) -> Iterator[None]:
     finally:
         with suppress(OSError):  # it holds the result, or what somebody else has put there meanwhile
             out.parent.rmdir()
+
+
+def _holds_state(staging: Location) -> bool:
+    names = [entry.name for entry in (staging.iterdir() if isinstance(staging, Path) else storage.files(staging))]
+    return any(not name.endswith(".parquet") for name in names)
 
 
 def _holds_rows(staging: Location) -> bool:
