@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from m3n import locks, storage
+from m3n import locks, schema, storage
 from m3n.errors import InputError, one_line
 from m3n.schema import SCHEMA_VERSION, Rejected
 from m3n.storage import L, Location
@@ -84,6 +84,36 @@ def rows(table: pa.Table) -> Iterator[dict[str, Any]]:
     columns = {name: _column_values(table.column(name)) for name in table.column_names}
     for i in range(table.num_rows):
         yield {name: values[i] for name, values in columns.items()}
+
+
+def checked_rows(
+    shard: Location, columns: pa.Schema, check: Callable[[dict[str, Any]], str | None], advice: str = ""
+) -> Iterator[dict[str, Any]]:
+    """Rows of one shard as `rows` gives them; InputError for the first one that `check` finds a problem with, with what to do."""
+    identity = columns.names[0]  # clip_id or recording_id
+    for number, row in enumerate(rows(read_shard(shard, columns))):
+        problem = check(row)
+        if problem:
+            kind = identity.removesuffix("_id")
+            raise InputError(f"{shard} row {number} ({kind} '{row[identity]}'): {problem}{advice}")
+        yield row
+
+
+def synthetic_rows(shard: Location, placements: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Checked rows of one shard of `synthetic_clips`, with the samples of `placements`."""
+    chosen = tuple(placements)
+    return checked_rows(
+        shard,
+        schema.synthetic_clips(chosen),
+        lambda row: schema.check_synthetic_clip(row, chosen),
+        "; simulate the clips again",
+    )
+
+
+def recording_rows(shard: Location, placements: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Checked rows of one shard of `imu_recordings`, with the samples of `placements`."""
+    chosen = tuple(placements)
+    return checked_rows(shard, schema.imu_recordings(chosen), lambda row: schema.check_imu_recording(row, chosen))
 
 
 def _column_values(column: pa.ChunkedArray) -> Sequence[Any]:

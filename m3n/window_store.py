@@ -28,7 +28,6 @@ import numpy as np
 
 from m3n import schema, tables
 from m3n.config import WindowsConfig
-from m3n.errors import InputError
 from m3n.randomness import generator
 from m3n.storage import Location
 from m3n.windows import POSE_FEATURES, Normaliser, cut_clips, judge_short
@@ -44,7 +43,6 @@ def cut_shard(shard: Location, folder: Path, shape: WindowsConfig, placements: S
     Clips of `excluded` subjects are left out. Raises InputError for a shard that cannot be read and for a clip with bad values.
     """
     excluded = sorted(excluded)
-    columns = schema.synthetic_clips(list(placements))
     schema.validate_synthetic_clips(tables.read_schema(shard), str(shard))
     shape_facts = {name: getattr(shape, name) for name in ("window_s", "hop_s", "pose_fps", "rate_hz")}
     facts = {"input": tables.file_sha256(shard), "shape": shape_facts, "placements": list(placements), "excluded": excluded}
@@ -53,15 +51,8 @@ def cut_shard(shard: Location, folder: Path, shape: WindowsConfig, placements: S
             return
         shutil.rmtree(folder)
 
-    def rows() -> Iterator[dict[str, Any]]:
-        for number, row in enumerate(tables.rows(tables.read_shard(shard, columns))):
-            problem = schema.check_synthetic_clip(row, tuple(placements))
-            if problem:
-                raise InputError(f"{shard} row {number} (clip '{row['clip_id']}'): {problem}; simulate the clips again")
-            if row["subject"] not in excluded:
-                yield row
-
-    found = cut_clips(rows(), shape, placements)
+    rows = (row for row in tables.synthetic_rows(shard, placements) if row["subject"] not in excluded)
+    found = cut_clips(rows, shape, placements)
     folder.mkdir(parents=True, exist_ok=True)
     _write_array(folder / "imu.npy", found.imu_npt6)
     _write_array(folder / "pose.npy", found.pose_nfd)

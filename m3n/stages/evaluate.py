@@ -28,7 +28,7 @@ from m3n.training import evaluate as scoring
 from m3n.training.checkpoint import Checkpoint
 from m3n.training.embed import ClipEmbeddings, embed_clips, embed_recordings, embed_sentences, load_multi3net
 from m3n.training.probes import zero_shot
-from m3n.windows import numbered
+from m3n.windows import ClipWindows, numbered
 
 METRICS, REPORT = "evaluate.json", "evaluate.md"
 PICTURED_CLIPS = 400
@@ -107,13 +107,12 @@ def _placements(config: EvaluateConfig, pretrained: Checkpoint) -> list[str]:
 def _on_clips(
     model: Multi3Net,
     pretrained: Checkpoint,
-    synthetic: data.Synthetic,
+    windows: ClipWindows,
     placements: list[str],
     config: EvaluateConfig,
     staging: Path,
     on_share: OnShare,
 ) -> dict[str, Any]:
-    windows = synthetic.windows
     sentences = numbered(windows.texts)[0]
     text_se = embed_sentences(model, text.embed(sentences or [""], str(pretrained.text_model)))
     worn = [p in placements for p in pretrained.placements]
@@ -121,7 +120,7 @@ def _on_clips(
     agreement = scoring.agreement(windows, text_se, embedded, config.max_windows, config.seed)
     report.retrieval_plot(staging / "retrieval.png", agreement["retrieval"], "Held-out clips: recall at 1, 5 and 10")
     if config.picture != "none":
-        _picture(staging / "embeddings.png", synthetic, text_se, embedded, config)
+        _picture(staging / "embeddings.png", windows, text_se, embedded, config)
     on_share(1.0)
     return {
         "clip_windows": len(windows.clip),
@@ -133,11 +132,9 @@ def _on_clips(
     }
 
 
-def _picture(
-    path: Path, synthetic: data.Synthetic, text_se: np.ndarray, embedded: ClipEmbeddings, config: EvaluateConfig
-) -> None:
+def _picture(path: Path, windows: ClipWindows, text_se: np.ndarray, embedded: ClipEmbeddings, config: EvaluateConfig) -> None:
     """One point per clip and modality: the mean of its windows; at most PICTURED_CLIPS clips."""
-    windows, sentence_of = synthetic.windows, numbered(synthetic.windows.texts)[1]
+    sentence_of = numbered(windows.texts)[1]
     clips = generator(config.seed, "evaluate", "picture").permutation(len(windows.clip_ids))[:PICTURED_CLIPS]
     vectors: defaultdict[str, list[np.ndarray]] = defaultdict(list)
     labels: defaultdict[str, list[str | None]] = defaultdict(list)
@@ -147,7 +144,7 @@ def _picture(
         points = {"pose": embedded.pose_ne[rows].mean(0), "IMU": embedded.imu_ne[rows].mean(0)}
         for modality, point in (points | ({"text": text_se[sentence]} if sentence >= 0 else {})).items():
             vectors[modality].append(point)
-            labels[modality].append(synthetic.labels[clip])
+            labels[modality].append(windows.labels[clip] or None)
     flat = report.in_two_dimensions(np.concatenate(list(vectors.values())), config.picture, config.seed)
     split = np.split(flat, np.cumsum([len(v) for v in vectors.values()])[:-1])
     title = f"Embeddings of {len(clips)} clips of held-out subjects ({'UMAP' if config.picture == 'umap' else 't-SNE'})"

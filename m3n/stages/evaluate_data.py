@@ -23,14 +23,6 @@ FOLDS = 5  # of the held-out subjects, where nobody else can train the probes
 
 
 @dataclass
-class Synthetic:
-    """Windows of held-out subjects' clips."""
-
-    windows: ClipWindows
-    labels: list[str | None]  # one per clip
-
-
-@dataclass
 class Real:
     """Windows of recordings: of the held-out subjects (`test`), and of those that train the probes."""
 
@@ -70,10 +62,9 @@ def _columns(folder: Path, names: Sequence[str]) -> Iterator[dict[str, Any]]:
         yield from tables.rows(tables.read_shard(shard, pa.schema([(name, pa.string()) for name in names])))
 
 
-def load_clips(folder: Path, shape: WindowsConfig, checkpoint: Checkpoint, config: EvaluateConfig) -> Synthetic:
+def load_clips(folder: Path, shape: WindowsConfig, checkpoint: Checkpoint, config: EvaluateConfig) -> ClipWindows:
     """Windows of the held-out subjects' clips, of the checkpoint's placements."""
     people = held_out(clip_people(folder), checkpoint.subjects, config.subjects, config.allow_seen, str(folder))
-    labels: dict[str, str | None] = {}
 
     def rows() -> Iterator[dict[str, Any]]:
         for shard in tables.shard_paths(folder):
@@ -83,18 +74,13 @@ def load_clips(folder: Path, shape: WindowsConfig, checkpoint: Checkpoint, confi
                     raise InputError(
                         f"{shard} has no {schema.imu_column(placement)}, which the checkpoint needs: simulate it too"
                     )
-            columns = schema.synthetic_clips(checkpoint.placements)
-            for number, row in enumerate(tables.rows(tables.read_shard(shard, columns))):
-                problem = schema.check_synthetic_clip(row, tuple(checkpoint.placements))
-                if problem:
-                    raise InputError(f"{shard} row {number} (clip '{row['clip_id']}'): {problem}; simulate the clips again")
+            for row in tables.synthetic_rows(shard, checkpoint.placements):
                 if (row["source"], row["subject"] or row["clip_id"]) in people:
-                    labels[row["clip_id"]] = row["label"]
                     yield row
 
     windows = cut_clips(rows(), shape, checkpoint.placements)
     judge_short(windows.short, len(windows.clip_ids), shape)
-    return Synthetic(windows, [labels[clip] for clip in windows.clip_ids])
+    return windows
 
 
 def load_recordings(folder: Path, shape: WindowsConfig, checkpoint: Checkpoint, config: EvaluateConfig) -> Real:

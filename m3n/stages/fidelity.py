@@ -95,11 +95,7 @@ def fidelity(poses: Path, recordings: Path, out: Path, config: FidelityConfig = 
 def _recordings(folder: Path) -> Iterator[dict[str, Any]]:
     for shard in tables.shard_paths(folder):
         placements = schema.validate_imu_recordings(tables.read_schema(shard), str(shard))
-        for number, row in enumerate(tables.rows(tables.read_shard(shard, schema.imu_recordings(placements)))):
-            problem = schema.check_imu_recording(row, placements)
-            if problem:
-                raise InputError(f"{shard} row {number} (recording '{row['recording_id']}'): {problem}")
-            yield row
+        yield from tables.recording_rows(shard, placements)
 
 
 def _distances(poses: Path, recorded: Recorded, config: FidelityConfig) -> tuple[Distances, dict[str, float | None]]:
@@ -136,10 +132,7 @@ def _pairs(
     with bar(doing, len(shards)) as advance:
         for shard in shards:
             schema.validate_pose_clips(tables.read_schema(shard), str(shard))
-            for number, clip in enumerate(tables.rows(tables.read_shard(shard, schema.POSE_CLIPS))):
-                problem = schema.check_pose_clip(clip)
-                if problem:
-                    raise InputError(f"{shard} row {number} (clip '{clip['clip_id']}'): {problem}")
+            for clip in tables.checked_rows(shard, schema.POSE_CLIPS, schema.check_pose_clip):
                 recording = recorded.get(clip["clip_id"])
                 if recording is None:
                     left_out["clips_without_recording"] += 1

@@ -114,14 +114,9 @@ def load_windows(
 
 
 def _rows(shards: Sequence[Location], placements: tuple[str, ...]) -> Iterator[dict[str, Any]]:
-    columns = schema.imu_recordings(placements)
     for shard in shards:
         schema.validate_imu_recordings(tables.read_schema(shard), str(shard))
-        for number, row in enumerate(tables.rows(tables.read_shard(shard, columns))):
-            problem = schema.check_imu_recording(row, placements)
-            if problem:
-                raise InputError(f"{shard} row {number} (recording '{row['recording_id']}'): {problem}")
-            yield row
+        yield from tables.recording_rows(shard, placements)
 
 
 def _shape(config: FinetuneConfig, pretrained: checkpoints.Checkpoint | None) -> WindowsConfig:

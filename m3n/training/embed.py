@@ -16,6 +16,7 @@ from torch.nn import functional
 from m3n.errors import InputError
 from m3n.models import Multi3Net
 from m3n.training.checkpoint import Checkpoint, fill, load_pretrained
+from m3n.training.finetune import tower_columns
 from m3n.windows import POSE_FEATURES, ClipWindows, RecordingWindows
 
 # share of the windows that are done
@@ -81,7 +82,7 @@ def embed_recordings(
     on_share: OnShare = lambda share: None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """(features (n, w), embeddings (n, e)) of windows (not normalised) of any of the model's placements."""
-    columns = [model.imu.placements.index(p) for p in windows.placements]
+    columns = tower_columns(model.imu, windows.placements)
     parts = []
     for start in range(0, len(windows.label), batch):
         imu = torch.from_numpy(checkpoint.normaliser(windows.imu_npt6[start : start + batch]))

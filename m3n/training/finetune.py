@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from m3n.errors import InputError
 from m3n.freeze import parameter_groups
-from m3n.models import Classifier, make_imu_tower
+from m3n.models import Classifier, ImuTower, make_imu_tower
 from m3n.randomness import generator
 from m3n.training.augment import augment
 from m3n.training.checkpoint import Checkpoint, fill, part
@@ -47,7 +47,7 @@ def finetune(
     on_step: Callable[[int, int, float], None] = lambda step, steps, loss: None,
 ) -> None:
     """Train `model` in place on all of `windows` (not yet normalised), which are at `own_hz`."""
-    columns = tower_columns(model, windows.placements)
+    columns = tower_columns(model.imu, windows.placements)
     imu = torch.from_numpy(normaliser(windows.imu_npt6))
     worn, label, rate = (torch.from_numpy(x) for x in (windows.worn_np, windows.label, windows.rate_n))
     batch = min(config.batch_size, len(label))
@@ -92,7 +92,7 @@ def _class_weights(label: np.ndarray, classes: int) -> Tensor:
 def predict(model: Classifier, windows: RecordingWindows, normaliser: Normaliser, batch: int = 512) -> np.ndarray:
     """Class probabilities (windows, classes) float32."""
     model.eval()
-    columns = tower_columns(model, windows.placements)
+    columns = tower_columns(model.imu, windows.placements)
     out = []
     for start in range(0, len(windows.imu_npt6), batch):
         piece = slice(start, start + batch)
@@ -111,9 +111,9 @@ def recording_probabilities(probabilities: np.ndarray, windows: RecordingWindows
     return means, labels
 
 
-def tower_columns(model: Classifier, placements: tuple[str, ...]) -> list[int]:
+def tower_columns(tower: ImuTower, placements: tuple[str, ...]) -> list[int]:
     """Which of the tower's placements the windows hold; InputError for one that it was not trained for."""
-    known = model.imu.placements
+    known = tower.placements
     for placement in placements:
         if placement not in known:
             raise InputError(f"the checkpoint knows the placements {', '.join(known)}; the recordings have '{placement}'")
