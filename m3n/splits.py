@@ -14,7 +14,9 @@ import numpy as np
 
 from m3n.errors import InputError, nearest
 from m3n.randomness import generator
+from m3n.windows import RecordingWindows
 
+STILL = 1e-3  # m/s² and rad/s; a window that moves less says nothing of where it is from
 Person = tuple[str, str]  # source and subject: two data sets may both have an s1
 
 
@@ -86,20 +88,64 @@ def make_split(
     return split
 
 
-def draw_labels(label: np.ndarray, group: np.ndarray, fraction: float, seed: int) -> np.ndarray:
-    """Positions (sorted) of the examples whose labels are used: a share of every class, at least one of each.
+def draw_labels(label: np.ndarray, example: np.ndarray, fraction: float, seed: int, per_class: int | None = None) -> np.ndarray:
+    """Positions (sorted) of the windows whose labels are used: a share of every class, at least one example of each.
 
-    label (n,), group (n,): windows of one recording (group) are drawn together, because they are labelled together.
+    label (n,), example (n,): windows of one example are labelled at once, so they are drawn together. `per_class`: so many
+    examples of every class instead. A smaller draw is part of a larger one of the same seed.
     """
-    if fraction >= 1:
+    if fraction >= 1 and per_class is None:
         return np.arange(len(label))
     chosen = []
     for c in np.unique(label):
-        groups = np.unique(group[label == c])
-        order = generator(seed, "labels", int(c)).permutation(groups)
-        kept = order[: max(1, round(fraction * len(groups)))]
-        chosen.append(np.flatnonzero((label == c) & np.isin(group, kept)))
+        examples = np.unique(example[label == c])
+        order = generator(seed, "labels", int(c)).permutation(examples)
+        kept = order[: max(1, round(fraction * len(examples))) if per_class is None else per_class]
+        chosen.append(np.flatnonzero((label == c) & np.isin(example, kept)))
     return np.sort(np.concatenate(chosen))
+
+
+def check_leakage(
+    train: RecordingWindows, test: RecordingWindows, seen: Mapping[str, Collection[str]], allow_seen: bool
+) -> None:
+    """Raise InputError where something of the test set has been trained on; run before every fit.
+
+    Looked for: a subject (and so a session) or a recording in both; windows with the same samples under another name; and (unless
+    `allow_seen`) poses of a test subject in the pretraining corpus, `seen`: source -> subjects.
+    """
+    for what, of in (("subject", _people), ("recording", lambda windows: set(_ids(windows)))):
+        shared = sorted(of(train) & of(test))
+        if shared:
+            raise InputError(f"leakage: {what} '{shared[0][-1]}' is both trained and tested on; split by subject")
+    copies = set(_digests(train)) & set(_digests(test)) - {b""}
+    if copies:
+        at = next(i for i, digest in enumerate(_digests(test)) if digest in copies)
+        name, start = test.recording_ids[test.recording[at]], test.start_s[at]
+        raise InputError(
+            f"leakage: the window of test recording '{name}' at {start:g} s is trained on too, sample for sample, under another "
+            "name: remove one of the copies"
+        )
+    known = sorted(person for person in _people(test) if person[1] in seen.get(person[0], ()))
+    if known and not allow_seen:
+        names = ",".join(sorted({subject for _, subject in known}))
+        raise InputError(
+            f"leakage: poses of test subject '{known[0][1]}' of {known[0][0]} were in the pretraining corpus: pretrain with "
+            f"exclude_subjects=[{names}], or score all the same with allow_seen=true"
+        )
+
+
+def _people(windows: RecordingWindows) -> set[Person]:
+    return {(windows.sources[r], windows.subjects[r]) for r in np.unique(windows.recording)}
+
+
+def _ids(windows: RecordingWindows) -> list[Person]:
+    return [(windows.sources[r], windows.recording_ids[r]) for r in np.unique(windows.recording)]
+
+
+def _digests(windows: RecordingWindows) -> list[bytes]:
+    """Of the windows' samples; of those that do not move, nothing (a watch on a table is like any other)."""
+    moving = np.ptp(windows.imu_npt6, axis=2).max((1, 2)) > STILL
+    return [hashlib.sha1(x.tobytes()).digest() if moves else b"" for x, moves in zip(windows.imu_npt6, moving, strict=True)]
 
 
 def held_out(

@@ -56,6 +56,7 @@ class RecordingWindows:
     worn_np: np.ndarray  # (n, p) bool
     label: np.ndarray  # (n,) int, index into `classes`
     recording: np.ndarray  # (n,) int, index into `recording_ids`
+    start_s: np.ndarray  # (n,) float64, where in its recording a window starts
     rate_n: np.ndarray  # (n,) float32, what the sensor recorded at before the windows were resampled, Hz
     classes: list[str]
     recording_ids: list[str]
@@ -66,7 +67,7 @@ class RecordingWindows:
     def subset(self, chosen: np.ndarray) -> RecordingWindows:
         """The windows at the positions (or the mask) `chosen`."""
         return RecordingWindows(
-            self.imu_npt6[chosen], self.worn_np[chosen], self.label[chosen], self.recording[chosen],
+            self.imu_npt6[chosen], self.worn_np[chosen], self.label[chosen], self.recording[chosen], self.start_s[chosen],
             self.rate_n[chosen], self.classes, self.recording_ids, self.subjects, self.sources, self.placements,
         )  # fmt: skip
 
@@ -74,6 +75,12 @@ class RecordingWindows:
     def subject(self) -> np.ndarray:
         """(n,) subject of every window."""
         return np.array(self.subjects)[self.recording]
+
+    @property
+    def example(self) -> np.ndarray:
+        """(n,) which labelled example a window is of: a stretch of one recording with one label, which is labelled at once."""
+        changed = (np.diff(self.recording) != 0) | (np.diff(self.label) != 0)
+        return np.concatenate([[0], np.cumsum(changed)])
 
 
 def starts(duration_s: float, window_s: float, hop_s: float) -> np.ndarray:
@@ -126,15 +133,21 @@ def judge_short(short: Sequence[str], kept: int, shape: WindowsConfig) -> None:
 
 
 def cut_recordings(
-    rows: Iterable[dict[str, Any]], shape: WindowsConfig, placements: Sequence[str], classes: Sequence[str] | None = None
+    rows: Iterable[dict[str, Any]],
+    shape: WindowsConfig,
+    placements: Sequence[str],
+    classes: Sequence[str] | None = None,
+    ignore: Sequence[str] = (),
 ) -> RecordingWindows:
     """Labelled windows of checked `imu_recordings` rows; recordings without a label or a placement are passed over.
 
     A window takes the recording's label, or the label of most of its time where the recording has segments (windows that are
     mostly unlabelled are left out). A recording shorter than a window is padded by its last sample, so that a labelled
-    example is never lost. `classes` fixes the labels' order; otherwise they are sorted. Raises InputError where nothing is left.
+    example is never lost. `classes` fixes the labels' order; otherwise they are sorted. Windows labelled with one of `ignore` are left
+    out. Raises InputError
+    where nothing is left.
     """
-    imu, worn, recording, rate = [], [], [], []
+    imu, worn, recording, rate, start = [], [], [], [], []
     label: list[str] = []
     recording_ids: list[str] = []
     subjects: list[str] = []
@@ -146,7 +159,7 @@ def cut_recordings(
         duration = row["n_samples"] / row["rate_hz"]
         begin = starts(duration, shape.window_s, shape.hop_s) if duration > shape.window_s else np.zeros(1)
         names = [_majority_label(row, t, t + shape.window_s) for t in begin]
-        kept = [i for i, name in enumerate(names) if name is not None]
+        kept = [i for i, name in enumerate(names) if name is not None and name not in ignore]
         if not kept:
             continue
         blank = np.zeros((len(kept), shape.samples, 6), np.float32)
@@ -160,7 +173,8 @@ def cut_recordings(
             )
         )
         worn.append(np.tile([s is not None for s in signals], (len(kept), 1)))
-        label += [name for name in names if name is not None]
+        label += [str(names[i]) for i in kept]
+        start.append(begin[kept])
         recording += [len(recording_ids)] * len(kept)
         rate += [row["rate_hz"]] * len(kept)
         recording_ids.append(row["recording_id"])
@@ -175,7 +189,7 @@ def cut_recordings(
         raise InputError(f"label '{unknown[0]}' is not one of the classifier's {len(order)} classes: {', '.join(order)}")
     return RecordingWindows(
         np.concatenate(imu), np.concatenate(worn), np.array([index[name] for name in label]), np.array(recording),
-        np.array(rate, np.float32), order, recording_ids, subjects, sources, tuple(placements),
+        np.concatenate(start), np.array(rate, np.float32), order, recording_ids, subjects, sources, tuple(placements),
     )  # fmt: skip
 
 

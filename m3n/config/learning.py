@@ -164,13 +164,46 @@ class PretrainConfig(Options):
         return self
 
 
+class FreezeOptions(Options):
+    """What the freeze strategies can be told."""
+
+    first: Count = Field(2, description="first_k: blocks of the encoder, from the sensor up, that stay frozen")
+    probe: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.3, description="lp_ft: share of the training before everything learns; gradual: before the lowest block does"
+    )
+    decay: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.75, description="layer_decay: learning rate, from a block to the next below"
+    )
+    rank: Count = Field(8, description="adapters: rank of the learned change of a weight")
+
+
 class FinetuneConfig(Options):
     """Classifier of real, labelled recordings."""
 
-    freeze: Literal["none", "all"] = Field("none", description="'all': frozen encoder, linear probe; 'none': everything learns")
+    freeze: Literal["none", "all", "first_k", "gradual", "lp_ft", "layer_decay", "adapters"] = Field(
+        "none",
+        description="what of the encoder learns. none: everything; all: nothing, a linear probe; first_k: all but the lowest blocks; "
+        "gradual: unfrozen from the top; lp_ft: a probe first, then everything; layer_decay: slower deeper down; adapters: low-rank "
+        "changes alone",
+    )
+    freeze_options: FreezeOptions = FreezeOptions()
+    head: Literal["linear", "mlp", "attention", "experts", "text"] = Field(
+        "linear",
+        description="classifier on the features. attention: pools over time anew; experts: a mixture, balanced; text: cosine with the "
+        "classes' sentences in the pretrained joint embedding, so that it starts from zero-shot classification",
+    )
+    sentences: str | None = Field(
+        None, description="head=text: YAML file, label -> list of sentences; null: those of the recordings' source"
+    )
     label_fraction: Annotated[float, Field(gt=0, le=1)] = Field(
         1.0, description="share of the training labels used, stratified"
     )
+    labels_per_class: Count | None = Field(None, description="labelled examples of every class, in place of label_fraction")
+    ignore_labels: list[str] = Field([], description="labels that are neither trained nor scored, such as a null class")
+    class_weights: Literal["balanced", "none"] = Field(
+        "balanced", description="balanced: rare classes count as much as frequent ones"
+    )
+    allow_seen: bool = Field(False, description="whether test subjects' poses may have been pretrained on (the scores flatter)")
     train_subjects: int | list[str] | None = Field(
         None, description="subjects with labels: a list, or how many to draw; null: all that are not held out"
     )
@@ -191,7 +224,7 @@ class FinetuneConfig(Options):
     label_smoothing: Share = Field(0.1, description="label smoothing of the cross entropy")
     seed: int = Field(0, ge=0, description="seed of weights, order, augmentation and label draw")
 
-    @field_validator("train_subjects", "val_subjects", "test_subjects", mode="before")
+    @field_validator("train_subjects", "val_subjects", "test_subjects", "ignore_labels", mode="before")
     @classmethod
     def _subjects_are_names(cls, value: Any) -> Any:
         return as_names(value)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from m3n.models.heads import make_head, projection
 from m3n.models.imu import IMU_ENCODERS, AttentionPool
 from m3n.models.pose import PoseTower
 
@@ -69,12 +70,14 @@ class ImuTower(nn.Module):
         worn_bp: Tensor | None = None,
         columns: Sequence[int] | None = None,
         rate_b: Tensor | None = None,
+        pool: nn.Module | None = None,
     ) -> Tensor:
         """Features (b, w): the mean over the placements that were worn.
 
         `worn_bp` None: all were; `columns`: which of the tower's placements the input holds, None: all, in order; `rate_b` (b,) Hz:
-        what the sensors recorded at, None: the windows' own rate or more.
+        what the sensors recorded at, None: the windows' own rate or more; `pool`: tokens to features, None: the tower's own.
         """
+        pool = self.pool if pool is None else pool
         b, p = imu_bpt6.shape[:2]
         worn_bp = torch.ones(b, p, dtype=torch.bool, device=imu_bpt6.device) if worn_bp is None else worn_bp
         columns = range(len(self.placements)) if columns is None else columns
@@ -84,7 +87,7 @@ class ImuTower(nn.Module):
         for i, column in enumerate(columns):  # only what was worn is worth encoding
             rows = worn_bp[:, i].nonzero().squeeze(1)
             encoder = self.encoders[0 if self.shared else column]
-            features_rw = self.pool(encoder(imu_bpt6[rows, i], told_bpw[rows, i]))
+            features_rw = pool(encoder(imu_bpt6[rows, i], told_bpw[rows, i]))
             sums_bw = sums_bw + features_rw.new_zeros(b, features_rw.shape[1]).index_add(0, rows, features_rw)
         return sums_bw / worn_bp.sum(1, keepdim=True).clamp(min=1)
 
@@ -121,11 +124,6 @@ class SequenceDecoder(nn.Module):
         x_bws = functional.interpolate(tokens_bsw.transpose(1, 2), size=steps, mode="linear", align_corners=False)
         patches_bsw = self.out(self.mix(x_bws)).transpose(1, 2)
         return patches_bsw.reshape(len(tokens_bsw), steps * self.PATCH, self.channels)[:, :samples]
-
-
-def projection(inputs: int, outputs: int) -> nn.Sequential:
-    """Two-layer projection into the joint embedding."""
-    return nn.Sequential(nn.Linear(inputs, outputs), nn.GELU(), nn.Linear(outputs, outputs))
 
 
 class Multi3Net(nn.Module):
@@ -179,12 +177,12 @@ class Multi3Net(nn.Module):
 
 
 class Classifier(nn.Module):
-    """An IMU tower with a linear head."""
+    """An IMU tower with a head."""
 
-    def __init__(self, imu: ImuTower, classes: int, width: int) -> None:
+    def __init__(self, imu: ImuTower, head: nn.Module) -> None:
         super().__init__()
         self.imu = imu
-        self.head = nn.Linear(width, classes)
+        self.head = head
 
     def forward(
         self,
@@ -192,9 +190,14 @@ class Classifier(nn.Module):
         worn_bp: Tensor | None = None,
         columns: Sequence[int] | None = None,
         rate_b: Tensor | None = None,
-    ) -> Tensor:
-        """Logits (b, classes); arguments as of `ImuTower`."""
-        return self.head(self.imu(imu_bpt6, worn_bp, columns, rate_b))
+    ) -> tuple[Tensor, Tensor]:
+        """Logits (b, classes) and the head's own penalty; arguments as of `ImuTower`."""
+        return self.head(self.imu(imu_bpt6, worn_bp, columns, rate_b, getattr(self.head, "pool", None)))
+
+
+def make_classifier(placements: Sequence[str], classes: int, head: str, architecture: dict[str, Any]) -> Classifier:
+    """A classifier with fresh weights, from the fields of `m3n.config.ModelConfig`."""
+    return Classifier(make_imu_tower(placements, architecture), make_head(head, classes, architecture))
 
 
 def make_imu_tower(placements: Sequence[str], architecture: dict[str, Any]) -> ImuTower:

@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from m3n.errors import InputError, nearest
 
 TEXTS = Path(__file__).with_name("texts")
 
@@ -20,3 +23,35 @@ def sentences(source: str) -> dict[str, list[str]]:
         return {}
     entries: dict[Any, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
     return {entry["label"]: list(entry["texts"]) for entry in entries.values() if "label" in entry and "texts" in entry}
+
+
+def class_sentences(given: str | None, sources: Sequence[str], classes: Sequence[str], otherwise: str) -> dict[str, list[str]]:
+    """Label -> sentences for every class, from the file `given` or (None) those of the recordings' sources.
+
+    `otherwise`: what the user can do who has none. Raises InputError for a file that cannot be read, and for a class that has no sentence.
+    """
+    found = _read_sentences(Path(given)) if given else {k: v for s in sources for k, v in sentences(s).items()}
+    missing = [name for name in classes if not found.get(name)]
+    if missing:
+        where = given or f"the texts of {', '.join(sources)}"
+        raise InputError(
+            f"no sentence for the label '{missing[0]}'{nearest(missing[0], found)} in {where}: give sentences=FILE.yaml with "
+            f"`label: [sentence, …]` for every label, or {otherwise}"
+        )
+    return {name: found[name] for name in classes}
+
+
+def _read_sentences(file: Path) -> dict[str, list[str]]:
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot read the sentences of {file}: {reason}") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{file} is not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{file}: expected `label: [sentence, …]` for every label, found a {type(content).__name__}")
+    for label, lines in content.items():
+        if not (isinstance(lines, list) and lines and all(isinstance(line, str) and line.strip() for line in lines)):
+            raise InputError(f"{file}: label '{label}' holds {str(lines)[:60]!r}, expected a list of sentences")
+    return {str(label): lines for label, lines in content.items()}

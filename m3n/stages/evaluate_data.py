@@ -13,7 +13,7 @@ import pyarrow as pa
 from m3n import schema, tables
 from m3n.config import EvaluateConfig, WindowsConfig
 from m3n.errors import InputError, nearest
-from m3n.sources.sentences import sentences
+from m3n.sources.sentences import class_sentences
 from m3n.splits import Person, held_out, some, subject_folds
 from m3n.stages.finetune import load_windows
 from m3n.training.checkpoint import Checkpoint
@@ -108,43 +108,13 @@ def load_recordings(folder: Path, shape: WindowsConfig, checkpoint: Checkpoint, 
         parts, by = [(test & ~mask, mask) for mask in masks], f"the other {len(folds) - 1} of {len(folds)} folds of subjects"
     else:
         parts, by = [], "nobody: no other subject has recordings"
-    described = _sentences(config.sentences, windows)
+    described = {}
+    if config.sentences != "none":
+        described = class_sentences(
+            config.sentences, sorted(set(windows.sources)), windows.classes, "sentences=none to leave zero-shot out"
+        )
     classes = [c for c, name in enumerate(windows.classes) for _ in described.get(name, ())]
     flat = [sentence for name in windows.classes for sentence in described.get(name, ())]
     keep = test | train
     parts = [(a[keep], b[keep]) for a, b in parts]
     return Real(windows.subset(keep), test[keep], parts, by, flat, np.array(classes, int))
-
-
-def _sentences(given: str | None, windows: RecordingWindows) -> dict[str, list[str]]:
-    """Label -> sentences for every class; empty where zero-shot is switched off."""
-    if given == "none":
-        return {}
-    sources = sorted(set(windows.sources))
-    found = _read_sentences(Path(given)) if given else {k: v for s in sources for k, v in sentences(s).items()}
-    missing = [name for name in windows.classes if not found.get(name)]
-    if missing:
-        where = given or f"the texts of {', '.join(sources)}"
-        raise InputError(
-            f"no sentence for the label '{missing[0]}'{nearest(missing[0], found)} in {where}: give sentences=FILE.yaml with "
-            "`label: [sentence, …]` for every label, or sentences=none to leave zero-shot out"
-        )
-    return {name: found[name] for name in windows.classes}
-
-
-def _read_sentences(file: Path) -> dict[str, list[str]]:
-    import yaml
-
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"cannot read the sentences of {file}: {reason}") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{file} is not valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict):
-        raise InputError(f"{file}: expected `label: [sentence, …]` for every label, found a {type(content).__name__}")
-    for label, lines in content.items():
-        if not (isinstance(lines, list) and lines and all(isinstance(line, str) and line.strip() for line in lines)):
-            raise InputError(f"{file}: label '{label}' holds {str(lines)[:60]!r}, expected a list of sentences")
-    return {str(label): lines for label, lines in content.items()}

@@ -12,15 +12,17 @@ import numpy as np
 import pyarrow as pa
 
 from m3n import report, schema, tables, tracking
-from m3n.config import FinetuneConfig, ModelConfig, WindowsConfig
+from m3n.config import FinetuneConfig, WindowsConfig
 from m3n.errors import InputError
 from m3n.progress import bar
-from m3n.splits import Split, draw_labels, make_split
+from m3n.sources.sentences import class_sentences
+from m3n.splits import check_leakage, draw_labels, make_split
 from m3n.storage import Location
 from m3n.training import checkpoint as checkpoints
-from m3n.training import finetune as training
+from m3n.training.classifier import recording_probabilities
+from m3n.training.fit import Fitted, architecture_of, fit, window_shape
 from m3n.training.metrics import classification
-from m3n.windows import Normaliser, RecordingWindows, cut_recordings
+from m3n.windows import RecordingWindows, cut_recordings
 
 METRICS = "metrics.json"
 
@@ -40,16 +42,18 @@ def finetune(
     """
     started = time.perf_counter()
     pretrained = checkpoints.load_pretrained(checkpoint) if checkpoint else None
-    shape, architecture = _shape(config, pretrained), _architecture(config, pretrained)
-    windows = load_windows(recordings, shape, config.placements, pretrained)
+    shape = window_shape(config, pretrained)
+    architecture_of(config, pretrained)
+    windows = load_windows(recordings, shape, config.placements, pretrained, config.ignore_labels)
     split = make_split(
         windows.subjects, test=config.test_subjects, val=config.val_subjects, train=config.train_subjects,
         folds=config.folds, fold=config.fold, seed=config.seed,
     )  # fmt: skip
-    train = _of(windows, split.train)
-    train = train.subset(draw_labels(train.label, train.recording, config.label_fraction, config.seed))
-    normaliser = pretrained.normaliser if pretrained else Normaliser.fit(train.imu_npt6[train.worn_np])
-    model = training.make_classifier(windows.placements, len(windows.classes), architecture, pretrained, config.seed)
+    train, held_out = _of(windows, split.train), _of(windows, (*split.val, *split.test))
+    check_leakage(train, held_out, pretrained.subjects if pretrained else {}, config.allow_seen)
+    drawn = draw_labels(train.label, train.example, config.label_fraction, config.seed, config.labels_per_class)
+    train = train.subset(drawn)
+    sentences = head_sentences(config, windows, pretrained)
     data_sha = tables.data_sha256(recordings)
     with (
         tables.staged(out, inputs=[recordings, *([checkpoint] if checkpoint else [])]) as staging,
@@ -62,19 +66,19 @@ def finetune(
                     run.metrics({"train/loss": loss}, step)
                 advance(1 / steps, f"loss {loss:.3f}")
 
-            training.finetune(model, train, normaliser, config, shape.rate_hz, on_step)
+            fitted = fit(train, shape, config, pretrained, sentences, on_step)
         figures: dict[str, Any] = {
-            "method": "scratch" if not pretrained else {"all": "frozen", "none": "not frozen"}[config.freeze],
+            "method": method_name(config, pretrained),
             "train_subjects": len(split.train),
             "train_windows": len(train.label),
+            "train_examples": len(np.unique(train.example)),
             "test_subjects": list(split.test),
-            "test_subjects_seen_in_pretraining": _seen_in_pretraining(windows, split, pretrained),
         }
         for name, subjects in (("val", split.val), ("test", split.test)):
             if subjects:
-                figures |= _score(model, _of(windows, subjects), normaliser, name, staging)
+                figures |= _score(fitted, _of(windows, subjects), name, staging)
         figures["elapsed_s"] = time.perf_counter() - started
-        checkpoints.save(staging, training.classifier_checkpoint(model, windows, normaliser, architecture, shape.model_dump()))
+        checkpoints.save(staging, fitted.checkpoint())
         tables.write_text(staging / "split.json", split.manifest(config.seed))
         tables.write_text(staging / METRICS, json.dumps(figures, indent=2) + "\n")
         inputs = {recordings.name: data_sha} | ({"checkpoint": tables.file_sha256(checkpoint)} if checkpoint else {})
@@ -93,8 +97,28 @@ def finetune(
     return figures
 
 
+def method_name(config: FinetuneConfig, pretrained: checkpoints.Checkpoint | None) -> str:
+    """How a classifier was trained, in a word."""
+    if pretrained is None:
+        return "scratch"
+    return {"all": "frozen", "none": "not_frozen"}.get(config.freeze, config.freeze)
+
+
+def head_sentences(
+    config: FinetuneConfig, windows: RecordingWindows, pretrained: checkpoints.Checkpoint | None
+) -> dict[str, list[str]] | None:
+    """The classes' sentences where the head starts from them."""
+    if config.head != "text" or pretrained is None:
+        return None
+    return class_sentences(config.sentences, sorted(set(windows.sources)), windows.classes, "choose another head")
+
+
 def load_windows(
-    recordings: Location, shape: WindowsConfig, wanted: list[str] | None, pretrained: checkpoints.Checkpoint | None
+    recordings: Location,
+    shape: WindowsConfig,
+    wanted: list[str] | None,
+    pretrained: checkpoints.Checkpoint | None,
+    ignore: Sequence[str] = (),
 ) -> RecordingWindows:
     """Labelled windows of the placements that are `wanted`, or (None) that the recordings and the checkpoint share."""
     shards = tables.shard_paths(recordings)
@@ -110,7 +134,7 @@ def load_windows(
     for placement in placements:
         if placement not in worn:
             raise InputError(f"no recording in {recordings} has the placement '{placement}'; there are {', '.join(worn)}")
-    return cut_recordings(rows, shape, placements)
+    return cut_recordings(rows, shape, placements, ignore=ignore)
 
 
 def _rows(shards: Sequence[Location], placements: tuple[str, ...]) -> Iterator[dict[str, Any]]:
@@ -119,44 +143,14 @@ def _rows(shards: Sequence[Location], placements: tuple[str, ...]) -> Iterator[d
         yield from tables.recording_rows(shard, placements)
 
 
-def _shape(config: FinetuneConfig, pretrained: checkpoints.Checkpoint | None) -> WindowsConfig:
-    """The checkpoint's window shape, changed by the settings that were given; its sampling rate cannot be."""
-    given = config.windows.model_dump(exclude_unset=True) if config.windows else {}
-    if pretrained is None:
-        return WindowsConfig(**given)
-    if given.get("rate_hz", pretrained.windows["rate_hz"]) != pretrained.windows["rate_hz"]:
-        raise InputError(
-            f"windows.rate_hz is {given['rate_hz']}, but the checkpoint was pretrained at {pretrained.windows['rate_hz']} Hz"
-        )
-    return WindowsConfig(**{**pretrained.windows, **given})
-
-
-def _architecture(config: FinetuneConfig, pretrained: checkpoints.Checkpoint | None) -> dict[str, Any]:
-    if pretrained is None:
-        return (config.model or ModelConfig()).model_dump()
-    given = config.model.model_dump(exclude_unset=True) if config.model else {}
-    for key, value in given.items():
-        if pretrained.architecture.get(key) != value:
-            found = pretrained.architecture.get(key)
-            raise InputError(f"model.{key} is {value}, but the checkpoint is of another architecture: it has {found}")
-    return pretrained.architecture
-
-
 def _of(windows: RecordingWindows, subjects: tuple[str, ...]) -> RecordingWindows:
     return windows.subset(np.isin(windows.subject, subjects))
 
 
-def _seen_in_pretraining(windows: RecordingWindows, split: Split, pretrained: checkpoints.Checkpoint | None) -> list[str]:
-    """Test subjects whose own poses were in the pretraining corpus."""
-    seen = pretrained.subjects if pretrained else {}
-    pairs = set(zip(windows.subjects, windows.sources, strict=True))
-    return sorted({subject for subject, source in pairs if subject in split.test and subject in seen.get(source, [])})
-
-
-def _score(model: Any, windows: RecordingWindows, normaliser: Normaliser, part: str, staging: Path) -> dict[str, Any]:
-    probabilities = training.predict(model, windows, normaliser)
+def _score(fitted: Fitted, windows: RecordingWindows, part: str, staging: Path) -> dict[str, Any]:
+    probabilities = fitted.predict(windows)
     scores = classification(windows.label, probabilities.argmax(1), windows.classes)
-    means, labels = training.recording_probabilities(probabilities, windows)
+    means, labels = recording_probabilities(probabilities, windows)
     by_recording = classification(labels, means.argmax(1), windows.classes)
     if part == "test":
         title = f"macro F1 {scores['macro_f1']:.3f} over {len(windows.label)} windows of unseen subjects"

@@ -38,6 +38,7 @@ class Checkpoint:
     placements: list[str]
     normaliser: Normaliser
     classes: list[str] = field(default_factory=list)
+    head: str | None = None  # of a classifier, one of `m3n.models.HEADS`
     text_model: str | None = None
     text_features: int | None = None
     subjects: dict[str, list[str]] = field(default_factory=dict)  # source -> subjects that were trained on

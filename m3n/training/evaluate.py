@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from m3n.randomness import generator
+from m3n.training.classifier import recording_probabilities
 from m3n.training.embed import ClipEmbeddings
-from m3n.training.finetune import recording_probabilities
 from m3n.training.metrics import classification
 from m3n.training.probes import guessing_macro_f1, linear_probe, nearest_neighbours
 from m3n.training.retrieval import alignment, retrieval, text_relevance, uniformity

@@ -1,0 +1,127 @@
+"""A classifier of IMU windows: made new or from a pretrained tower, applied, saved and loaded."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from m3n import text
+from m3n.config import ModelConfig, WindowsConfig, check
+from m3n.errors import InputError
+from m3n.models import HEADS, Classifier, ImuTower, TextHead, make_classifier
+from m3n.models.heads import projection
+from m3n.training.checkpoint import Checkpoint, fill, load, part
+from m3n.windows import Normaliser, RecordingWindows
+
+Sentences = dict[str, list[str]]  # label -> what people do there, in words
+
+
+def new_classifier(
+    placements: tuple[str, ...],
+    classes: list[str],
+    head: str,
+    architecture: dict[str, object],
+    pretrained: Checkpoint | None,
+    seed: int,
+    sentences: Sentences | None = None,
+) -> Classifier:
+    """A classifier with fresh weights, or with the IMU tower of a pretrained checkpoint.
+
+    A text head of a pretrained tower also takes its projection, and starts from the sentences of every class (the mean of their
+    embeddings, as CLIP ensembles its prompts, Radford et al. 2021).
+    """
+    torch.manual_seed(seed)
+    model = make_classifier(
+        placements if pretrained is None else tuple(pretrained.placements), len(classes), head, architecture
+    )
+    if pretrained is not None:
+        fill(model.imu, part(pretrained.weights, "imu."), "--checkpoint")
+        if isinstance(model.head, TextHead):
+            fill(model.head.projection, part(pretrained.weights, "imu_projection."), "--checkpoint")
+            model.head.directions_ce.data = _directions(pretrained, classes, sentences or {})
+    return model
+
+
+@torch.no_grad()
+def _directions(pretrained: Checkpoint, classes: list[str], sentences: Sentences) -> torch.Tensor:
+    """(classes, embedding): every class's sentences in the joint embedding, averaged, at unit length."""
+    lines = [line for name in classes for line in sentences[name]]
+    vectors_sc = torch.from_numpy(text.embed(lines, str(pretrained.text_model)))
+    weights = part(pretrained.weights, "text_projection.")
+    towards = projection(vectors_sc.shape[1], int(pretrained.architecture["embedding"]))
+    fill(towards, weights, "--checkpoint")
+    vectors_se = functional.normalize(towards(vectors_sc), dim=-1)
+    groups = torch.split(vectors_se, [len(sentences[name]) for name in classes])
+    return functional.normalize(torch.stack([group.mean(0) for group in groups]), dim=-1)
+
+
+@torch.no_grad()
+def predict(model: Classifier, windows: RecordingWindows, normaliser: Normaliser, batch: int = 512) -> np.ndarray:
+    """Class probabilities (windows, classes) float32."""
+    model.eval()
+    columns = tower_columns(model.imu, windows.placements)
+    out = []
+    for start in range(0, len(windows.imu_npt6), batch):
+        piece = slice(start, start + batch)
+        imu = torch.from_numpy(normaliser(windows.imu_npt6[piece]))
+        worn, rate = (torch.from_numpy(x[piece]) for x in (windows.worn_np, windows.rate_n))
+        logits, _ = model(imu, worn, columns, rate)
+        out.append(logits.softmax(-1).numpy())
+    return np.concatenate(out)
+
+
+def recording_probabilities(probabilities: np.ndarray, windows: RecordingWindows) -> tuple[np.ndarray, np.ndarray]:
+    """(mean class probabilities over the windows, label) of every labelled example, in order."""
+    example = windows.example
+    first = np.unique(example, return_index=True)[1]
+    means = np.add.reduceat(probabilities, first, axis=0) / np.diff([*first, len(example)])[:, None]
+    return means, windows.label[first]
+
+
+def tower_columns(tower: ImuTower, placements: tuple[str, ...]) -> list[int]:
+    """Which of the tower's placements the windows hold; InputError for one that it was not trained for."""
+    known = tower.placements
+    for placement in placements:
+        if placement not in known:
+            raise InputError(f"the checkpoint knows the placements {', '.join(known)}; the recordings have '{placement}'")
+    return [known.index(p) for p in placements]
+
+
+def classifier_checkpoint(
+    model: Classifier,
+    classes: list[str],
+    head: str,
+    normaliser: Normaliser,
+    architecture: dict[str, object],
+    shape: dict[str, object],
+) -> Checkpoint:
+    """A checkpoint of a trained classifier."""
+    return Checkpoint(
+        kind="classifier",
+        weights=copy.deepcopy(model.state_dict()),
+        architecture=architecture,
+        windows=shape,
+        placements=list(model.imu.placements),
+        normaliser=normaliser,
+        classes=classes,
+        head=head,
+    )
+
+
+def load_classifier(folder: Path) -> tuple[Classifier, Checkpoint]:
+    """The classifier of a folder made by `m3n finetune`, ready to predict; InputError where it is missing or damaged."""
+    found = load(folder, "classifier")
+    try:
+        found.architecture = check(ModelConfig, found.architecture).model_dump()
+        found.windows = check(WindowsConfig, found.windows).model_dump()
+        if found.head not in HEADS or not found.classes:
+            raise InputError(f"head is '{found.head}' with {len(found.classes)} classes, expected one of {', '.join(HEADS)}")
+    except InputError as error:
+        raise InputError(f"{folder} was made by another version of m3n, or damaged: {error}") from None
+    model = make_classifier(found.placements, len(found.classes), found.head, found.architecture)
+    fill(model, found.weights, str(folder))
+    return model.eval(), found
