@@ -281,6 +281,49 @@ def tune(
     _finish(run(data, recordings, out, space, resolved, address), json_file, out)
 
 
+@cli.command(cls=StageCommand, stage="reproduce")
+@click.argument("name")
+@click.option("--data", type=PATH, help="The data set's file (none for a source that needs none).")
+@click.option("--corpus", "corpora", multiple=True, metavar="SOURCE=FILE", help="Other poses to pretrain on; may be repeated.")
+@stage_options(address=True)
+def reproduce(
+    name: str,
+    data: Path | None,
+    corpora: tuple[str, ...],
+    overrides: tuple[str, ...],
+    config_file: Path | None,
+    out: Path,
+    address: str | None,
+    json_file: Path | None,
+) -> None:
+    """Pretraining against training from scratch, on a data set's own protocol: every method, label budget, seed and fold.
+
+    NAME is a protocol of configs/protocols/ (utd_mhad, seglearn_watch, openpack, mmfit). A run that was interrupted goes on where
+    it was, and methods, labels and seeds may be added later.
+    """
+    from m3n import config
+    from m3n.stages.reproduce import protocol_file
+    from m3n.stages.reproduce import reproduce as run
+
+    resolved = config.resolve(config.ReproduceConfig, "reproduce", config_file, overrides, base=protocol_file(name))
+    _finish(run(Path(name).stem, data, out, resolved, _corpora(corpora), address), json_file, out)
+    click.echo("\n" + (out / "results.md").read_text(encoding="utf-8"))
+
+
+def _corpora(given: tuple[str, ...]) -> dict[str, Path]:
+    from m3n import sources
+    from m3n.errors import InputError
+
+    found = {}
+    for item in given:
+        source, equals, file = item.partition("=")
+        if not equals or not Path(file).exists():
+            raise InputError(f"--corpus {item}: expected SOURCE=FILE with a file that exists")
+        sources.load(source)
+        found[source] = Path(file)
+    return found
+
+
 @cli.group()
 def report() -> None:
     """Reports on data and results: tables, figures and plots."""

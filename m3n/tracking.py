@@ -17,9 +17,10 @@ import queue
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from m3n import config as configs
@@ -45,8 +46,10 @@ def absolute_uri() -> str:
 class Run:
     """One MLflow run. Every call returns at once; failures are logged, never raised."""
 
-    def __init__(self, stage: str, name: str, tags: dict[str, str], params: dict[str, Any], parent_id: str | None) -> None:
-        self.run_id: str | None = None
+    def __init__(
+        self, stage: str, name: str, tags: dict[str, str], params: dict[str, Any], parent_id: str | None, run_id: str | None
+    ) -> None:
+        self.run_id: str | None = run_id
         self._unsent: list[dict[str, Any]] = []
         self._queue: queue.Queue[tuple[Callable[[Any], None], dict[str, Any]] | None] = queue.Queue()
         self._client: Any = None
@@ -109,6 +112,9 @@ class Run:
         from mlflow.entities import Param
 
         client = MlflowClient(tracking_uri())
+        if self.run_id is not None and self._taken_up(client):
+            self._client = client
+            return
         experiment_name = EXPERIMENTS.get(stage, f"m3n-{stage}")
         experiment = client.get_experiment_by_name(experiment_name)
         experiment_id = experiment.experiment_id if experiment else client.create_experiment(experiment_name)
@@ -116,6 +122,16 @@ class Run:
         run = client.create_run(experiment_id, tags=all_tags, run_name=name)
         self.run_id, self._client = run.info.run_id, client
         client.log_batch(self.run_id, params=[Param(k[:250], str(v)[:500]) for k, v in params.items()])
+
+    def _taken_up(self, client: Any) -> bool:
+        """Whether an earlier run is there to go on with."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            client.update_run(self.run_id, status="RUNNING")
+        except MlflowException:  # of another store, or deleted
+            self.run_id = None
+        return self.run_id is not None
 
     def _fail(self, error: Exception, record: dict[str, Any]) -> None:
         if not self._down:
@@ -126,17 +142,26 @@ class Run:
 
 @contextmanager
 def track(
-    stage: str, name: str, config: configs.Options, *, out: Path | None, data_sha: str = "", parent_id: str | None = None
+    stage: str,
+    name: str,
+    config: configs.Options,
+    *,
+    out: Path | None,
+    data_sha: str = "",
+    parent_id: str | None = None,
+    run_id: str | None = None,
+    params: Mapping[str, Any] = MappingProxyType({}),
 ) -> Iterator[Run]:
-    """A run of one stage; it ends FINISHED, or FAILED where the block raises. `out`: where unsent values are kept, if anywhere."""
-    params = configs.flatten(config)
+    """A run of one stage; it ends FINISHED, or FAILED where the block raises. `out`: where unsent values are kept, if anywhere;
+    `run_id`: an earlier run to go on with; `params`: more of them than the config has."""
+    described = configs.flatten(config) | dict(params)
     tags = {
         "m3n.config_sha": configs.sha256(config),
         "m3n.data_sha": data_sha,
         "m3n.git_sha": git_sha(),
-        "m3n.seed": str(params.get("seed", "")),
+        "m3n.seed": str(described.get("seed", "")),
     }
-    run = Run(stage, name, tags, params, parent_id)
+    run = Run(stage, name, tags, described, parent_id, run_id)
     try:
         yield run
     except BaseException:

@@ -143,9 +143,8 @@ def cut_recordings(
 
     A window takes the recording's label, or the label of most of its time where the recording has segments (windows that are
     mostly unlabelled are left out). A recording shorter than a window is padded by its last sample, so that a labelled
-    example is never lost. `classes` fixes the labels' order; otherwise they are sorted. Windows labelled with one of `ignore` are left
-    out. Raises InputError
-    where nothing is left.
+    example is never lost. `classes` fixes the labels' order; otherwise they are sorted. Windows labelled with
+    one of `ignore` are left out. Raises InputError where nothing is left.
     """
     imu, worn, recording, rate, start = [], [], [], [], []
     label: list[str] = []

@@ -8,6 +8,7 @@ description with its unit; `--help` is made from them.
 from __future__ import annotations
 
 from m3n.config.base import Options, Positive
+from m3n.config.evidence import BASELINE_METHODS, METHODS, PRETRAINED_METHODS, ProtocolConfig, ReproduceConfig
 from m3n.config.learning import (
     AugmentConfig,
     EvaluateConfig,
@@ -25,7 +26,10 @@ from m3n.config.reading import NAME, STAGES, check, describe, flatten, keys, pre
 from m3n.config.simulation import CalibrateConfig, FidelityConfig, IngestConfig, SimulateConfig, Site
 
 __all__ = [
+    "BASELINE_METHODS",
+    "METHODS",
     "NAME",
+    "PRETRAINED_METHODS",
     "STAGES",
     "AugmentConfig",
     "CalibrateConfig",
@@ -41,6 +45,8 @@ __all__ = [
     "ParameterGroup",
     "Positive",
     "PretrainConfig",
+    "ProtocolConfig",
+    "ReproduceConfig",
     "SimulateConfig",
     "Site",
     "TuneConfig",

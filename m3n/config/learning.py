@@ -182,15 +182,15 @@ class FinetuneConfig(Options):
 
     freeze: Literal["none", "all", "first_k", "gradual", "lp_ft", "layer_decay", "adapters"] = Field(
         "none",
-        description="what of the encoder learns. none: everything; all: nothing, a linear probe; first_k: all but the lowest blocks; "
-        "gradual: unfrozen from the top; lp_ft: a probe first, then everything; layer_decay: slower deeper down; adapters: low-rank "
-        "changes alone",
+        description="what of the encoder learns. none: everything; all: nothing, a linear probe; first_k: all but the lowest "
+        "blocks; gradual: unfrozen from the top; lp_ft: a probe first, then everything; layer_decay: slower deeper down; adapters: "
+        "low-rank changes alone",
     )
     freeze_options: FreezeOptions = FreezeOptions()
     head: Literal["linear", "mlp", "attention", "experts", "text"] = Field(
         "linear",
-        description="classifier on the features. attention: pools over time anew; experts: a mixture, balanced; text: cosine with the "
-        "classes' sentences in the pretrained joint embedding, so that it starts from zero-shot classification",
+        description="classifier on the features. attention: pools over time anew; experts: a mixture, balanced; text: cosine with "
+        "the classes' sentences in the pretrained joint embedding, so that it starts from zero-shot classification",
     )
     sentences: str | None = Field(
         None, description="head=text: YAML file, label -> list of sentences; null: those of the recordings' source"

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from m3n.config.base import Options
+from m3n.config.evidence import ReproduceConfig
 from m3n.config.learning import EvaluateConfig, FinetuneConfig, PretrainConfig, TuneConfig
 from m3n.config.simulation import FidelityConfig, IngestConfig, SimulateConfig
 from m3n.errors import InputError, nearest
@@ -28,6 +29,7 @@ STAGES: dict[str, type[Options]] = {
     "finetune": FinetuneConfig,
     "evaluate": EvaluateConfig,
     "tune": TuneConfig,
+    "reproduce": ReproduceConfig,
     "fidelity": FidelityConfig,
 }
 
@@ -35,15 +37,17 @@ C = TypeVar("C", bound=Options)
 NAME = "<name>"  # stands in a key for a name that the user chooses
 
 
-def resolve(schema: type[C], stage: str, file: Path | None = None, overrides: Iterable[str] = ()) -> C:
-    """The checked config of one stage: defaults, then the stage's section of `file`, then `key=value` overrides.
+def resolve(
+    schema: type[C], stage: str, file: Path | None = None, overrides: Iterable[str] = (), base: Path | None = None
+) -> C:
+    """The checked config of one stage: defaults, then the stage's section of `base` and of `file`, then `key=value` overrides.
 
     Raises InputError for an unreadable file, an unknown section or key, or a value of the wrong type or range.
     """
     from omegaconf import OmegaConf
 
     try:
-        merged = OmegaConf.create(_section(file, stage) if file else {})
+        merged = OmegaConf.merge(*(OmegaConf.create(_section(given, stage)) for given in (base, file) if given), {})
     except InputError:
         raise
     except Exception as error:  # odd keys and broken ${...} fail in any way at all

@@ -28,7 +28,8 @@ def sentences(source: str) -> dict[str, list[str]]:
 def class_sentences(given: str | None, sources: Sequence[str], classes: Sequence[str], otherwise: str) -> dict[str, list[str]]:
     """Label -> sentences for every class, from the file `given` or (None) those of the recordings' sources.
 
-    `otherwise`: what the user can do who has none. Raises InputError for a file that cannot be read, and for a class that has no sentence.
+    `otherwise`: what the user can do who has none. Raises InputError for a file that cannot be read, and for a class that has no
+    sentence.
     """
     found = _read_sentences(Path(given)) if given else {k: v for s in sources for k, v in sentences(s).items()}
     missing = [name for name in classes if not found.get(name)]

@@ -1,0 +1,38 @@
+"""The cells of a grid as Ray tasks: as many at a time as asked, each result handed over as it comes.
+
+A cell that is lost with its worker or its node is started again elsewhere; a cell that fails for a reason of its own ends the grid,
+after the cells that are under way have been handed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+RETRIES = 3  # of a cell whose worker dies
+
+
+def run_cells(
+    run: Callable[[dict[str, Any]], dict[str, Any]], cells: Sequence[dict[str, Any]], at_a_time: int
+) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """(cell, result of `run(cell)`) in the order in which cells end."""
+    import ray
+
+    task = ray.remote(num_cpus=1, max_retries=RETRIES)(run)
+    waiting = list(reversed(cells))
+    running: dict[Any, dict[str, Any]] = {}
+    failure: Exception | None = None
+    while running or (waiting and failure is None):
+        while waiting and len(running) < at_a_time and failure is None:
+            cell = waiting.pop()
+            running[task.remote(cell)] = cell
+        (done, *_), _ = ray.wait(list(running), num_returns=1)
+        cell = running.pop(done)
+        try:
+            result = ray.get(done)
+        except ray.exceptions.RayTaskError as error:
+            failure = failure or error.as_instanceof_cause()
+            continue
+        yield cell, result
+    if failure is not None:
+        raise failure

@@ -1,0 +1,116 @@
+"""One cell of the grid of `m3n reproduce`: a method, trained on a share of the labels of all but one fold, tested on that fold.
+
+A cell is a plain dictionary and so is its result, because both travel to and from workers of the cluster; what is read from disk
+stays in the worker for its next cells.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from m3n.config import METHODS, FinetuneConfig, PretrainConfig, WindowsConfig, check, preset, resolve
+from m3n.errors import InputError
+from m3n.splits import check_leakage, draw_labels
+from m3n.stages.finetune import head_sentences, load_windows
+from m3n.training.baselines import BASELINES
+from m3n.training.checkpoint import Checkpoint, load_pretrained
+from m3n.training.classifier import new_classifier, predict, recording_probabilities
+from m3n.training.fit import architecture_of, fit, window_shape
+from m3n.training.metrics import classification
+from m3n.windows import RecordingWindows
+
+ZERO = "0"  # the label budget of a method that reads no label
+
+
+def method_config(method: str, finetune: dict[str, Any], seed: int) -> FinetuneConfig:
+    """The fine-tuning of a method: the grid's settings (or the authors' preset) with the method's own on top."""
+    own = [f"{key}={value}" for key, value in METHODS[method][1].items()]
+    if method == "paper":
+        own += [f"epochs={finetune['epochs']}", f"min_steps={finetune['min_steps']}"]
+        return resolve(FinetuneConfig, "finetune", preset("paper.yaml"), [*own, f"seed={seed}"])
+    values = json.loads(json.dumps(finetune)) | {"seed": seed}
+    for key, value in METHODS[method][1].items():
+        *parents, last = key.split(".")
+        inner = values
+        for parent in parents:
+            inner[parent] = inner.get(parent) or {}
+            inner = inner[parent]
+        inner[last] = value
+    return check(FinetuneConfig, values)
+
+
+def run_cell(cell: dict[str, Any]) -> dict[str, Any]:
+    """Figures of one cell: `macro_f1` over labelled examples (windows averaged), `window_macro_f1`, per class, confusion."""
+    import torch
+
+    torch.set_num_threads(1)
+    started = time.perf_counter()
+    config = method_config(cell["method"], cell["finetune"], cell["seed"])
+    pretrained = _checkpoint(cell["checkpoint"]) if cell["checkpoint"] else None
+    shape = window_shape(config, pretrained)
+    windows = _windows(cell["recordings"], shape.model_dump_json(), tuple(config.ignore_labels), tuple(cell["placements"]))
+    train = windows.subset(np.isin(windows.subject, cell["train_subjects"]))
+    test = windows.subset(np.isin(windows.subject, cell["test_subjects"]))
+    if not len(train.label) or not len(test.label):
+        raise InputError(f"fold {cell['fold']}: no labelled window {'to train' if not len(train.label) else 'to test'} on")
+    check_leakage(train, test, pretrained.subjects if pretrained else {}, allow_seen=False)
+    scores, examples = _scores(cell, config, pretrained, train, test, shape)
+    by_window = classification(test.label, scores.argmax(1), test.classes)
+    means, labels = recording_probabilities(scores, test)
+    found = classification(labels, means.argmax(1), test.classes)
+    return {
+        "macro_f1": found["macro_f1"],
+        "accuracy": found["accuracy"],
+        "window_macro_f1": by_window["macro_f1"],
+        "train_examples": examples,
+        "test_examples": len(labels),
+        "per_class": found["per_class"],
+        "confusion": found["confusion"],
+        "elapsed_s": time.perf_counter() - started,
+    }
+
+
+def _scores(
+    cell: dict[str, Any],
+    config: FinetuneConfig,
+    pretrained: Checkpoint | None,
+    train: RecordingWindows,
+    test: RecordingWindows,
+    shape: WindowsConfig,
+) -> tuple[np.ndarray, int]:
+    """(class scores of the test windows, labelled examples that were trained on)."""
+    sentences = head_sentences(config, train, pretrained)
+    if cell["labels"] == ZERO:
+        architecture = architecture_of(config, pretrained)
+        model = new_classifier(train.placements, train.classes, config.head, architecture, pretrained, config.seed, sentences)
+        return predict(model, test, pretrained.normaliser), 0  # type: ignore[union-attr]
+    share = float(cell["labels"].rstrip("%")) / 100 if cell["labels"].endswith("%") else 1.0
+    per_class = None if cell["labels"].endswith("%") else int(cell["labels"])
+    train = train.subset(draw_labels(train.label, train.example, share, cell["seed"], per_class))
+    examples = len(np.unique(train.example))
+    if cell["method"] in BASELINES:
+        return BASELINES[cell["method"]](train, test, cell["seed"]), examples
+    return fit(train, shape, config, pretrained, sentences).predict(test), examples
+
+
+@lru_cache(maxsize=4)
+def _checkpoint(folder: str) -> Checkpoint:
+    return load_pretrained(Path(folder))
+
+
+@lru_cache(maxsize=4)
+def _windows(recordings: str, shape: str, ignore: tuple[str, ...], placements: tuple[str, ...]) -> RecordingWindows:
+    return load_windows(Path(recordings), WindowsConfig.model_validate_json(shape), list(placements), None, ignore)
+
+
+def paper_pretraining(ours: PretrainConfig) -> PretrainConfig:
+    """The authors' preset, with our budget of epochs, workers and seed, so that both may train as long."""
+    budget = {"optim.epochs": ours.optim.epochs, "optim.patience": ours.optim.epochs, "val_share": ours.val_share}
+    own = {**budget, "workers": ours.workers, "seed": ours.seed}
+    return resolve(PretrainConfig, "pretrain", preset("paper.yaml"), [f"{key}={value}" for key, value in own.items()])

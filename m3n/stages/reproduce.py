@@ -1,0 +1,173 @@
+"""`m3n reproduce`: the paper's claim on a data set, from its file to a table, by one command.
+
+Ingest, simulate, pretrain without the poses of those who are tested on, then every cell of method x label budget x seed x fold.
+Each step leaves its result in the output folder, so that a run that was interrupted goes on with what is missing, and one that is
+asked for more methods, budgets or seeds makes only those.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from m3n import report, tables, tracking
+from m3n.cluster.grid import run_cells
+from m3n.cluster.start import connect
+from m3n.config import BASELINE_METHODS, FinetuneConfig, ReproduceConfig, check, preset
+from m3n.errors import InputError, nearest
+from m3n.progress import bar
+from m3n.stages.cells import ZERO, run_cell
+from m3n.stages.reproduce_data import (
+    NO_PRETRAINING,
+    Fold,
+    corpus_files,
+    ingested,
+    pretrained,
+    pretraining_key,
+    subject_parts,
+)
+from m3n.stages.reproduce_text import results_text
+
+PLAN, RESULTS = "plan.json", "results.parquet"
+GRID = ("settings", "methods", "labels", "seeds", "workers")  # what may grow from one run to the next
+IDENTITY = ("dataset", "setting", "method", "labels", "seed", "fold")
+
+
+def protocol_file(name: str) -> Path:
+    """The file of a protocol: a path, or the name of one in `configs/protocols/`; InputError where there is none."""
+    folder = preset("protocols/utd_mhad.yaml").parent
+    file = next((f for f in (Path(name), folder / f"{name}.yaml") if f.is_file()), None)
+    if file is None:
+        known = sorted(f.stem for f in folder.glob("*.yaml"))
+        raise InputError(f"no protocol '{name}'{nearest(name, known)}: expected a YAML file, or one of {', '.join(known)}")
+    return file
+
+
+def reproduce(
+    name: str,
+    data: Path | None,
+    out: Path,
+    config: ReproduceConfig,
+    corpora: Mapping[str, Path] | None = None,
+    address: str | None = None,
+) -> dict[str, Any]:
+    """Run (or go on with) the protocol called `name` into `out`; returns the figures of the table.
+
+    `data`: the data set's file; `corpora`: source -> file, for pretraining on other data sets. Leaves results.parquet, results.md,
+    learning_curve.png and confusion.png. Raises InputError for data and settings that do not fit, and where `out` holds a run of
+    other settings.
+    """
+    started = time.perf_counter()
+    files = corpus_files(data, config, corpora or {})
+    out.mkdir(parents=True, exist_ok=True)
+    plan = _planned(name, out, config, files, data)
+    target = ingested(config.protocol.source, data, out / "data" / config.protocol.source, config.protocol.ingest)
+    folds = list(subject_parts(target / "recordings", config))
+    wanted = list(_cells(name, config, target / "recordings", folds))
+    checkpoints = pretrained(out, config, target, files, folds, wanted, address)
+    todo = [cell | {"checkpoint": checkpoints[key] if (key := pretraining_key(cell)) else None} for cell in wanted]
+    missing = [cell for cell in todo if not _result_file(out, cell).is_file()]
+    with tracking.track("reproduce", f"{name}-{out.name}", config, out=out, run_id=plan.get("mlflow_run")) as run:
+        plan["mlflow_run"] = run.wait_started()
+        tables.write_text(out / PLAN, json.dumps(plan, indent=2) + "\n")
+        if missing:
+            connect(address, config.workers)
+        with bar("cells", len(todo)) as advance:
+            advance(len(todo) - len(missing), "")
+            for cell, result in run_cells(run_cell, missing, config.workers):
+                row = {key: cell[key] for key in IDENTITY} | {"test_subjects": cell["test_subjects"]} | result
+                file = _result_file(out, cell)
+                file.parent.mkdir(parents=True, exist_ok=True)
+                tables.write_text(file, json.dumps(row) + "\n")
+                _track_cell(row, config, run.run_id)
+                advance(1, f"{row['method']} {row['labels']}: {row['macro_f1']:.3f}")
+        rows = [json.loads(_result_file(out, cell).read_text()) for cell in todo]
+        figures = _write(out, name, rows, config)
+        run.metrics({f"test/{key}": value for key, value in figures.items() if isinstance(value, float)})
+        for artifact in ("results.md", "learning_curve.png", "confusion.png", RESULTS):
+            run.artifact(out / artifact)
+    return figures | {"cells": len(rows), "cells_run": len(missing), "elapsed_s": time.perf_counter() - started}
+
+
+def _planned(
+    name: str, out: Path, config: ReproduceConfig, files: Mapping[str, Path | None], data: Path | None
+) -> dict[str, Any]:
+    """What is being run, as noted by the first run into `out`; InputError where this one is another."""
+    fixed = config.model_dump(mode="json", exclude=set(GRID))
+    given = {source: file for source, file in [(config.protocol.source, data), *files.items()] if file is not None}
+    inputs = {source: tables.file_sha256(file) for source, file in given.items()}
+    content: dict[str, Any] = {"name": name, "config": fixed, "inputs": inputs}
+    if not (out / PLAN).is_file():
+        if any(out.iterdir()):
+            raise InputError(f"{out} exists and was not made by `m3n reproduce`: choose another --out, or remove it")
+        return content
+    earlier = json.loads((out / PLAN).read_text(encoding="utf-8"))
+    earlier["inputs"] |= {source: digest for source, digest in content["inputs"].items() if source not in earlier["inputs"]}
+    if earlier["name"] != name:
+        raise InputError(f"{out} holds a run of {earlier['name']}: choose another --out, or remove it")
+    for part in ("config", "inputs"):
+        differing = [key for key, value in content[part].items() if earlier[part].get(key) != value]
+        if differing:
+            raise InputError(f"{out} holds a run with another {part}.{differing[0]}: choose another --out, or remove it")
+    return earlier
+
+
+def _cells(name: str, config: ReproduceConfig, recordings: Path, folds: Sequence[Fold]) -> Iterator[dict[str, Any]]:
+    """Every cell, seed by seed, so that an early look sees the whole table."""
+    finetune = config.finetune.model_dump(mode="json", exclude_unset=True)
+    finetune |= {"epochs": config.finetune.epochs, "min_steps": config.finetune.min_steps}
+    for seed in config.seeds:
+        for method in config.methods:
+            settings = [NO_PRETRAINING] if method in BASELINE_METHODS else config.settings
+            budgets = config.labels if method != "zero_shot" else [ZERO] * (seed == config.seeds[0])
+            for setting in settings:
+                for labels in budgets:
+                    for fold, (train, test) in enumerate(folds):
+                        yield {
+                            "dataset": name, "setting": setting, "method": method, "labels": labels, "seed": seed, "fold": fold,
+                            "recordings": str(recordings.resolve()), "train_subjects": train, "test_subjects": test,
+                            "placements": config.protocol.placements, "finetune": finetune,
+                        }  # fmt: skip
+
+
+def _result_file(out: Path, cell: Mapping[str, Any]) -> Path:
+    labels = cell["labels"].replace("%", "pct")
+    return out / "cells" / cell["setting"] / cell["method"] / f"labels{labels}-seed{cell['seed']}-fold{cell['fold']}.json"
+
+
+def _track_cell(row: Mapping[str, Any], config: ReproduceConfig, parent: str | None) -> None:
+    if parent is None:
+        return
+    name = "-".join(str(row[key]) for key in IDENTITY[1:])
+    own = check(FinetuneConfig, config.finetune.model_dump(exclude_unset=True) | {"seed": row["seed"]})
+    with tracking.track("reproduce", name, own, out=None, parent_id=parent, params={key: row[key] for key in IDENTITY}) as run:
+        run.metrics({f"test/{key}": row[key] for key in ("macro_f1", "accuracy", "window_macro_f1")})
+
+
+def _write(out: Path, name: str, rows: list[dict[str, Any]], config: ReproduceConfig) -> dict[str, Any]:
+    """The table of all cells, and what people look at instead."""
+    columns = {key: pa.array([row[key] for row in rows]) for key in (*IDENTITY, "macro_f1", "accuracy", "window_macro_f1",
+               "train_examples", "test_examples", "test_subjects", "elapsed_s")}  # fmt: skip
+    columns |= {key: pa.array([json.dumps(row[key]) for row in rows]) for key in ("per_class", "confusion")}
+    tables.write_shard(out / RESULTS, pa.table(columns))
+    text, figures, curves = results_text(name, rows, config)
+    tables.write_text(out / "results.md", text)
+    places = {labels: float(i) for i, labels in enumerate(config.labels)}
+    points = {method: {places[b]: v for b, v in scores.items() if b in places} for method, scores in curves.items()}
+    report.learning_curve_plot(
+        out / "learning_curve.png", points, "labels of the training subjects", f"{name}: macro F1 on subjects never seen",
+        {place: "1 per class" if labels == "1" else labels for labels, place in places.items()},
+    )  # fmt: skip
+    shown = [row for row in rows if row["labels"] == config.labels[-1]] or rows
+    kind = max(((row["setting"], row["method"]) for row in shown), key=lambda k: (k[1] == "not_frozen", k[0] == "same_corpus"))
+    shown = [row for row in shown if (row["setting"], row["method"]) == kind]
+    confusion = np.sum([row["confusion"] for row in shown], axis=0).tolist()
+    title = f"{kind[1]}, {shown[0]['labels']} of the labels, all folds and seeds"
+    report.confusion_plot(out / "confusion.png", confusion, list(shown[0]["per_class"]), title)
+    return figures

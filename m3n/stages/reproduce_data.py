@@ -1,0 +1,156 @@
+"""What the grid of `m3n reproduce` stands on: tables, folds of subjects, and for each a pretraining that shares no pose with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from m3n import schema, tables
+from m3n.config import BASELINE_METHODS, PretrainConfig, ReproduceConfig, check
+from m3n.errors import InputError
+from m3n.splits import subject_folds
+from m3n.stages.cells import paper_pretraining
+from m3n.stages.ingest import ingest, options_of
+from m3n.stages.pretrain import pretrain
+from m3n.stages.simulate import simulate_clips
+
+NO_PRETRAINING = "none"  # the setting of a baseline
+Fold = tuple[list[str], list[str]]  # training subjects, test subjects
+
+
+def corpus_files(data: Path | None, config: ReproduceConfig, corpora: Mapping[str, Path]) -> dict[str, Path | None]:
+    """Source -> file of every corpus of other poses; InputError for one that is missing."""
+    if "cross_corpus" not in config.settings or not set(config.methods) - set(BASELINE_METHODS):
+        return {}
+    found: dict[str, Path | None] = {}
+    for source in config.corpora:
+        if source == config.protocol.source:
+            raise InputError(f"corpora names '{source}', the data set itself: cross_corpus is of others alone")
+        beside = data.parent / f"{source}.zip" if data is not None else None
+        file = corpora.get(source) or (beside if beside is not None and beside.exists() else None)
+        if file is None and source != "choreography":
+            raise InputError(
+                f"cross_corpus needs the poses of '{source}': give --corpus {source}=FILE, or leave it out of corpora=[…]"
+            )
+        found[source] = file
+    return found
+
+
+def ingested(source: str, file: Path | None, out: Path, settings: dict[str, Any]) -> Path:
+    if not any((out / kind / tables.MANIFEST).is_file() for kind in ("poses", "recordings")):
+        ingest(source, file, out, check(options_of(source), settings))
+    return out
+
+
+def subject_parts(recordings: Path, config: ReproduceConfig) -> Iterator[Fold]:
+    """(training subjects, test subjects) of every fold."""
+    subjects: set[str] = set()
+    for shard in tables.shard_paths(recordings):
+        for row in tables.rows(tables.read_shard(shard, schema.imu_recordings(config.protocol.placements))):
+            if any(row[schema.imu_column(placement)] is not None for placement in config.protocol.placements):
+                subjects.add(row["subject"])
+    protocol, known = config.protocol, sorted(subjects)
+    for subject in (*(protocol.train_subjects or ()), *protocol.val_subjects, *protocol.test_subjects):
+        if subject not in subjects:
+            raise InputError(f"no recording of subject '{subject}' in {recordings}; there are {', '.join(known)}")
+    if protocol.split == "official":
+        test = [protocol.test_subjects]
+    elif protocol.split == "k_fold":
+        test = [list(fold) for fold in subject_folds(known, protocol.folds, 0)]
+    else:
+        test = [[subject] for subject in known]
+    for held_out in test:
+        others = [s for s in known if s not in held_out and s not in protocol.val_subjects]
+        yield protocol.train_subjects or others, held_out
+
+
+def pretraining_key(cell: Mapping[str, Any]) -> str | None:
+    """Which pretraining a cell starts from: without the fold's own poses, or one for all where no pose is of the data set."""
+    if cell["setting"] == NO_PRETRAINING:
+        return None
+    preset = "paper" if cell["method"] == "paper" else "ours"
+    return f"{cell['setting']}-{preset}" + (f"-fold{cell['fold']}" if cell["setting"] == "same_corpus" else "")
+
+
+def pretrained(
+    out: Path,
+    config: ReproduceConfig,
+    target: Path,
+    files: Mapping[str, Path | None],
+    folds: Sequence[Fold],
+    cells: Sequence[Mapping[str, Any]],
+    address: str | None,
+) -> dict[str, str]:
+    """Key -> checkpoint folder of every pretraining that the cells need, made where it is missing."""
+    needed: dict[str, Mapping[str, Any]] = {}
+    for cell in cells:
+        if key := pretraining_key(cell):
+            needed.setdefault(key, cell)
+    found = {}
+    for key, cell in needed.items():
+        folder = out / "pretrained" / key
+        found[key] = str(folder.resolve())
+        if (folder / tables.MANIFEST).is_file():
+            continue
+        clips = _simulated(out, config, target, files, cell, address)
+        ours: PretrainConfig = paper_pretraining(config.pretrain) if cell["method"] == "paper" else config.pretrain
+        if cell["setting"] == "same_corpus":
+            train, _ = folds[cell["fold"]]
+            left_out = [subject for subject in _subjects(clips) if subject not in train]
+            ours = ours.model_copy(update={"exclude_subjects": left_out})
+        pretrain(clips, folder, ours, address)
+    return found
+
+
+def _simulated(
+    out: Path,
+    config: ReproduceConfig,
+    target: Path,
+    files: Mapping[str, Path | None],
+    cell: Mapping[str, Any],
+    address: str | None,
+) -> Path:
+    """The table of synthetic clips of a setting, made where it is missing."""
+    paper = cell["method"] == "paper"
+    folder = out / "synthetic" / f"{cell['setting']}{'-paper' if paper else ''}"
+    if (folder / tables.MANIFEST).is_file():
+        return folder
+    if cell["setting"] == "same_corpus":
+        if not (target / "poses").is_dir():
+            raise InputError(f"{config.protocol.source} has no poses of its own: settings=[cross_corpus]")
+        poses = target / "poses"
+    else:
+        poses = _joined(out, files)
+    settings = config.simulate.model_copy(update={"rate_hz": 60.0}) if paper else config.simulate
+    simulate_clips(poses, folder, settings, address)
+    return folder
+
+
+def _joined(out: Path, files: Mapping[str, Path | None]) -> Path:
+    """One table of the poses of every other corpus."""
+    folder = out / "data" / "cross_corpus"
+    parts = [ingested(source, file, out / "data" / source, {}) / "poses" for source, file in files.items()]
+    if not (folder / tables.MANIFEST).is_file():
+        with tables.staged(folder, inputs=parts) as staging:
+            shards = [shard for part in parts for shard in tables.shard_paths(part)]
+            rows = 0
+            for number, shard in enumerate(shards):
+                table = tables.read_shard(shard, schema.POSE_CLIPS)
+                rows += table.num_rows
+                tables.write_shard(staging / f"part-{number:05d}.parquet", table)
+            inputs = {part.parent.name: tables.data_sha256(part) for part in parts}
+            tables.write_manifest(staging, table="pose_clips", totals={"rows": rows}, inputs=inputs, config={})
+    return folder
+
+
+def _subjects(clips: Path) -> list[str]:
+    found = {
+        row["subject"]
+        for shard in tables.shard_paths(clips)
+        for row in tables.rows(tables.read_shard(shard, pa.schema([("subject", pa.string())])))
+        if row["subject"]
+    }
+    return sorted(found)

@@ -1,0 +1,99 @@
+"""results.md: the table of `m3n reproduce`, every mean with its confidence interval, and what pretraining is worth."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from m3n import report, tracking
+from m3n.config import METHODS, ReproduceConfig
+from m3n.training.intervals import Estimate, estimate, paired_difference
+
+# (setting, method) -> labels -> fold -> seed -> macro F1
+Scores = dict[tuple[str, str], dict[str, dict[str, dict[int, float]]]]
+
+
+def results_text(
+    name: str, rows: Sequence[Mapping[str, Any]], config: ReproduceConfig
+) -> tuple[str, dict[str, Any], dict[str, dict[str, list[float]]]]:
+    """(Markdown, figures by name, method -> labels -> scores of every fold and seed)."""
+    scores: Scores = defaultdict(lambda: defaultdict(lambda: defaultdict(dict)))
+    for row in rows:
+        fold = ",".join(row["test_subjects"])
+        scores[row["setting"], row["method"]][row["labels"]][fold][row["seed"]] = row["macro_f1"]
+    labels = [budget for budget in ("0", *config.labels) if any(budget in by_labels for by_labels in scores.values())]
+    figures: dict[str, Any] = {}
+    means, gains = [], []
+    scratch = scores.get(("none", "scratch"), {})
+    for (setting, method), by_labels in scores.items():
+        shown = method if setting == "none" else f"{method} ({setting.replace('_corpus', '')})"
+        cells, differences = [], []
+        for budget in labels:
+            found = estimate({k: list(v.values()) for k, v in by_labels[budget].items()}) if budget in by_labels else None
+            cells.append(_mean(found))
+            gain = paired_difference(by_labels[budget], scratch[budget]) if found and budget in scratch else None
+            differences.append(_difference(gain))
+            if found:
+                figures[f"{setting}/{method}/{budget}"] = found.mean
+        means.append([shown, *cells])
+        if setting != "none":
+            gains.append([shown, *differences])
+    folds = sorted({",".join(row["test_subjects"]) for row in rows})
+    heads = ["", *(_budget(budget) for budget in labels)]
+    parts = [
+        f"# {name}: macro F1 on subjects never seen\n",
+        f"{len(rows[0]['per_class'])} classes, {len(folds)} folds ({_split(config)}), seeds {', '.join(map(str, config.seeds))}. "
+        "Mean over subjects ± standard deviation over subjects, and the 95 % confidence interval, bootstrapped over "
+        "subjects. Windows of a recording are averaged; results.parquet has the figures of single windows too.\n",
+        report.markdown_table(heads, means),
+    ]
+    if gains and scratch:
+        parts.append("\nDifference from scratch, paired by subject and seed, with its 95 % confidence interval:\n")
+        parts.append(report.markdown_table(heads, gains))
+    used = sorted({row["method"] for row in rows}, key=list(METHODS).index)
+    parts.append("\n" + "\n".join(f"- `{method}`: {METHODS[method][0]}" for method in used) + "\n")
+    parts.append(
+        f"\nsame: pretrained on the poses of the training subjects; cross: on {', '.join(config.corpora)} alone.\n\n"
+        f"{date.today().isoformat()}, commit {tracking.git_sha()[:7] or 'unknown'}, {os.cpu_count()} cores ({_processor()}).\n"
+    )
+    curves: dict[str, dict[str, list[float]]] = {}
+    for (setting, method), by_labels in scores.items():
+        shown = method if setting == "none" else f"{method} ({setting.replace('_corpus', '')})"
+        if method in CURVES:
+            curves[shown] = {b: [v for by_seed in folds.values() for v in by_seed.values()] for b, folds in by_labels.items()}
+    return "\n".join(parts), figures, curves
+
+
+CURVES = ("scratch", "random_forest", "frozen", "not_frozen")  # what the picture shows
+
+
+def _mean(found: Estimate | None) -> str:
+    return "" if found is None else f"{found.mean:.3f} ± {found.sd:.3f} [{found.low:.3f}, {found.high:.3f}]"
+
+
+def _difference(found: Estimate | None) -> str:
+    return "" if found is None else f"{found.mean:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
+
+
+def _budget(labels: str) -> str:
+    if labels.endswith("%"):
+        return labels
+    return "none" if labels == "0" else f"{labels} per class"
+
+
+def _split(config: ReproduceConfig) -> str:
+    return {"leave_one_subject_out": "leave one subject out", "k_fold": "folds of subjects", "official": "official split"}[
+        config.protocol.split
+    ]
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            return next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.machine()
