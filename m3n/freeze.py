@@ -105,7 +105,7 @@ class Schedule:
                 peak = rule.share * (encoder_lr if name.startswith("imu.") else lr)
                 group = groups.setdefault((peak, rule.start), {"params": [], "peak": peak, "start": rule.start})
                 group["params"].append(parameter)
-        self.optimizer = torch.optim.AdamW(list(groups.values()), lr=lr, weight_decay=weight_decay)
+        self.optimizer = torch.optim.AdamW(list(groups.values()), lr=lr, weight_decay=weight_decay, fused=True)
 
     def at(self, progress: float) -> None:
         """Set learning rates for a share of the training; a frozen encoder runs as it does in use, without dropout."""

@@ -80,9 +80,10 @@ class ReproduceConfig(Options):
         ["same_corpus", "cross_corpus"],
         description="poses to pretrain on. same_corpus: the training subjects' own; cross_corpus: of other data sets alone",
     )
-    corpora: list[str] = Field(
-        ["choreography", "msr_action3d", "bandai_namco"],
-        description="cross_corpus: sources of poses; their files are given by --corpus, or lie beside --data",
+    corpora: dict[str, dict[str, Any]] = Field(
+        {"choreography": {}, "msr_action3d": {}, "bandai_namco": {}},
+        description="cross_corpus: sources of poses, each with its own settings; their files are given by --corpus, or lie beside "
+        "--data",
     )
     methods: list[Annotated[str, AfterValidator(_method)]] = Field(list(METHODS), description="rows of the table")
     labels: list[Annotated[str, AfterValidator(_budget)]] = Field(

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from m3n import report, tables, tracking
+from m3n import locks, report, tables, tracking
 from m3n.cluster.grid import run_cells
 from m3n.cluster.start import connect
 from m3n.config import BASELINE_METHODS, FinetuneConfig, ReproduceConfig, check, preset
@@ -32,7 +32,7 @@ from m3n.stages.reproduce_data import (
     pretraining_key,
     subject_parts,
 )
-from m3n.stages.reproduce_text import results_text
+from m3n.stages.reproduce_text import by_amount, results_text
 
 PLAN, RESULTS = "plan.json", "results.parquet"
 GRID = ("settings", "methods", "labels", "seeds", "workers")  # what may grow from one run to the next
@@ -60,38 +60,39 @@ def reproduce(
     """Run (or go on with) the protocol called `name` into `out`; returns the figures of the table.
 
     `data`: the data set's file; `corpora`: source -> file, for pretraining on other data sets. Leaves results.parquet, results.md,
-    learning_curve.png and confusion.png. Raises InputError for data and settings that do not fit, and where `out` holds a run of
-    other settings.
+    learning_curve.png and confusion.png, of all cells that this run and earlier ones into `out` have made. Raises InputError for
+    data and settings that do not fit, and where `out` holds a run of other settings.
     """
     started = time.perf_counter()
     files = corpus_files(data, config, corpora or {})
     out.mkdir(parents=True, exist_ok=True)
-    plan = _planned(name, out, config, files, data)
-    target = ingested(config.protocol.source, data, out / "data" / config.protocol.source, config.protocol.ingest)
-    folds = list(subject_parts(target / "recordings", config))
-    wanted = list(_cells(name, config, target / "recordings", folds))
-    checkpoints = pretrained(out, config, target, files, folds, wanted, address)
-    todo = [cell | {"checkpoint": checkpoints[key] if (key := pretraining_key(cell)) else None} for cell in wanted]
-    missing = [cell for cell in todo if not _result_file(out, cell).is_file()]
-    with tracking.track("reproduce", f"{name}-{out.name}", config, out=out, run_id=plan.get("mlflow_run")) as run:
-        plan["mlflow_run"] = run.wait_started()
-        tables.write_text(out / PLAN, json.dumps(plan, indent=2) + "\n")
-        if missing:
-            connect(address, config.workers)
-        with bar("cells", len(todo)) as advance:
-            advance(len(todo) - len(missing), "")
-            for cell, result in run_cells(run_cell, missing, config.workers):
-                row = {key: cell[key] for key in IDENTITY} | {"test_subjects": cell["test_subjects"]} | result
-                file = _result_file(out, cell)
-                file.parent.mkdir(parents=True, exist_ok=True)
-                tables.write_text(file, json.dumps(row) + "\n")
-                _track_cell(row, config, run.run_id)
-                advance(1, f"{row['method']} {row['labels']}: {row['macro_f1']:.3f}")
-        rows = [json.loads(_result_file(out, cell).read_text()) for cell in todo]
-        figures = _write(out, name, rows, config)
-        run.metrics({f"test/{key}": value for key, value in figures.items() if isinstance(value, float)})
-        for artifact in ("results.md", "learning_curve.png", "confusion.png", RESULTS):
-            run.artifact(out / artifact)
+    with locks.held(out):
+        plan = _planned(name, out, config, files, data)
+        target = ingested(config.protocol.source, data, out / "data" / config.protocol.source, config.protocol.ingest)
+        folds = list(subject_parts(target / "recordings", config))
+        wanted = list(_cells(name, config, target / "recordings", folds))
+        checkpoints = pretrained(out, config, target, files, folds, wanted, address)
+        todo = [cell | {"checkpoint": checkpoints[key] if (key := pretraining_key(cell)) else None} for cell in wanted]
+        missing = [cell for cell in todo if not _result_file(out, cell).is_file()]
+        with tracking.track("reproduce", f"{name}-{out.name}", config, out=out, run_id=plan.get("mlflow_run")) as run:
+            plan["mlflow_run"] = run.wait_started()
+            tables.write_text(out / PLAN, json.dumps(plan, indent=2) + "\n")
+            if missing:
+                connect(address, config.workers)
+            with bar("cells", len(todo)) as advance:
+                advance(len(todo) - len(missing), "")
+                for cell, result in run_cells(run_cell, missing, config.workers):
+                    row = {key: cell[key] for key in IDENTITY} | {"test_subjects": cell["test_subjects"]} | result
+                    file = _result_file(out, cell)
+                    file.parent.mkdir(parents=True, exist_ok=True)
+                    tables.write_text(file, json.dumps(row) + "\n")
+                    _track_cell(row, config, run.run_id)
+                    advance(1, f"{row['method']} {row['labels']}: {row['macro_f1']:.3f}")
+            rows = [json.loads(file.read_text()) for file in sorted((out / "cells").rglob("*.json"))]
+            figures = _write(out, name, rows, config)
+            run.metrics({f"test/{key.replace('%', '_percent')}": value for key, value in figures.items()})
+            for artifact in ("results.md", "learning_curve.png", "confusion.png", RESULTS):
+                run.artifact(out / artifact)
     return figures | {"cells": len(rows), "cells_run": len(missing), "elapsed_s": time.perf_counter() - started}
 
 
@@ -106,6 +107,7 @@ def _planned(
     if not (out / PLAN).is_file():
         if any(out.iterdir()):
             raise InputError(f"{out} exists and was not made by `m3n reproduce`: choose another --out, or remove it")
+        tables.write_text(out / PLAN, json.dumps(content, indent=2) + "\n")
         return content
     earlier = json.loads((out / PLAN).read_text(encoding="utf-8"))
     earlier["inputs"] |= {source: digest for source, digest in content["inputs"].items() if source not in earlier["inputs"]}
@@ -158,13 +160,14 @@ def _write(out: Path, name: str, rows: list[dict[str, Any]], config: ReproduceCo
     tables.write_shard(out / RESULTS, pa.table(columns))
     text, figures, curves = results_text(name, rows, config)
     tables.write_text(out / "results.md", text)
-    places = {labels: float(i) for i, labels in enumerate(config.labels)}
+    budgets = by_amount({row["labels"] for row in rows} - {ZERO})
+    places = {labels: float(i) for i, labels in enumerate(budgets)}
     points = {method: {places[b]: v for b, v in scores.items() if b in places} for method, scores in curves.items()}
     report.learning_curve_plot(
         out / "learning_curve.png", points, "labels of the training subjects", f"{name}: macro F1 on subjects never seen",
-        {place: "1 per class" if labels == "1" else labels for labels, place in places.items()},
+        {place: labels if labels.endswith("%") else f"{labels} per class" for labels, place in places.items()},
     )  # fmt: skip
-    shown = [row for row in rows if row["labels"] == config.labels[-1]] or rows
+    shown = [row for row in rows if row["labels"] == budgets[-1]] if budgets else rows
     kind = max(((row["setting"], row["method"]) for row in shown), key=lambda k: (k[1] == "not_frozen", k[0] == "same_corpus"))
     shown = [row for row in shown if (row["setting"], row["method"]) == kind]
     confusion = np.sum([row["confusion"] for row in shown], axis=0).tolist()

@@ -33,7 +33,7 @@ def corpus_files(data: Path | None, config: ReproduceConfig, corpora: Mapping[st
         file = corpora.get(source) or (beside if beside is not None and beside.exists() else None)
         if file is None and source != "choreography":
             raise InputError(
-                f"cross_corpus needs the poses of '{source}': give --corpus {source}=FILE, or leave it out of corpora=[…]"
+                f"cross_corpus needs the poses of '{source}': give --corpus {source}=FILE, or choose others with corpora"
             )
         found[source] = file
     return found
@@ -123,16 +123,16 @@ def _simulated(
             raise InputError(f"{config.protocol.source} has no poses of its own: settings=[cross_corpus]")
         poses = target / "poses"
     else:
-        poses = _joined(out, files)
+        poses = _joined(out, config, files)
     settings = config.simulate.model_copy(update={"rate_hz": 60.0}) if paper else config.simulate
     simulate_clips(poses, folder, settings, address)
     return folder
 
 
-def _joined(out: Path, files: Mapping[str, Path | None]) -> Path:
+def _joined(out: Path, config: ReproduceConfig, files: Mapping[str, Path | None]) -> Path:
     """One table of the poses of every other corpus."""
     folder = out / "data" / "cross_corpus"
-    parts = [ingested(source, file, out / "data" / source, {}) / "poses" for source, file in files.items()]
+    parts = [ingested(source, file, out / "data" / source, config.corpora[source]) / "poses" for source, file in files.items()]
     if not (folder / tables.MANIFEST).is_file():
         with tables.staged(folder, inputs=parts) as staging:
             shards = [shard for part in parts for shard in tables.shard_paths(part)]

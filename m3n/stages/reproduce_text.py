@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -25,12 +25,14 @@ def results_text(
     for row in rows:
         fold = ",".join(row["test_subjects"])
         scores[row["setting"], row["method"]][row["labels"]][fold][row["seed"]] = row["macro_f1"]
-    labels = [budget for budget in ("0", *config.labels) if any(budget in by_labels for by_labels in scores.values())]
+    scores = dict(sorted(scores.items(), key=lambda item: (list(METHODS).index(item[0][1]), item[0][0] != "same_corpus")))
+    labels = by_amount({row["labels"] for row in rows})
+    seeds = sorted({row["seed"] for row in rows})
     figures: dict[str, Any] = {}
     means, gains = [], []
     scratch = scores.get(("none", "scratch"), {})
     for (setting, method), by_labels in scores.items():
-        shown = method if setting == "none" else f"{method} ({setting.replace('_corpus', '')})"
+        shown = _shown(setting, method)
         cells, differences = [], []
         for budget in labels:
             found = estimate({k: list(v.values()) for k, v in by_labels[budget].items()}) if budget in by_labels else None
@@ -46,7 +48,7 @@ def results_text(
     heads = ["", *(_budget(budget) for budget in labels)]
     parts = [
         f"# {name}: macro F1 on subjects never seen\n",
-        f"{len(rows[0]['per_class'])} classes, {len(folds)} folds ({_split(config)}), seeds {', '.join(map(str, config.seeds))}. "
+        f"{len(rows[0]['per_class'])} classes, {len(folds)} folds ({_split(config)}), seeds {', '.join(map(str, seeds))}. "
         "Mean over subjects ± standard deviation over subjects, and the 95 % confidence interval, bootstrapped over "
         "subjects. Windows of a recording are averaged; results.parquet has the figures of single windows too.\n",
         report.markdown_table(heads, means),
@@ -62,7 +64,7 @@ def results_text(
     )
     curves: dict[str, dict[str, list[float]]] = {}
     for (setting, method), by_labels in scores.items():
-        shown = method if setting == "none" else f"{method} ({setting.replace('_corpus', '')})"
+        shown = _shown(setting, method)
         if method in CURVES:
             curves[shown] = {b: [v for by_seed in folds.values() for v in by_seed.values()] for b, folds in by_labels.items()}
     return "\n".join(parts), figures, curves
@@ -71,12 +73,21 @@ def results_text(
 CURVES = ("scratch", "random_forest", "frozen", "not_frozen")  # what the picture shows
 
 
+def _shown(setting: str, method: str) -> str:
+    return method if setting == "none" else f"{method} ({setting.replace('_corpus', '')})"
+
+
 def _mean(found: Estimate | None) -> str:
     return "" if found is None else f"{found.mean:.3f} ± {found.sd:.3f} [{found.low:.3f}, {found.high:.3f}]"
 
 
 def _difference(found: Estimate | None) -> str:
     return "" if found is None else f"{found.mean:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
+
+
+def by_amount(labels: Iterable[str]) -> list[str]:
+    """Label budgets, least first: none, so many of every class, then shares of all."""
+    return sorted(labels, key=lambda budget: (budget.endswith("%"), int(budget.rstrip("%"))))
 
 
 def _budget(labels: str) -> str:

@@ -99,8 +99,10 @@ def draw_worn(imu_bpt6: Tensor, strength: AugmentConfig, generator: torch.Genera
 
 
 def rotation_matrix(rotvec: Tensor) -> Tensor:
-    """Rotation matrices (…, 3, 3) of axis-angle vectors (…, 3), by the matrix exponential of their cross-product matrix."""
+    """Rotation matrices (…, 3, 3) of axis-angle vectors (…, 3), by Rodrigues' formula."""
     x, y, z = rotvec.unbind(-1)
     zero = torch.zeros_like(x)
     cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).unflatten(-1, (3, 3))
-    return torch.linalg.matrix_exp(cross)
+    angle = torch.linalg.vector_norm(rotvec, dim=-1)[..., None, None]
+    first, second = torch.sinc(angle / math.pi), 0.5 * torch.sinc(angle / (2 * math.pi)).square()
+    return torch.eye(3, device=rotvec.device, dtype=rotvec.dtype) + first * cross + second * (cross @ cross)

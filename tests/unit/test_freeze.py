@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import fnmatch
+import itertools
+
 import numpy as np
 import pytest
 import torch
 
-from m3n.config import FinetuneConfig, ModelConfig, WindowsConfig
+from m3n.config import FinetuneConfig, FreezeOptions, ModelConfig, WindowsConfig
 from m3n.errors import InputError
-from m3n.freeze import STRATEGIES, learning_shares, parameter_groups
-from m3n.training import finetune as training
+from m3n.freeze import STRATEGIES, Rule, Schedule, add_adapters, blocks, merge_adapters, rules_of
+from m3n.models import make_classifier
+from m3n.models.imu import IMU_ENCODERS
+from m3n.training.classifier import new_classifier, predict, recording_probabilities
+from m3n.training.finetune import finetune
 from m3n.training.metrics import classification
 from m3n.windows import Normaliser, cut_recordings
 
@@ -27,12 +33,12 @@ def windows(recording):
 
 
 def classifier(seed: int = 0):
-    return training.make_classifier(("left_wrist", "right_wrist"), 2, ARCHITECTURE, None, seed)
+    return new_classifier(("left_wrist", "right_wrist"), ["shake", "wave"], "linear", ARCHITECTURE, None, seed)
 
 
 def train(model, windows, **settings) -> None:
     options = {"epochs": 1, "min_steps": 4, "batch_size": 8} | settings
-    training.finetune(model, windows, Normaliser.fit(windows.imu_npt6), FinetuneConfig(**options), own_hz=50.0)
+    finetune(model, windows, Normaliser.fit(windows.imu_npt6), FinetuneConfig(**options), own_hz=50.0)
 
 
 def changed(model, before: dict[str, torch.Tensor]) -> set[str]:
@@ -67,33 +73,129 @@ def test_a_frozen_encoder_gives_its_features_without_dropout(windows):
     assert all(seen)
 
 
+def schedule(model, strategy: str, **options) -> Schedule:
+    names = [name for name, _ in model.named_parameters()]
+    return Schedule(model, rules_of(strategy, names, FreezeOptions(**options)), lr=0.1, encoder_lr=0.001, weight_decay=0.0)
+
+
+def rates(made: Schedule, progress: float) -> dict[str, float]:
+    """Parameter name -> learning rate at a share of the training; 0 where it is frozen."""
+    made.at(progress)
+    rate = {id(p): group["lr"] for group in made.optimizer.param_groups for p in group["params"]}
+    return {name: rate.get(id(p), 0.0) if p.requires_grad else 0.0 for name, p in made.model.named_parameters()}
+
+
 def test_encoder_and_head_learn_at_their_own_rates():
-    groups = parameter_groups(classifier(), "none", lr=0.1, encoder_lr=0.001)
-    assert sorted(group["lr"] for group in groups) == [0.001, 0.1]
-    sizes = {group["lr"]: sum(p.numel() for p in group["params"]) for group in groups}
-    assert sizes[0.1] == 16 * 2 + 2  # the linear head on 16 features
-    frozen = classifier()
-    (head,) = parameter_groups(frozen, "all", lr=0.1, encoder_lr=0.001)
-    assert head["lr"] == 0.1
-    assert [name for name, p in frozen.named_parameters() if p.requires_grad] == ["head.weight", "head.bias"]
+    found = rates(schedule(classifier(), "none"), 0.1)  # where the warm-up ends
+    assert {round(rate, 6) for name, rate in found.items() if name.startswith("imu.")} == {0.001}
+    assert {round(rate, 6) for name, rate in found.items() if name.startswith("head.")} == {0.1}
+
+
+def test_the_rate_warms_up_and_ends_at_zero():
+    made = schedule(classifier(), "none")
+    course = [rates(made, progress)["head.out.bias"] for progress in (0.0, 0.05, 0.1, 0.55, 0.999)]
+    assert course[0] < course[1] < course[2] == pytest.approx(0.1)
+    assert course[3] == pytest.approx(0.05)  # half-way down the cosine
+    assert course[4] < 1e-5
+
+
+def test_a_probe_comes_first_and_then_everything_learns():
+    made = schedule(classifier(), "lp_ft", probe=0.3)
+    before, after = rates(made, 0.29), rates(made, 0.6)
+    assert {name.split(".")[0] for name, rate in before.items() if rate > 0} == {"head"}
+    assert all(rate > 0 for rate in after.values())
+
+
+def test_blocks_thaw_from_the_top_one_by_one():
+    made = schedule(classifier(), "gradual", probe=0.5)
+    frozen = [sum(rate == 0 for rate in rates(made, progress).values()) for progress in np.linspace(0, 0.6, 13).tolist()]
+    assert frozen[0] > 0
+    assert frozen[-1] == 0
+    assert all(later <= earlier for earlier, later in itertools.pairwise(frozen))
+    assert len(set(frozen)) >= 4
+    lowest = [name for name, rate in rates(made, 0.49).items() if rate == 0]
+    assert lowest
+    assert all("stem.0" in name or "told" in name for name in lowest)
+
+
+def test_the_lowest_blocks_stay_frozen():
+    found = rates(schedule(classifier(), "first_k", first=2), 0.5)
+    still = {name for name, rate in found.items() if rate == 0}
+    assert still == {name for name in found if "stem.0." in name or "stem.1." in name or "told" in name}
+    with pytest.raises(InputError, match=r"freeze_options.first is 9, but the encoder has \d blocks"):
+        schedule(classifier(), "first_k", first=9)
+
+
+def test_rates_decay_from_block_to_block():
+    found = rates(schedule(classifier(), "layer_decay", decay=0.5), 0.1)
+    top, stem2, stem1 = (next(rate for name, rate in found.items() if part in name) for part in ("pool", "stem.2", "stem.1"))
+    assert top == pytest.approx(0.001)
+    assert stem1 == pytest.approx(stem2 / 2)
+    assert all(rate > 0 for rate in found.values())
+
+
+@pytest.mark.parametrize("encoder", IMU_ENCODERS)
+def test_every_parameter_of_every_encoder_lies_in_one_block(encoder):
+    model = make_classifier(["left_wrist"], 2, "linear", ModelConfig(imu_encoder=encoder, width=16, depth=2).model_dump())
+    names = [name for name, _ in model.named_parameters() if name.startswith(("imu.encoders", "imu.pool"))]
+    found = blocks(names)
+    assert len(found) >= 4
+    for name in names:
+        assert any(fnmatch.fnmatch(name, pattern) for pattern in found)
+
+
+@pytest.mark.parametrize("encoder", IMU_ENCODERS)
+def test_adapters_change_nothing_at_first_and_merge_into_the_weights(encoder):
+    torch.manual_seed(0)
+    model = make_classifier(["left_wrist"], 2, "linear", ModelConfig(imu_encoder=encoder, width=16, depth=1).model_dump())
+    names, x = set(dict(model.named_parameters())), torch.randn(3, 1, 64, 6)
+    plain = model(x)[0].detach()
+    weights = sum(p.numel() for p in model.imu.parameters())
+    add_adapters(model.imu, rank=2)
+    torch.testing.assert_close(model(x)[0], plain)
+    made = schedule(model, "adapters")
+    made.at(0.5)
+    learning = [name for name, p in model.named_parameters() if p.requires_grad]
+    assert all(name.startswith("head.") or ".0.up_or" in name or ".0.down_rc" in name for name in learning)
+    assert sum(p.numel() for name, p in model.named_parameters() if p.requires_grad and "imu." in name) < weights / 2
+    model(x)[0].square().sum().backward()
+    made.optimizer.step()
+    learnt = model(x)[0].detach()
+    assert (learnt - plain).abs().max() > 1e-4
+    merge_adapters(model.imu)
+    torch.testing.assert_close(model(x)[0].detach(), learnt)
+    assert set(dict(model.named_parameters())) == names
+
+
+def test_every_strategy_trains_and_leaves_the_weights_by_their_own_names(windows):
+    names = set(classifier().state_dict())
+    for strategy in STRATEGIES:
+        model = classifier()
+        before = {name: value.clone() for name, value in model.state_dict().items()}
+        train(model, windows, freeze=strategy, min_steps=12)
+        assert set(model.state_dict()) == names
+        assert changed(model, before) == ({"head"} if strategy == "all" else {"head", "imu"})
 
 
 def test_a_model_frozen_before_thaws_again():
     model = classifier()
-    parameter_groups(model, "all", 0.1, 0.1)
-    parameter_groups(model, "none", 0.1, 0.1)
+    schedule(model, "all").at(0.5)
+    schedule(model, "none").at(0.5)
     assert all(p.requires_grad for p in model.parameters())
 
 
 def test_the_first_pattern_that_matches_decides(monkeypatch):
-    monkeypatch.setitem(STRATEGIES, "top", [("imu.pool.*", 0.5), ("imu.*", 0.0), ("*", 1.0)])
-    names = ["imu.pool.score.weight", "imu.encoders.0.stem.0.0.weight", "head.bias"]
-    assert learning_shares(names, "top") == dict(zip(names, (0.5, 0.0, 1.0), strict=True))
+    rules = [Rule("imu.pool.*", 0.5), Rule("imu.*", 0.0), Rule("*", 1.0)]
+    monkeypatch.setitem(STRATEGIES, "top", ("the pooling alone", lambda blocks, options: rules))
+    found = rates(schedule(classifier(), "top"), 0.1)
+    assert found["imu.pool.mix.weight"] == pytest.approx(0.0005)
+    assert found["imu.encoders.0.stem.0.0.weight"] == 0
+    assert found["head.out.bias"] == pytest.approx(0.1)
 
 
 def test_an_unknown_strategy_is_named_with_the_nearest():
     with pytest.raises(InputError, match=r"unknown freeze strategy 'al', did you mean 'all'\?"):
-        learning_shares(["x"], "al")
+        rules_of("al", ["x"], FreezeOptions())
 
 
 def test_two_gestures_are_learnt_and_the_seed_decides_every_bit(windows):
@@ -101,7 +203,7 @@ def test_two_gestures_are_learnt_and_the_seed_decides_every_bit(windows):
     for _ in range(2):
         models.append(classifier())
         train(models[-1], windows, min_steps=60, lr=3e-3)
-    probabilities = [training.predict(model, windows, normaliser, batch) for model, batch in zip(models, (512, 7), strict=True)]
+    probabilities = [predict(model, windows, normaliser, batch) for model, batch in zip(models, (512, 7), strict=True)]
     np.testing.assert_allclose(probabilities[0], probabilities[1], atol=1e-6)  # the batches of a prediction do not matter
     for first, second in zip(*(model.state_dict().values() for model in models), strict=True):
         assert torch.equal(first, second)
@@ -111,7 +213,7 @@ def test_two_gestures_are_learnt_and_the_seed_decides_every_bit(windows):
 
 def test_a_recording_is_scored_by_the_mean_of_its_windows(windows):
     probabilities = np.random.default_rng(0).dirichlet([1, 1], len(windows.label)).astype(np.float32)
-    means, labels = training.recording_probabilities(probabilities, windows)
+    means, labels = recording_probabilities(probabilities, windows)
     assert [windows.classes[i] for i in labels] == ["wave", "shake"] * 4
     np.testing.assert_allclose(means[3], probabilities[windows.recording == 3].mean(0), rtol=1e-6)
 

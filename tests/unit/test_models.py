@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from m3n.config import ModelConfig
-from m3n.models import Classifier, Multi3Net, make_imu_tower
+from m3n.models import Multi3Net, make_imu_tower
 from m3n.models.imu import IMU_ENCODERS, AttentionPool, positions
 from m3n.models.multi3net import SequenceDecoder
 
@@ -210,15 +210,6 @@ def test_positions_are_the_sines_of_vaswani():
     t, i = np.arange(50)[:, None], np.arange(4)[None]
     angle = t / 10000 ** (2 * i / 8)
     np.testing.assert_allclose(found, np.concatenate([np.sin(angle), np.cos(angle)], axis=1), atol=1e-4)
-
-
-def test_a_classifier_is_linear_in_the_features():
-    torch.manual_seed(0)
-    model = Classifier(tower(), 3, 16).eval()
-    x, worn = noise(4, 2, 100, 6), torch.tensor([[True, True], [True, False], [False, True], [True, True]])
-    with torch.no_grad():
-        expected = model.imu(x, worn) @ model.head.weight.T + model.head.bias
-        np.testing.assert_allclose(model(x, worn), expected, atol=1e-6)
 
 
 def test_dropout_is_off_when_a_model_is_used():
