@@ -207,6 +207,9 @@ def check_imu_recording(row: Mapping[str, Any], placements: tuple[str, ...]) -> 
     for name in ("recording_id", "source", "subject"):
         if row.get(name) is None:
             return f"{name} is null"
+    for name in ("recording_id", "source", "subject", "session", "label"):
+        if not _is_text(row.get(name)):
+            return f"{name} is not text that can be written as UTF-8"
     if all(row.get(imu_column(p)) is None for p in placements):
         return "no placement was worn: every imu_<placement> column is null"
     segments = row.get("segments")

@@ -25,13 +25,18 @@ from fuzz.source_files import (
     glamr_person,
     gvhmr_params,
     joints_arrays,
+    mmfit_files,
     msr_text,
+    openpack_files,
     phalp_frame,
     romp_image,
+    sample_columns,
+    sample_csv,
     smplx_arrays,
     utd_matrices,
     watch_arrays,
     wham_person,
+    windows_arrays,
 )
 from joblib.numpy_pickle import NumpyPickler
 from scipy.io import savemat
@@ -99,7 +104,7 @@ def write_npz(file: Path, tree: Any) -> None:
 
 
 def write_zip(file: Path, tree: Any) -> None:
-    """A zip with one member per key: text, bytes, or a dict of variables for a MATLAB file."""
+    """A zip with one member per key: text, bytes, an array for an .npy file, or a dict of variables for a MATLAB file."""
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for key, value in (tree if isinstance(tree, dict) else {"content": tree}).items():
             archive.writestr(str(key), _member(value))
@@ -112,6 +117,8 @@ def _member(value: Any) -> bytes:
         out = io.BytesIO()
         savemat(out, {str(k): v for k, v in value.items()}, do_compression=True)
         return out.getvalue()
+    if isinstance(value, np.ndarray):
+        return npy(value)
     return value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogatepass")
 
 
@@ -178,5 +185,12 @@ ORIGINALS: dict[str, Original] = {
         "a.pkl", lambda: {"person_data": {0: glamr_person(), "b": glamr_person()}},
         lambda file, tree: _write_text(file, pickled(tree)), ["fps=30"], True,
     ),
+    "recordings": Original(
+        "watch.csv", lambda: sample_csv(sample_columns(subject=["a"] * 200, label=["walk"] * 90 + ["run"] * 110)), _write_text,
+        ["acc_unit=g", "gyro_unit=deg/s"],
+    ),
+    "windows": Original("har.npz", windows_arrays, write_npz, ["rate_hz=50", "acc_unit=g", "gyro_unit=deg/s"]),
+    "openpack": Original("openpack.zip", lambda: {**openpack_files(), **openpack_files(user="U0101")}, write_zip),
+    "mmfit": Original("mmfit.zip", lambda: {**mmfit_files(), **mmfit_files("w01")}, write_zip),
     "seglearn_watch": Original("watch_dataset.npy", watch_arrays, lambda file, tree: _write_text(file, npy(tree)), [], True),
 }  # fmt: skip

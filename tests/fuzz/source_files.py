@@ -208,3 +208,75 @@ def watch_arrays(**changed: Any) -> dict[str, Any]:
     hanging = np.tile([-1.0, 0.1, -0.2, 0.3, 0.4, 0.5], (50, 1))
     data = {"X": [hanging, hanging * [-1, 1, 1, 1, -1, -1]], "y": np.array([1, 1]), "subject": np.array([4, 4])}
     return data | {"side": np.array([1.0, 0.0]), "y_labels": ["PEN", "ABD"]} | changed
+
+
+def sample_columns(times: Any = None, **more: list[Any]) -> dict[str, list[Any]]:
+    """Columns of a recording in s, g and degrees/s, 200 samples at 50 Hz: a sensor swings about its y axis, 0.3 rad at 0.5 Hz."""
+    clock = np.arange(200) / 50 if times is None else np.asarray(times)
+    angle = 0.3 * np.sin(np.pi * clock)
+    still = np.zeros(len(clock))
+    columns = {
+        "time": clock, "ax": -np.sin(angle), "ay": still, "az": np.cos(angle),
+        "gx": still, "gy": np.degrees(0.3 * np.pi * np.cos(np.pi * clock)), "gz": still,
+    }  # fmt: skip
+    return {name: values.tolist() for name, values in columns.items()} | more
+
+
+def sample_csv(columns: dict[str, list[Any]]) -> str:
+    lines = [",".join(columns), *(",".join(str(value) for value in row) for row in zip(*columns.values(), strict=True))]
+    return "\n".join(lines) + "\n"
+
+
+def windows_arrays(**changed: Any) -> dict[str, Any]:
+    """Six windows of 50 samples in g and degrees/s, of three people; a key that is changed to None is left out."""
+    columns = sample_columns(np.arange(300) / 50)
+    samples = np.stack([columns[name] for name in ("ax", "ay", "az", "gx", "gy", "gz")], axis=1).reshape(6, 50, 6)
+    data = {"X": samples, "y": np.array([0, 1, 0, 1, 0, 1]), "subject": np.array([3, 3, 5, 5, 8, 8])} | changed
+    return {key: value for key, value in data.items() if value is not None}
+
+
+OPENPACK_START_MS = 1_648_531_521_000  # 2022-03-29 14:25:21 in Japan
+
+
+def openpack_files(samples: int = 200, user: str = "U0209", session: str = "S0500") -> dict[str, str]:
+    """File name -> text of one OpenPack session: two sensors (the second is turned over), three operations."""
+    columns = sample_columns(np.arange(samples) * 0.03)
+    base = f"openpack/v1.0.0/{user}"
+    files = {}
+    for device, sign in (("atr01", 1), ("atr02", -1)):
+        lines = ["unixtime,acc_x,acc_y,acc_z,gyro_x,gyro_y,gyro_z,quat_w,quat_x,quat_y,quat_z"]
+        for k in range(samples):
+            values = [sign * columns[name][k] for name in ("ax", "ay", "az", "gx", "gy", "gz")]
+            lines.append(",".join([str(OPENPACK_START_MS + 30 * k), *(f"{v:.4f}" for v in values), "1.0,0.0,0.0,0.0"]))
+        files[f"{base}/atr/{device}/{session}.csv"] = "\n".join(lines) + "\n"
+    operations = ["uuid,user,session,box,id,operation,start,end,actions"]
+    for number, (code, name, start, stop) in enumerate(
+        [(100, "Picking", "22.143", "24.000"), (300, "Assemble Box", "24.000", "25.500"), (8100, "Null", "25.500", "29.000")]
+    ):
+        day = "2022-03-29 14:25:"
+        operations.append(
+            f"op:{number},{user},{session},1,{code},{name},{day}{start}000+09:00,{day}{stop}000+09:00,act:1;act:2"
+        )
+    files[f"{base}/annotation/openpack-operations/{session}.csv"] = "\n".join(operations) + "\n"
+    return files
+
+
+def mmfit_files(workout: str = "w00", seconds: float = 6.0) -> dict[str, Any]:
+    """File name -> array or text of one MM-Fit workout.
+
+    Made to the published layout (the loader at github.com/KDMStromback/mm-fit and descriptions of the files), not from the data:
+    float64 npy arrays (samples, 5) of frame, Unix time in ms, x, y, z; m/s² and rad/s; sensors that start apart, at rates near
+    100 Hz; labels without header as start frame,end frame,repetitions,exercise at 30 frames/s.
+    """
+    start_ms, files = 1_571_000_000_000.0, {}
+    for number, (name, rate) in enumerate({"sw_l_acc": 100.0, "sw_l_gyr": 99.0, "sw_r_acc": 101.0, "sw_r_gyr": 100.5}.items()):
+        clock = 0.013 * number + np.arange(int(seconds * rate)) / rate
+        columns = sample_columns(clock)
+        if name.endswith("acc"):
+            values = 9.80665 * np.stack([columns[axis] for axis in ("ax", "ay", "az")], axis=1)
+        else:
+            values = np.radians(np.stack([columns[axis] for axis in ("gx", "gy", "gz")], axis=1))
+        head = np.stack([100 + np.floor(30 * clock), start_ms + 1000 * clock], axis=1)
+        files[f"mm-fit/{workout}/{workout}_{name}.npy"] = np.concatenate([head, values], axis=1)
+    files[f"mm-fit/{workout}/{workout}_labels.csv"] = "130,189,10,squats\n220,249,10,lunges\n"
+    return files

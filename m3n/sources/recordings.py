@@ -1,0 +1,198 @@
+"""Anybody's recordings: CSV or Parquet files with one row per sample become IMU recordings.
+
+A file has three columns of acceleration, and three of angular rate where there is a gyroscope, for each placement; a column of
+time stamps, or rate_hz; and may have `subject`, `session` and `label`. It is read twice, a batch at a time: first for its rate and
+its units, which are never guessed but are checked, then for its samples. Where there is no gyroscope, the three channels of angular
+rate are NaN throughout, which is how `m3n.schema` says so; windows have zeros there. Samples stay in the sensor's own axes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, field_validator
+
+from m3n.config import Options as BaseOptions
+from m3n.config import Positive
+from m3n.errors import InputError
+from m3n.schema import Rejected, check_placements
+from m3n.sources.clip_rows import files_in
+from m3n.sources.sample_files import SUFFIXES
+from m3n.sources.sample_reader import SampleReader, Stretch
+from m3n.sources.sensor_rows import MAX_GAP_S, FloatArray, interpolated, recording_row
+
+SOURCE = "recordings"
+
+
+class Options(BaseOptions):
+    """Settings of `m3n ingest recordings`."""
+
+    acc_unit: Literal["m/s2", "g", "mg"] | None = Field(
+        default=None, description="unit of acceleration: m/s2, g or mg; must be given"
+    )
+    gyro_unit: Literal["rad/s", "deg/s"] | None = Field(
+        default=None, description="unit of angular rate: rad/s or deg/s; must be given where the file has a gyroscope"
+    )
+    rate_hz: Positive | None = Field(
+        default=None, description="sampling rate [Hz]; null: the median rate of the file's time stamps, which it then must have"
+    )
+    time: str | None = Field(
+        default="time", description="column of time stamps, used where the file has it; null: rows are 1 / rate_hz apart"
+    )
+    time_unit: Literal["s", "ms", "us", "ns"] = Field(default="s", description="unit of the time stamps: s, ms, us or ns")
+    placement: str = Field(default="right_wrist", description="where the sensor of columns ax ay az gx gy gz was worn")
+    columns: dict[str, list[str]] = Field(
+        default={},
+        description="columns.<placement>=[...]: its 3 columns of acceleration, or 6 with angular rate; {}: ax ay az gx gy gz, or "
+        "right_wrist_ax ... for several placements",
+    )
+    subject: str | None = Field(
+        default=None, coerce_numbers_to_str=True, description="who moves, where no column says so; null: the file's name"
+    )
+    subject_column: str = Field(default="subject", description="column that says who moves, used where the file has it")
+    session_column: str = Field(default="session", description="column of the session, used where the file has it")
+    label_column: str = Field(
+        default="label", description="column of activity labels, used where the file has it; empty: no label"
+    )
+    delimiter: Literal[",", ";", "tab"] = Field(
+        default=",", description="what stands between the columns of a CSV: , or ; or tab"
+    )
+
+    @field_validator("placement")
+    @classmethod
+    def _known_placement(cls, value: str) -> str:
+        check_placements([value])
+        return value
+
+    @field_validator("columns")
+    @classmethod
+    def _known_columns(cls, value: dict[str, list[str]]) -> dict[str, list[str]]:
+        if value:
+            check_placements(list(value))
+        for placement, names in value.items():
+            if len(names) not in (3, 6) or len(set(names)) != len(names):
+                raise ValueError(
+                    f"columns.{placement} names {len(names)} columns, expected 3 of acceleration or 6 with angular rate, x y z each"
+                )
+        return value
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A stretch of one recording on a regular grid; the chunks of a recording follow each other without a gap."""
+
+    opens: bool  # a new recording starts here
+    subject: str
+    session: str | None
+    start_s: float  # time of the first sample since the recording's start
+    rate_hz: float
+    samples: dict[str, NDArray[np.float32]]  # placement -> (n, 6) m/s² and rad/s; angular rate NaN where there is no gyroscope
+    labels: NDArray[Any] | None  # (n,) text, None where a sample has no label; None: the file has no labels
+
+
+def imu_recordings(path: Path, options: Options) -> Iterator[dict[str, Any] | Rejected]:
+    """Rows of `imu_recordings` of a file, or of every CSV and Parquet file in a folder, where a bad one is Rejected.
+
+    A new recording starts where the subject or the session changes, and after a gap of over 0.5 s. One label for all its samples is
+    its `label`; otherwise every stretch of a label is one of its `segments`. Raises InputError where `path` holds no such file, and
+    for a single file that cannot be read, lacks a column, or has units that cannot be right.
+    """
+    single = Path(path).is_file()
+    for file, name in files_in(path, SUFFIXES, "a CSV or Parquet file with one row per sample, or a folder of them"):
+        try:
+            yield from _rows(file, name, options)
+        except InputError as error:
+            if single:
+                raise
+            yield Rejected(name, str(error))
+
+
+def _rows(file: Path, name: str, options: Options) -> Iterator[dict[str, Any] | Rejected]:
+    held: list[Chunk] = []
+    number = 0
+    for chunk in chunks(file, options):
+        if chunk.opens and held:
+            yield _row(held, f"{name}-{number:03d}", file.name)
+            held, number = [], number + 1
+        held.append(chunk)
+    if held:
+        yield _row(held, f"{name}-{number:03d}", file.name)
+
+
+def _row(held: list[Chunk], name: str, where: str) -> dict[str, Any] | Rejected:
+    first = held[0]
+    samples = {p: np.concatenate([chunk.samples[p] for chunk in held]) for p in first.samples}
+    count = len(next(iter(samples.values())))
+    if count < MAX_GAP_S * first.rate_hz:
+        return Rejected(
+            name, f"{where}: {count} samples between gaps or changes of person: under {MAX_GAP_S:g} s, too short to use"
+        )
+    label, segments = None, None
+    if first.labels is not None:
+        labels = np.concatenate([chunk.labels for chunk in held if chunk.labels is not None])
+        starts = np.flatnonzero(np.r_[True, labels[1:] != labels[:-1]])
+        if len(starts) == 1:
+            label = labels[0]
+        else:
+            stops = np.r_[starts[1:], count]
+            segments = [
+                {"start_s": float(a / first.rate_hz), "stop_s": float(b / first.rate_hz), "label": labels[a]}
+                for a, b in zip(starts, stops, strict=True)
+                if labels[a] is not None
+            ]
+    return recording_row(
+        f"{SOURCE}-{name}", SOURCE, first.subject, first.rate_hz, samples, session=first.session, label=label, segments=segments
+    )
+
+
+def chunks(file: Path, options: Options) -> Iterator[Chunk]:
+    """The samples of one CSV or Parquet file, in order, as regular chunks of bounded size: a file of any length can be streamed.
+
+    Irregular time stamps are resampled linearly onto the grid of options.rate_hz, or of the file's median rate. Rows in which a
+    value is missing are left out, and bridged where the gap is short. Raises InputError, which names the file and the line.
+    """
+    reader = SampleReader(file, options)
+    rate = reader.surveyed_rate()
+    grid: _Grid | None = None
+    for stretch in reader.stretches(rate):
+        if stretch.opens or grid is None:
+            grid = _Grid(reader, stretch, rate)
+        yield from grid.chunk(stretch)
+
+
+class _Grid:
+    """Brings the stretches of one recording to a regular grid: grid points between two stretches belong to the later one."""
+
+    def __init__(self, reader: SampleReader, first: Stretch, rate_hz: float) -> None:
+        self._reader, self._rate, self._start = reader, rate_hz, first.times[0]
+        self._next = 0  # number of the next sample of the grid
+        self._last: Stretch | None = None  # the last row seen
+
+    def chunk(self, stretch: Stretch) -> Iterator[Chunk]:
+        before, opens = self._last, self._next == 0
+        self._last = Stretch(False, stretch.subject, stretch.session, *_rows_of(stretch, slice(-1, None)))
+        times, values, labels = _rows_of(stretch, slice(None))
+        if before is not None:
+            times, values = np.r_[before.times, times], np.concatenate([before.values, values])
+            labels = None if labels is None or before.labels is None else np.r_[before.labels, labels]
+        stop = int(np.floor((times[-1] - self._start) * self._rate + 1e-3)) + 1
+        if stop <= self._next:
+            return
+        number = np.arange(self._next, stop)
+        grid = self._start + number / self._rate
+        named = None
+        if labels is not None:
+            row = np.searchsorted(times, grid + 1e-3 / self._rate, side="right") - 1
+            named = labels[np.clip(row, 0, None)]
+        samples = self._reader.by_placement(interpolated(times, values, grid))
+        yield Chunk(opens, stretch.subject, stretch.session, self._next / self._rate, self._rate, samples, named)
+        self._next = stop
+
+
+def _rows_of(stretch: Stretch, part: slice) -> tuple[FloatArray, FloatArray, NDArray[Any] | None]:
+    return stretch.times[part], stretch.values[part], None if stretch.labels is None else stretch.labels[part]

@@ -1,0 +1,141 @@
+"""Windows that somebody has already cut: the npz of X, y and subject in which most public benchmarks are passed around.
+
+Every window becomes a recording of its own, with its label and its subject, so that the rest of m3n needs to know nothing about it.
+Where windows overlap, neighbours share samples: split them by subject (as m3n does), never at random.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, field_validator
+
+from m3n.config import Options as BaseOptions
+from m3n.config import Positive
+from m3n.errors import InputError
+from m3n.schema import Rejected, check_placements
+from m3n.sources.clip_rows import read_npz, require
+from m3n.sources.sensor_rows import recording_row
+from m3n.sources.units import ACC_UNITS, GYRO_UNITS, UnitCheck, required
+
+SOURCE = "windows"
+_KEYS = ("X", "y", "subject", "session", "label_names")
+_RATES_HZ = (1.0, 10_000.0)
+
+
+class Options(BaseOptions):
+    """Settings of `m3n ingest windows`."""
+
+    rate_hz: Positive | None = Field(default=None, description="sampling rate of the windows [Hz]; must be given")
+    acc_unit: Literal["m/s2", "g", "mg"] | None = Field(
+        default=None, description="unit of acceleration: m/s2, g or mg; must be given"
+    )
+    gyro_unit: Literal["rad/s", "deg/s"] | None = Field(
+        default=None, description="unit of angular rate: rad/s or deg/s; must be given where X has it"
+    )
+    placements: list[str] = Field(
+        default=["right_wrist"], description="where the sensors were worn, in the order of X's channels, 6 (or 3) each"
+    )
+
+    @field_validator("placements")
+    @classmethod
+    def _known_placements(cls, value: list[str]) -> list[str]:
+        check_placements(value)
+        return value
+
+
+def imu_recordings(path: Path, options: Options) -> Iterator[dict[str, Any] | Rejected]:
+    """Rows of `imu_recordings`, one per window of the npz file.
+
+    `X` (windows, samples, 6 a placement: ax ay az gx gy gz, or 3 where there is no gyroscope), `y` (windows,) numbers or text,
+    `subject` (windows,); `session` (windows,) and `label_names`, the name of each number in `y`, may follow. A window with a value
+    that is not finite is Rejected. Raises InputError for a file of another form, and for units that cannot be right.
+    """
+    where = Path(path).name
+    if not Path(path).is_file():
+        raise InputError(f"{path}: expected one npz file with X, y and subject")
+    data = read_npz(Path(path), _KEYS)
+    require(where, data, ["X", "y", "subject"])
+    if options.rate_hz is None:
+        raise InputError(f"{where}: rate_hz is not known; give rate_hz=<Hz>")
+    if not _RATES_HZ[0] <= options.rate_hz <= _RATES_HZ[1]:
+        raise InputError(f"{where}: rate_hz is {options.rate_hz:g}, expected {_RATES_HZ[0]:g} to {_RATES_HZ[1]:,g} Hz")
+    windows, width = _windows(where, data["X"], options.placements, gyro=options.gyro_unit is not None)
+    acc = required(where, "acc_unit", options.acc_unit, ACC_UNITS)
+    gyro = required(where, "gyro_unit", options.gyro_unit, GYRO_UNITS) if width == 6 else 1.0
+    factors = np.array([acc] * 3 + [gyro] * (width - 3))
+    labels = _labels(where, data, len(windows))
+    subjects = _names(where, "subject", data["subject"], len(windows))
+    sessions = _names(where, "session", data["session"], len(windows)) if "session" in data else None
+    for number, placement in enumerate(options.placements):
+        check = UnitCheck()
+        for window in windows:
+            if np.isfinite(window).all():
+                check.add(_samples(window[:, number * width : (number + 1) * width], factors).astype(float))
+        gyro_unit = options.gyro_unit if width == 6 else None
+        check.judge(where if len(options.placements) == 1 else f"{where}, {placement}", str(options.acc_unit), gyro_unit)
+    for index, window in enumerate(windows):
+        if not (np.isfinite(window).all() and np.abs(window).max() <= 1e6):
+            yield Rejected(f"window {index}", f"{where}: X of window {index} is not finite, or over a million")
+            continue
+        sensors = np.split(window, len(options.placements), axis=1)
+        yield recording_row(
+            f"{SOURCE}-{Path(path).stem}-{index:06d}", SOURCE, subjects[index], options.rate_hz,
+            {placement: _samples(held, factors) for placement, held in zip(options.placements, sensors, strict=True)},
+            session=None if sessions is None else sessions[index], label=labels[index],
+        )  # fmt: skip
+
+
+def _windows(where: str, held: NDArray[Any], placements: list[str], *, gyro: bool) -> tuple[NDArray[Any], int]:
+    """X and the number of channels of a placement: 6 where a unit of angular rate was given."""
+    if held.ndim != 3 or held.dtype.kind not in "fiu":
+        raise InputError(f"{where}: X holds {held.dtype} of shape {held.shape}, expected numbers (windows, samples, channels)")
+    count, length, channels = held.shape
+    width = next((w for w in ((6,) if gyro else (6, 3)) if channels == w * len(placements)), None)
+    if width is None or not count or not length:
+        turned = length in (6 * len(placements), 3 * len(placements))
+        hint = "; it looks like (windows, channels, samples): save X.transpose(0, 2, 1)" if turned else ""
+        raise InputError(
+            f"{where}: X has shape {held.shape}, expected (windows, samples, {6 * len(placements)}) for "
+            f"placements=[{','.join(placements)}], or {3 * len(placements)} without gyroscopes and gyro_unit{hint}"
+        )
+    return held, width
+
+
+def _samples(values: NDArray[Any], factors: NDArray[np.float64]) -> NDArray[np.float32]:
+    made = np.full((len(values), 6), np.nan, np.float32)
+    with np.errstate(over="ignore"):
+        made[:, : values.shape[1]] = values * factors
+    return made
+
+
+def _labels(where: str, data: dict[str, NDArray[Any]], count: int) -> list[str]:
+    labels = _names(where, "y", data["y"], count)
+    if "label_names" not in data:
+        return labels
+    names = data["label_names"]
+    if names.ndim != 1 or names.dtype.kind not in "US":
+        raise InputError(f"{where}: label_names holds {names.dtype} of shape {names.shape}, expected one text each")
+    places = data["y"]
+    if places.dtype.kind not in "iu" or places.min(initial=0) < 0 or places.max(initial=0) >= len(names):
+        raise InputError(f"{where}: y must hold the places 0 to {len(names) - 1} in label_names")
+    spelled = _names(where, "label_names", names, len(names))
+    return [spelled[int(place)] for place in places]
+
+
+def _names(where: str, key: str, held: NDArray[Any], count: int) -> list[str]:
+    """One text for each window; numbers that are whole are written without a point."""
+    if held.shape != (count,) or held.dtype.kind not in "iufUSb":
+        raise InputError(
+            f"{where}: {key} holds {held.dtype} of shape {held.shape}, expected one number or text for {count} windows"
+        )
+    if held.dtype.kind == "f":
+        whole = np.isfinite(held) & (held == np.round(held))
+        if not whole.all():
+            raise InputError(f"{where}: {key} holds {held[np.argmin(whole)]}, expected whole numbers or text")
+        return [f"{value:.0f}" for value in held.tolist()]
+    return [value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value) for value in held.tolist()]

@@ -1,0 +1,80 @@
+"""Windows in an npz file become recordings of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fuzz.source_files import windows_arrays
+
+from m3n.errors import InputError
+from m3n.schema import GRAVITY, PLACEMENTS, check_imu_recording
+from m3n.sources.windows import Options, imu_recordings
+
+UNITS: dict[str, Any] = {"rate_hz": 50.0, "acc_unit": "g", "gyro_unit": "deg/s"}
+
+
+def write(folder: Path, **changed: Any) -> Path:
+    np.savez(folder / "har.npz", **windows_arrays(**changed))
+    return folder / "har.npz"
+
+
+def test_each_window_is_a_recording_with_its_label_and_subject(tmp_path):
+    found: list[Any] = list(imu_recordings(write(tmp_path), Options(**UNITS)))
+    data = windows_arrays()
+    assert len(found) == len(data["X"])
+    assert all(check_imu_recording(row, PLACEMENTS) is None for row in found)
+    assert [row["label"] for row in found] == [str(y) for y in data["y"]]
+    assert [row["subject"] for row in found] == [str(s) for s in data["subject"]]
+    np.testing.assert_allclose(found[1]["imu_right_wrist"][:, :3], GRAVITY * data["X"][1][:, :3], rtol=1e-5)
+    np.testing.assert_allclose(found[1]["imu_right_wrist"][:, 3:], np.radians(data["X"][1][:, 3:]), rtol=1e-5)
+
+
+def test_two_placements_stand_side_by_side_and_names_stand_for_numbers(tmp_path):
+    data = windows_arrays()
+    file = write(
+        tmp_path, X=np.concatenate([data["X"], -data["X"]], axis=2), label_names=["walk", "run"], session=data["subject"]
+    )
+    row: Any = next(iter(imu_recordings(file, Options(**UNITS, placements=["right_wrist", "left_wrist"]))))
+    np.testing.assert_array_equal(row["imu_left_wrist"], -row["imu_right_wrist"])
+    assert row["label"] == ["walk", "run"][data["y"][0]]
+    assert row["session"] == str(data["subject"][0])
+
+
+def test_without_gyroscopes_rates_are_nan(tmp_path):
+    file = write(tmp_path, X=windows_arrays()["X"][..., :3])
+    row: Any = next(iter(imu_recordings(file, Options(rate_hz=50, acc_unit="g"))))
+    assert np.isnan(row["imu_right_wrist"][:, 3:]).all()
+    assert check_imu_recording(row, PLACEMENTS) is None
+
+
+def test_a_window_that_is_not_finite_is_rejected_alone(tmp_path):
+    windows = windows_arrays()["X"].copy()
+    windows[2, 5, 1] = np.nan
+    found = list(imu_recordings(write(tmp_path, X=windows), Options(**UNITS)))
+    assert [isinstance(row, dict) for row in found].count(False) == 1
+    assert "har.npz: X of window 2 is not finite" in found[2].reason  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("changed", "options", "said"),
+    [
+        ({}, {"rate_hz": None}, "rate_hz is not known; give rate_hz"),
+        ({}, {"acc_unit": None}, "acc_unit is not known"),
+        ({}, {"gyro_unit": None}, "gyro_unit is not known"),
+        ({}, {"acc_unit": "m/s2"}, "as if it were in g"),
+        ({"X": windows_arrays()["X"].transpose(0, 2, 1)}, {}, r"save X.transpose\(0, 2, 1\)"),
+        ({}, {"placements": ["right_wrist", "left_wrist"]}, r"expected \(windows, samples, 12\)"),
+        ({"subject": None}, {}, "subject missing"),
+        ({"subject": np.arange(3)}, {}, r"subject holds int64 of shape \(3,\)"),
+        ({"y": np.full(6, 1.5)}, {}, "y holds 1.5, expected whole numbers or text"),
+        ({"y": np.full(6, 7), "label_names": ["a"]}, {}, "y must hold the places 0 to 0 in label_names"),
+        ({"y": np.array([{}] * 6, object)}, {}, "har.npz, y.*pickle"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said(tmp_path, changed, options, said):
+    with pytest.raises(InputError, match=said) as caught:
+        list(imu_recordings(write(tmp_path, **changed), Options(**{**UNITS, **options})))
+    assert "har.npz" in str(caught.value)
