@@ -12,14 +12,16 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from m3n.config import FreezeOptions
 from m3n.errors import InputError, nearest
+
+if TYPE_CHECKING:
+    from m3n.config import FreezeOptions
 
 WARMUP = 0.1  # share of a group's own schedule with a rising learning rate
 

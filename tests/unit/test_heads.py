@@ -58,8 +58,8 @@ def test_experts_pay_least_when_they_share_the_work():
     head.gate.weight.data = 20 * torch.eye(4)
     _, even = head(torch.eye(4).repeat(8, 1))
     _, uneven = head(torch.tensor([[1.0, 0, 0, 0]]).repeat(32, 1))
-    assert float(even) == pytest.approx(ExpertsHead.BALANCE * 1.0, rel=1e-3)
-    assert float(uneven) == pytest.approx(ExpertsHead.BALANCE * 4.0, rel=1e-3)
+    assert even.item() == pytest.approx(ExpertsHead.BALANCE * 1.0, rel=1e-3)
+    assert uneven.item() == pytest.approx(ExpertsHead.BALANCE * 4.0, rel=1e-3)
 
 
 def test_a_text_head_starts_as_zero_shot_classification():
