@@ -105,13 +105,27 @@ def draw_labels(label: np.ndarray, example: np.ndarray, fraction: float, seed: i
     return np.sort(np.concatenate(chosen))
 
 
+def check_classes(train: RecordingWindows, test: RecordingWindows) -> list[str]:
+    """Labels with a single example to train on; InputError for one that is tested and has none."""
+    untrained = sorted(set(test.label.tolist()) - set(train.label.tolist()))
+    if untrained:
+        name, who = test.classes[untrained[0]], sorted(set(test.subject[test.label == untrained[0]].tolist()))
+        raise InputError(
+            f"label '{name}' of test subject {some(who)} has no example among the training subjects: add recordings of it, or "
+            f"leave it out with ignore_labels=[{name}]"
+        )
+    examples = np.unique(train.example, return_index=True)[1]
+    counts = np.bincount(train.label[examples], minlength=len(train.classes))
+    return [train.classes[i] for i in np.flatnonzero(counts == 1)]
+
+
 def check_leakage(
     train: RecordingWindows, test: RecordingWindows, seen: Mapping[str, Collection[str]], allow_seen: bool
-) -> None:
+) -> list[str]:
     """Raise InputError where something of the test set has been trained on; run before every fit.
 
     Looked for: a subject (and so a session) or a recording in both; windows with the same samples under another name; and (unless
-    `allow_seen`) poses of a test subject in the pretraining corpus, `seen`: source -> subjects.
+    `allow_seen`) poses of a test subject in the pretraining corpus, `seen`: source -> subjects. Returns the latter.
     """
     for what, of in (("subject", _people), ("recording", lambda windows: set(_ids(windows)))):
         shared = sorted(of(train) & of(test))
@@ -132,6 +146,7 @@ def check_leakage(
             f"leakage: poses of test subject '{known[0][1]}' of {known[0][0]} were in the pretraining corpus: pretrain with "
             f"exclude_subjects=[{names}], or score all the same with allow_seen=true"
         )
+    return [subject for _, subject in known]
 
 
 def _people(windows: RecordingWindows) -> set[Person]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from m3n.config import METHODS, FinetuneConfig, PretrainConfig, WindowsConfig, check, preset, resolve
 from m3n.errors import InputError
-from m3n.splits import check_leakage, draw_labels
+from m3n.splits import check_classes, check_leakage, draw_labels
 from m3n.stages.finetune import head_sentences, load_windows
 from m3n.training.baselines import BASELINES
 from m3n.training.checkpoint import Checkpoint, load_pretrained
@@ -59,6 +59,7 @@ def run_cell(cell: dict[str, Any]) -> dict[str, Any]:
     test = windows.subset(np.isin(windows.subject, cell["test_subjects"]))
     if not len(train.label) or not len(test.label):
         raise InputError(f"fold {cell['fold']}: no labelled window {'to train' if not len(train.label) else 'to test'} on")
+    check_classes(train, test)
     check_leakage(train, test, pretrained.subjects if pretrained else {}, allow_seen=False)
     scores, examples = _scores(cell, config, pretrained, train, test, shape)
     by_window = classification(test.label, scores.argmax(1), test.classes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from m3n.config import FinetuneConfig, WindowsConfig
 from m3n.errors import InputError
 from m3n.progress import bar
 from m3n.sources.sentences import class_sentences
-from m3n.splits import check_leakage, draw_labels, make_split
+from m3n.splits import check_classes, check_leakage, draw_labels, make_split
 from m3n.storage import Location
 from m3n.training import checkpoint as checkpoints
 from m3n.training.classifier import recording_probabilities
@@ -24,6 +25,7 @@ from m3n.training.fit import Fitted, architecture_of, fit, window_shape
 from m3n.training.metrics import classification
 from m3n.windows import RecordingWindows, cut_recordings
 
+log = logging.getLogger(__name__)
 METRICS = "metrics.json"
 
 
@@ -50,7 +52,9 @@ def finetune(
         folds=config.folds, fold=config.fold, seed=config.seed,
     )  # fmt: skip
     train, held_out = _of(windows, split.train), _of(windows, (*split.val, *split.test))
-    check_leakage(train, held_out, pretrained.subjects if pretrained else {}, config.allow_seen)
+    seen = check_leakage(train, held_out, pretrained.subjects if pretrained else {}, config.allow_seen)
+    for label in check_classes(train, held_out):
+        log.warning("label '%s' has a single example among the training subjects: expect little of it", label)
     drawn = draw_labels(train.label, train.example, config.label_fraction, config.seed, config.labels_per_class)
     train = train.subset(drawn)
     sentences = head_sentences(config, windows, pretrained)
@@ -73,6 +77,7 @@ def finetune(
             "train_windows": len(train.label),
             "train_examples": len(np.unique(train.example)),
             "test_subjects": list(split.test),
+            "test_subjects_seen_in_pretraining": seen,
         }
         for name, subjects in (("val", split.val), ("test", split.test)):
             if subjects:

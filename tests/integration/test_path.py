@@ -212,13 +212,13 @@ def test_subjects_held_out_downstream_can_be_left_out_of_pretraining(corpus, tmp
 
 # finetune
 
-METHODS = {"scratch": None, "frozen": "all", "not frozen": "none"}
+METHODS = {"scratch": None, "frozen": "all", "not_frozen": "none", "lp_ft": "lp_ft", "adapters": "adapters"}
 
 
 @pytest.fixture(scope="module", params=METHODS)
 def finetuned(request, watch, checkpoint, tmp_path_factory) -> tuple[str, Path, dict[str, Any]]:
     """A classifier of the watch recordings by each method: (method, folder, figures)."""
-    out = tmp_path_factory.mktemp("finetuned") / request.param.replace(" ", "-")
+    out = tmp_path_factory.mktemp("finetuned") / request.param
     start = ["model.width=16", "model.depth=1"] if METHODS[request.param] is None else ["--checkpoint", str(checkpoint)]
     start += [f"freeze={METHODS[request.param]}"] if METHODS[request.param] else []
     settings = [*QUICK, "windows.hop_s=5", "windows.window_s=2", "fold=1", "val_subjects=[7]"]
@@ -309,18 +309,34 @@ def recordings(recording, tmp_path) -> Path:
     return folder
 
 
-def test_test_subjects_whose_poses_were_pretrained_on_are_named(recordings, checkpoint, tmp_path, capsys):
+def test_test_subjects_whose_poses_were_pretrained_on_end_the_run(recordings, checkpoint, tmp_path, capsys):
     file = tmp_path / "leaky"
     shutil.copytree(checkpoint, file)
     described = json.loads((file / "checkpoint.json").read_text())
     described["subjects"] = {"choreography": ["choreo-000", "choreo-001"], "other": ["Anna"]}
     (file / "checkpoint.json").write_text(json.dumps(described))
     arguments = ["finetune", str(recordings), "--checkpoint", str(file), "--out", str(tmp_path / "out"), *QUICK]
-    assert main([*arguments, "test_subjects=[choreo-001,Anna]"]) == 0
-    assert "warning: poses of the test subjects choreo-001 were in the pretraining corpus" in capsys.readouterr().err
+    assert main([*arguments, "test_subjects=[choreo-001,Anna]"]) == 2
+    said = capsys.readouterr().err
+    assert "leakage: poses of test subject 'choreo-001' of choreography" in said
+    assert "exclude_subjects=[choreo-001]" in said
+    assert not (tmp_path / "out").exists()
+    assert main([*arguments, "test_subjects=[choreo-001,Anna]", "allow_seen=true"]) == 0
     assert json.loads((tmp_path / "out" / "metrics.json").read_text())["test_subjects_seen_in_pretraining"] == ["choreo-001"]
     assert main([*arguments, "test_subjects=[Ben]"]) == 0
-    assert "warning" not in capsys.readouterr().err
+
+
+def test_a_label_that_is_only_tested_is_named_and_can_be_ignored(recording, tmp_path, capsys):
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    rows = [recording(f"{who}-{label}", subject=who, label=label) for who in ("a", "b") for label in ("wave", "shake")]
+    rows.append(recording("b-jump", subject="b", label="jump"))
+    tables.write_table(folder, rows, schema.imu_recordings(), rows_per_shard=8)
+    arguments = ["finetune", str(folder), "--out", str(tmp_path / "out"), *QUICK, "test_subjects=[b]", "model.width=16"]
+    assert main(arguments) == 2
+    assert "label 'jump' of test subject b has no example among the training subjects" in capsys.readouterr().err
+    assert main([*arguments, "ignore_labels=[jump]"]) == 0
+    assert set(json.loads((tmp_path / "out" / "metrics.json").read_text())["test_per_class"]) == {"shake", "wave"}
 
 
 def test_a_tracking_server_that_is_down_does_not_stop_a_training(recordings, tmp_path, monkeypatch):
