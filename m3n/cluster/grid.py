@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from m3n.errors import InputError
+
 RETRIES = 3  # of a cell whose worker dies
 
 
@@ -31,7 +33,7 @@ def run_cells(
         try:
             result = ray.get(done)
         except ray.exceptions.RayTaskError as error:
-            failure = failure or error.as_instanceof_cause()
+            failure = failure or (error.cause if isinstance(error.cause, InputError) else error.as_instanceof_cause())
             continue
         yield cell, result
     if failure is not None:

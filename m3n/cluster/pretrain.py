@@ -123,7 +123,7 @@ def _train_on_worker(settings: dict[str, Any]) -> dict[str, Any]:
 
     warnings.filterwarnings("ignore", message="The given NumPy array is not writable")  # shared memory, and only read
     config = PretrainConfig.model_validate(settings["config"])
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // train.get_context().get_local_world_size()))
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))  # networks this small gain nothing from a second one
     staging, rank = Path(settings["staging"]), train.get_context().get_world_rank()
 
     def on_epoch(epoch: int, metrics: dict[str, float]) -> None:

@@ -59,8 +59,9 @@ class ProtocolConfig(Options):
     train_subjects: list[str] | None = Field(None, description="official: subjects with labels; null: all the others")
     val_subjects: list[str] = Field([], description="official: subjects set aside for model selection")
     test_subjects: list[str] = Field([], description="official: held-out subjects")
+    unseen_subjects: list[str] = Field([], description="official: more of them, scored as a fold of their own")
 
-    @field_validator("train_subjects", "val_subjects", "test_subjects", mode="before")
+    @field_validator("train_subjects", "val_subjects", "test_subjects", "unseen_subjects", mode="before")
     @classmethod
     def _subjects_are_names(cls, value: Any) -> Any:
         return as_names(value)
@@ -69,6 +70,11 @@ class ProtocolConfig(Options):
     def _official_names_someone(self) -> ProtocolConfig:
         if (self.split == "official") != bool(self.test_subjects):
             raise ValueError("test_subjects are named where split is official, and nowhere else")
+        parts = [set(self.train_subjects or ()), set(self.val_subjects), set(self.test_subjects), set(self.unseen_subjects)]
+        for i, part in enumerate(parts):
+            for other in parts[i + 1 :]:
+                if part & other:
+                    raise ValueError(f"subject '{min(part & other)}' is named in two parts: a subject may be in one only")
         return self
 
 

@@ -53,17 +53,23 @@ def subject_parts(recordings: Path, config: ReproduceConfig) -> Iterator[Fold]:
             if any(row[schema.imu_column(placement)] is not None for placement in config.protocol.placements):
                 subjects.add(row["subject"])
     protocol, known = config.protocol, sorted(subjects)
-    for subject in (*(protocol.train_subjects or ()), *protocol.val_subjects, *protocol.test_subjects):
+    for subject in (
+        *(protocol.train_subjects or ()),
+        *protocol.val_subjects,
+        *protocol.test_subjects,
+        *protocol.unseen_subjects,
+    ):
         if subject not in subjects:
             raise InputError(f"no recording of subject '{subject}' in {recordings}; there are {', '.join(known)}")
     if protocol.split == "official":
-        test = [protocol.test_subjects]
+        test = [part for part in (protocol.test_subjects, protocol.unseen_subjects) if part]
     elif protocol.split == "k_fold":
         test = [list(fold) for fold in subject_folds(known, protocol.folds, 0)]
     else:
         test = [[subject] for subject in known]
     for held_out in test:
-        others = [s for s in known if s not in held_out and s not in protocol.val_subjects]
+        apart = {*held_out, *protocol.val_subjects, *protocol.test_subjects, *protocol.unseen_subjects}
+        others = [s for s in known if s not in apart]
         yield protocol.train_subjects or others, held_out
 
 
