@@ -201,9 +201,14 @@ def simulate(
 
 @cli.command(cls=StageCommand, stage="pretrain")
 @click.argument("data", type=LOCATION)
-@stage_options(address=True)
+@stage_options(out=LOCATION, address=True)
 def pretrain(
-    data: Location, overrides: tuple[str, ...], config_file: Path | None, out: Path, address: str | None, json_file: Path | None
+    data: Location,
+    overrides: tuple[str, ...],
+    config_file: Path | None,
+    out: Location,
+    address: str | None,
+    json_file: Path | None,
 ) -> None:
     """Pretrain text, pose and IMU encoders together on synthetic clips, on Ray Train."""
     from m3n import config
@@ -215,11 +220,11 @@ def pretrain(
 
 @cli.command(cls=StageCommand, stage="finetune")
 @click.argument("recordings", type=LOCATION)
-@click.option("--checkpoint", type=PATH, help="Folder made by `m3n pretrain`; without it, training starts from scratch.")
+@click.option("--checkpoint", type=LOCATION, help="Folder made by `m3n pretrain`; without it, training starts from scratch.")
 @stage_options()
 def finetune(
     recordings: Location,
-    checkpoint: Path | None,
+    checkpoint: Location | None,
     overrides: tuple[str, ...],
     config_file: Path | None,
     out: Path,
@@ -234,12 +239,12 @@ def finetune(
 
 
 @cli.command(cls=StageCommand, stage="evaluate")
-@click.argument("checkpoint", type=PATH)
+@click.argument("checkpoint", type=LOCATION)
 @click.option("--clips", type=PATH, help="Table of synthetic clips: retrieval, alignment, Pose2IMU.")
 @click.option("--recordings", type=PATH, help="Table of labelled recordings: zero-shot, nearest neighbours, linear probe.")
 @stage_options()
 def evaluate(
-    checkpoint: Path,
+    checkpoint: Location,
     clips: Path | None,
     recordings: Path | None,
     overrides: tuple[str, ...],

@@ -237,9 +237,13 @@ def package_versions() -> dict[str, str]:
 
 
 def file_sha256(path: Location) -> str:
-    """SHA-256 of a file, or of a local folder's files with their names."""
-    if isinstance(path, Path) and path.is_dir():
+    """SHA-256 of a file, or of a folder's files with their names (on an object store, of those directly in it)."""
+    if path.is_dir():
         digest = hashlib.sha256()
+        if not isinstance(path, Path):
+            for item in storage.files(path):
+                digest.update(f"{item.name} {storage.sha256(item)}\n".encode())
+            return digest.hexdigest()
         for file in sorted(p for p in path.rglob("*") if p.is_file()):
             digest.update(f"{file.relative_to(path)} {file_sha256(file)}\n".encode())
         return digest.hexdigest()

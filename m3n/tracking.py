@@ -24,6 +24,8 @@ from types import MappingProxyType
 from typing import Any
 
 from m3n import config as configs
+from m3n import storage
+from m3n.storage import Location
 
 log = logging.getLogger(__name__)
 CLOSE_TIMEOUT_S = 30.0
@@ -71,17 +73,22 @@ class Run:
 
         self._queue.put((send, {"metrics": finite, "step": step, "time_ms": now}))
 
-    def artifact(self, path: Path, folder: str | None = None) -> None:
+    def artifact(self, path: Location, folder: str | None = None) -> None:
         """Upload a file."""
-        self._queue.put((lambda client: client.log_artifact(self.run_id, str(path), folder), {"artifact": path.name}))
 
-    def close(self, status: str, out: Path | None) -> None:
+        def send(client: Any) -> None:
+            with storage.local_copy(path) as file:
+                client.log_artifact(self.run_id, str(file), folder)
+
+        self._queue.put((send, {"artifact": path.name}))
+
+    def close(self, status: str, out: Location | None) -> None:
         """End the run, wait a while for what is still under way, and keep what could not be sent."""
         self._queue.put((lambda client: client.set_terminated(self.run_id, status), {"status": status}))
         self._queue.put(None)
         self._thread.join(CLOSE_TIMEOUT_S)
-        if self._unsent and out is not None and out.is_dir():
-            (out / UNSENT).write_text("".join(json.dumps(v) + "\n" for v in self._unsent), encoding="utf-8")
+        if self._unsent and out is not None and (out.is_dir() or not isinstance(out, Path)):
+            storage.write(out / UNSENT, "".join(json.dumps(v) + "\n" for v in self._unsent).encode())
 
     def wait_started(self) -> str | None:
         """The run's id, once the server has given one (None where it does not answer)."""
@@ -146,7 +153,7 @@ def track(
     name: str,
     config: configs.Options,
     *,
-    out: Path | None,
+    out: Location | None,
     data_sha: str = "",
     parent_id: str | None = None,
     run_id: str | None = None,

@@ -1,8 +1,9 @@
 """Distributed pretraining on Ray Train: every worker runs the plain loop of `m3n.training.pretrain`, fed by Ray Data.
 
-The first worker leaves the state in the staging folder, which is on this machine or on a disk that all nodes share; a group that
-Ray Train starts again after a lost worker goes on from there, as a command that is run again does. Metrics travel to the driver
-through a queue, so that the driver alone shows progress and writes to MLflow.
+The first worker leaves the state in the staging folder, which is on this machine, on a disk that all nodes share, or on an object
+store; windows are read from a scratch folder, on this machine or on a shared disk. A group that Ray Train starts again after a lost
+worker goes on from the state, as a command that is run again does. Metrics travel to the driver through a queue, so that the driver
+alone shows progress and writes to MLflow.
 """
 
 from __future__ import annotations
@@ -17,16 +18,22 @@ from typing import Any
 
 from m3n.config import PretrainConfig
 from m3n.errors import InputError, StoppedError
+from m3n.storage import Location, full_name, location
 from m3n.window_store import WindowStore
 
 OnMetrics = Callable[[int, dict[str, float]], None]
 CPU_PER_WORKER = 0.5  # logical: with whole ones, a two-core machine has none left for Ray's own tasks, and waits for ever
-STOP = "stop"  # a file in the staging folder that asks the workers to stop
+STOP = "stop"  # a file in the scratch folder that asks the workers to stop
 RAY_TRAIN = ".ray-train"
 
 
 def run_workers(
-    store: WindowStore, config: PretrainConfig, staging: Path, description: dict[str, Any], on_metrics: OnMetrics
+    store: WindowStore,
+    config: PretrainConfig,
+    staging: Location,
+    scratch: Path,
+    description: dict[str, Any],
+    on_metrics: OnMetrics,
 ) -> None:
     """Pretrain on `config.workers` Ray Train workers, from the state in `staging` where there is one.
 
@@ -40,15 +47,16 @@ def run_workers(
 
     gpu = _on_gpu(config)
     queue = Queue(actor_options={"num_cpus": 0})
-    storage = staging.resolve() / RAY_TRAIN
-    for left in (storage, staging / STOP):  # by a run that was killed; Ray Train would take a run of the same name for its own
+    storage = scratch.resolve() / RAY_TRAIN
+    for left in (storage, scratch / STOP):  # by a run that was killed; Ray Train would take a run of the same name for its own
         shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
     trainer = TorchTrainer(
         _train_on_worker,
         train_loop_config={
             "store": str(store.folder.resolve()),
             "config": config.model_dump(),
-            "staging": str(staging.resolve()),
+            "staging": full_name(staging),
+            "stop": str(scratch.resolve() / STOP),
             "description": description,
             "queue": queue,
         },
@@ -63,14 +71,14 @@ def run_workers(
     listener = threading.Thread(target=_listen, args=(queue, on_metrics))
     listener.start()
     try:
-        with _terminated(staging / STOP):
+        with _terminated(scratch / STOP):
             outcome = trainer.fit().return_value
     finally:
         queue.put(None)
         listener.join()
         queue.shutdown(force=True)
     shutil.rmtree(storage, ignore_errors=True)
-    (staging / STOP).unlink(missing_ok=True)
+    (scratch / STOP).unlink(missing_ok=True)
     if outcome["error"]:
         raise InputError(outcome["error"])
     if outcome["stopped"]:
@@ -124,7 +132,7 @@ def _train_on_worker(settings: dict[str, Any]) -> dict[str, Any]:
     warnings.filterwarnings("ignore", message="The given NumPy array is not writable")  # shared memory, and only read
     config = PretrainConfig.model_validate(settings["config"])
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))  # networks this small gain nothing from a second one
-    staging, rank = Path(settings["staging"]), train.get_context().get_world_rank()
+    staging, rank = location(settings["staging"]), train.get_context().get_world_rank()
 
     def on_epoch(epoch: int, metrics: dict[str, float]) -> None:
         if rank == 0:
@@ -132,7 +140,7 @@ def _train_on_worker(settings: dict[str, Any]) -> dict[str, Any]:
 
     try:
         plan = plan_of(WindowStore.open(Path(settings["store"])), config)
-        run = Run(staging, settings["description"], on_epoch, (staging / STOP).exists)
+        run = Run(staging, settings["description"], on_epoch, Path(settings["stop"]).exists)
         pretrain(plan, config, run, ray_feed(plan), get_device())
     except InputError as error:
         return {"error": str(error), "stopped": None}

@@ -24,6 +24,7 @@ from m3n.progress import bar
 from m3n.randomness import generator
 from m3n.stages import evaluate_data as data
 from m3n.stages.evaluate_text import evaluation_text
+from m3n.storage import Location
 from m3n.training import evaluate as scoring
 from m3n.training.checkpoint import Checkpoint
 from m3n.training.embed import ClipEmbeddings, embed_clips, embed_recordings, embed_sentences, load_multi3net
@@ -36,7 +37,7 @@ OnShare = Callable[[float], None]
 
 
 def evaluate(
-    checkpoint: Path,
+    checkpoint: Location,
     out: Path,
     config: EvaluateConfig = EvaluateConfig(),
     clips: Path | None = None,

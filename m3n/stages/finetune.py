@@ -33,7 +33,7 @@ def finetune(
     recordings: Location,
     out: Path,
     config: FinetuneConfig = FinetuneConfig(),
-    checkpoint: Path | None = None,
+    checkpoint: Location | None = None,
     parent_run: str | None = None,
 ) -> dict[str, Any]:
     """Fine-tune on the training subjects of a table of recordings and score on its held-out subjects; returns the figures.

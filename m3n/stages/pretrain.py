@@ -1,7 +1,8 @@
 """`m3n pretrain`: synthetic clips to a Multi3Net checkpoint.
 
 The clips are cut into windows once, in the staging folder beside the output; training reads them from there, and leaves its state
-there. So a run that was interrupted, in whatever way, is taken up by the same command.
+there. (Where the output is on an object store, so is the state, and the windows are in the cache folder.) So a run that was
+interrupted, in whatever way, is taken up by the same command.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ WINDOWS = "windows"
 
 def pretrain(
     data: Location,
-    out: Path,
+    out: Location,
     config: PretrainConfig = PretrainConfig(),
     address: str | None = None,
     parent_run: str | None = None,
@@ -45,7 +46,8 @@ def pretrain(
     """
     started = time.perf_counter()
     with tables.staged(out, resume=True, inputs=[data]) as staging:
-        store = prepare(data, staging / WINDOWS, config, address)
+        scratch = _scratch(staging)
+        store = prepare(data, scratch / WINDOWS, config, address)
         batch = global_batch(config.optim.batch_size, int(store.counts("train").sum()), config.workers)
         fingerprint = _fingerprint(config, store.data_sha256, batch)
         description = {
@@ -69,7 +71,7 @@ def pretrain(
                 run.metrics(metrics, epoch)
                 advance(1, "")
             try:
-                run_workers(store, config, staging, description, on_metrics)
+                run_workers(store, config, staging, scratch, description, on_metrics)
             except StoppedError as stopped:
                 if stopped.status != TERMINATED:
                     raise
@@ -86,7 +88,7 @@ def pretrain(
                 **done[best],
             }
             run.metrics({"best/epoch": best, "windows": figures["windows"]}, best)
-            shutil.rmtree(staging / WINDOWS)
+            shutil.rmtree(scratch if scratch != staging else scratch / WINDOWS)
             tables.write_manifest(
                 staging,
                 table="checkpoint",
@@ -123,6 +125,15 @@ def prepare(data: Location, folder: Path, config: PretrainConfig, address: str |
     )
 
 
+def _scratch(staging: Location) -> Path:
+    """Where windows are kept until the run is over: with the state, or in the cache where that is on an object store."""
+    if isinstance(staging, Path):
+        return staging
+    folder = text.cache_folder() / "pretrain" / hashlib.sha256(staging.uri.encode()).hexdigest()[:16]
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def _fingerprint(config: PretrainConfig, data_sha256: str, batch: int) -> str:
     """Digest of all that decides the weights, but for how workers add up."""
     decides = config.model_dump(
@@ -131,7 +142,7 @@ def _fingerprint(config: PretrainConfig, data_sha256: str, batch: int) -> str:
     return hashlib.sha256(json.dumps([decides, data_sha256, batch], sort_keys=True).encode()).hexdigest()
 
 
-def _taken_up(staging: Path, fingerprint: str, out: Path) -> list[dict[str, float]]:
+def _taken_up(staging: Location, fingerprint: str, out: Location) -> list[dict[str, float]]:
     """Metrics of the epochs that an interrupted run has done; what it left is removed where it was another run."""
     header = read_header(staging / LAST)
     if header is not None and header["fingerprint"] == fingerprint:

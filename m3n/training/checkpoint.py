@@ -7,20 +7,19 @@ in m/s² and predicts on one-second windows in g.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import safetensors.torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from m3n import tables
+from m3n import storage, tables
 from m3n.config import ModelConfig, WindowsConfig, check
 from m3n.errors import InputError
 from m3n.schema import check_placement_names
+from m3n.storage import Location
 from m3n.windows import Normaliser
 
 WEIGHTS, DESCRIPTION = "model.safetensors", "checkpoint.json"
@@ -44,27 +43,25 @@ class Checkpoint:
     subjects: dict[str, list[str]] = field(default_factory=dict)  # source -> subjects that were trained on
 
 
-def save(folder: Path, checkpoint: Checkpoint) -> None:
+def save(folder: Location, checkpoint: Checkpoint) -> None:
     """Write a checkpoint into an existing folder, file by file; the description last, so that a folder with one is whole."""
-    temporary = folder / f".{WEIGHTS}.tmp"
-    safetensors.torch.save_file({k: v.detach().cpu().contiguous() for k, v in checkpoint.weights.items()}, temporary)
-    os.replace(temporary, folder / WEIGHTS)
+    weights = {k: v.detach().cpu().contiguous() for k, v in checkpoint.weights.items()}
+    storage.write(folder / WEIGHTS, safetensors.torch.save(weights))
     content = {k: v for k, v in vars(checkpoint).items() if k != "weights"}
     content = {"version": VERSION, **content, "normaliser": asdict(checkpoint.normaliser)}
     tables.write_text(folder / DESCRIPTION, json.dumps(content, indent=2) + "\n")
 
 
-def load(folder: Path, kind: str) -> Checkpoint:
+def load(folder: Location, kind: str) -> Checkpoint:
     """Read a checkpoint of one kind; InputError where it is missing, damaged or of another kind."""
-    folder = Path(folder)
     if not (folder / DESCRIPTION).is_file():
         raise InputError(f"{folder} holds no {DESCRIPTION}: expected a checkpoint folder made by m3n")
     try:
-        content = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        content = json.loads(storage.read(folder / DESCRIPTION).decode())
         if content.pop("version") != VERSION:
             raise InputError(f"{folder}: the checkpoint was made by another version of m3n; make it again")
         content["normaliser"] = Normaliser(**content["normaliser"])
-        checkpoint = Checkpoint(weights=safetensors.torch.load_file(folder / WEIGHTS), **content)
+        checkpoint = Checkpoint(weights=safetensors.torch.load(storage.read(folder / WEIGHTS)), **content)
     except InputError:
         raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
@@ -75,7 +72,7 @@ def load(folder: Path, kind: str) -> Checkpoint:
     return checkpoint
 
 
-def load_pretrained(folder: Path) -> Checkpoint:
+def load_pretrained(folder: Location) -> Checkpoint:
     """A checkpoint made by `m3n pretrain` whose settings this version understands; InputError otherwise."""
     found = load(folder, "multi3net")
     try:

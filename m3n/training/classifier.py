@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,6 +13,7 @@ from m3n.config import ModelConfig, WindowsConfig, check
 from m3n.errors import InputError
 from m3n.models import HEADS, Classifier, ImuTower, TextHead, make_classifier
 from m3n.models.heads import projection
+from m3n.storage import Location
 from m3n.training.checkpoint import Checkpoint, fill, load, part
 from m3n.windows import Normaliser, RecordingWindows
 
@@ -112,7 +112,7 @@ def classifier_checkpoint(
     )
 
 
-def load_classifier(folder: Path) -> tuple[Classifier, Checkpoint]:
+def load_classifier(folder: Location) -> tuple[Classifier, Checkpoint]:
     """The classifier of a folder made by `m3n finetune`, ready to predict; InputError where it is missing or damaged."""
     found = load(folder, "classifier")
     try:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from torch.nn import functional
 
 from m3n.errors import InputError
 from m3n.models import Multi3Net
+from m3n.storage import Location
 from m3n.training.checkpoint import Checkpoint, fill, load_pretrained
 from m3n.training.classifier import tower_columns
 from m3n.windows import POSE_FEATURES, ClipWindows, RecordingWindows
@@ -33,7 +33,7 @@ class ClipEmbeddings:
     reconstruction_npt6: np.ndarray
 
 
-def load_multi3net(folder: Path) -> tuple[Multi3Net, Checkpoint]:
+def load_multi3net(folder: Location) -> tuple[Multi3Net, Checkpoint]:
     """The model of a folder made by `m3n pretrain`, ready to embed; InputError where it is missing, damaged or of another kind."""
     found = load_pretrained(folder)
     if found.text_model is None or found.text_features is None:

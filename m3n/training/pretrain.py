@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -21,6 +20,7 @@ from m3n.errors import TERMINATED, InputError, StoppedError
 from m3n.losses import MultiTaskLoss
 from m3n.models import Multi3Net
 from m3n.randomness import generator
+from m3n.storage import Location
 from m3n.training import checkpoint as checkpoints
 from m3n.training.batches import Inputs
 from m3n.training.distributed import Gradients, gather, mean_over_workers, world
@@ -41,7 +41,7 @@ DIVERGED = 2  # exit status: it takes another config
 class Run:
     """Where a run leaves its state, and how it talks to the outside."""
 
-    folder: Path  # the best checkpoint and the last state are kept here, by the first worker
+    folder: Location  # the best checkpoint and the last state are kept here, by the first worker
     description: dict[str, Any]  # goes into the header of the state
     on_epoch: OnEpoch = lambda epoch, metrics: None
     stop_asked: Callable[[], bool] = lambda: False  # on any worker: all of them stop after this step

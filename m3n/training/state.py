@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import safetensors
@@ -18,6 +16,9 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
+
+from m3n import storage
+from m3n.storage import Location
 
 LAST = "last.safetensors"
 VERSION = 1
@@ -38,7 +39,7 @@ class Progress:
 
 
 def save_state(
-    path: Path, progress: Progress, model: nn.Module, optimizer: torch.optim.Optimizer, description: dict[str, Any]
+    path: Location, progress: Progress, model: nn.Module, optimizer: torch.optim.Optimizer, description: dict[str, Any]
 ) -> None:
     """Write the state atomically; `description` (fingerprint, config, normaliser, …) goes into the header as it is."""
     names: dict[Any, str] = {parameter: name for name, parameter in model.named_parameters()}
@@ -46,30 +47,28 @@ def save_state(
     for parameter, moments in optimizer.state.items():
         tensors |= {f"optimizer/{names[parameter]}/{key}": value for key, value in moments.items()}
     header = {"version": VERSION, "progress": asdict(progress), **description}
-    temporary = path.with_name(f".{path.name}.tmp")
     kept = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    safetensors.torch.save_file(kept, temporary, {"state": json.dumps(header)})
-    with temporary.open("rb") as stream:
-        os.fsync(stream.fileno())
-    os.replace(temporary, path)
+    storage.write(path, safetensors.torch.save(kept, {"state": json.dumps(header)}))
 
 
-def read_header(path: Path) -> dict[str, Any] | None:
+def read_header(path: Location) -> dict[str, Any] | None:
     """What `save_state` wrote beside the tensors, or None where there is no state that can be read."""
     try:
-        with safetensors.safe_open(path, framework="pt") as content:
+        if not path.exists():
+            return None
+        with storage.local_copy(path) as file, safetensors.safe_open(file, framework="pt") as content:
             header = json.loads((content.metadata() or {})["state"])
     except (OSError, SafetensorError, KeyError, ValueError):
         return None
     return header if header.get("version") == VERSION else None
 
 
-def restore(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
+def restore(path: Location, model: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
     """Put model and optimiser back to where `save_state` found them; a fresh `Progress` where there is no state."""
     header = read_header(path)
     if header is None:
         return Progress()
-    tensors = safetensors.torch.load_file(path)
+    tensors = safetensors.torch.load(storage.read(path))
     model.load_state_dict({n.removeprefix("model/"): v for n, v in tensors.items() if n.startswith("model/")})
     for name, parameter in model.named_parameters():
         prefix = f"optimizer/{name}/"

@@ -15,7 +15,9 @@ from typing import Any
 
 import pytest
 
+from m3n import schema, storage, tables
 from m3n.cli import main
+from m3n.storage import Location, location
 from m3n.training.state import LAST, read_header
 
 EPOCHS = 25
@@ -23,11 +25,11 @@ SETTINGS = [f"optim.epochs={EPOCHS}", "optim.batch_size=16", "windows.hop_s=2", 
 PATIENCE_S = 240
 
 
-def run(data: Path, out: Path) -> list[str]:
+def run(data: Path, out: Path | str) -> list[str]:
     return ["pretrain", str(data), "--out", str(out), *SETTINGS]
 
 
-def progress(out: Path) -> tuple[int, int]:
+def progress(out: Location) -> tuple[int, int]:
     """(epoch, step) of the state that a run has left so far."""
     header = read_header(out.with_name(f"{out.name}.partial") / LAST)
     return (header["progress"]["epoch"], header["progress"]["step"]) if header else (0, 0)
@@ -74,7 +76,7 @@ def undisturbed(data, tmp_path_factory) -> dict[str, bytes]:
     return {p.name: p.read_bytes() for p in out.iterdir()}
 
 
-def start(data: Path, out: Path) -> subprocess.Popen[str]:
+def start(data: Path, out: Path | str) -> subprocess.Popen[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     command = [sys.executable, "-c", "from m3n.cli import entry; entry()", *run(data, out)]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -131,6 +133,30 @@ def test_ended_by_signals_and_losses_and_taken_up_again_it_ends_with_the_same_by
     assert len(killed) == 1
     assert {p.name: p.read_bytes() for p in out.iterdir()} == undisturbed
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_run_on_an_object_store_is_taken_up_there_and_its_checkpoint_is_used_from_there(
+    data, undisturbed, bucket, recording, tmp_path
+):
+    """Killed after the state of some epoch is on the store; a second command, as of another machine, ends it."""
+    out = location(f"{bucket}/out")
+    process = start(data, out.uri)
+    wait(lambda: progress(out) >= (2, 0), process)
+    family = below(process.pid)
+    process.kill()
+    process.communicate()
+    wait(lambda: gone(family))
+    assert (2, 0) <= progress(out) < (EPOCHS, 0)
+    assert main(run(data, out.uri)) == 0
+    found = {file.name: storage.read(file) for file in storage.files(out)}
+    assert {name: found[name] for name in undisturbed} == undisturbed
+    assert not out.with_name("out.partial").is_dir()
+    rows = [recording(f"{who}-{label}", subject=who, label=label) for who in "ab" for label in ("wave", "shake")]
+    (tmp_path / "recordings").mkdir()
+    tables.write_table(tmp_path / "recordings", rows, schema.imu_recordings(), rows_per_shard=8)
+    settings = ["test_subjects=[b]", "epochs=1", "min_steps=2"]
+    arguments = ["finetune", str(tmp_path / "recordings"), "--checkpoint", out.uri, "--out", str(tmp_path / "ft"), *settings]
+    assert main(arguments) == 0
 
 
 def test_another_config_starts_afresh_and_says_so(data, tmp_path, caplog):
