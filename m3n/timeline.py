@@ -33,7 +33,8 @@ def check_hop(hop_s: float, shape: WindowsConfig) -> None:
     """InputError for a step that would leave time without a window, or is shorter than a sample."""
     if hop_s > shape.window_s or hop_s * shape.rate_hz < 1:
         raise InputError(
-            f"hop_s is {hop_s:g} s: expected from one sample ({1 / shape.rate_hz:g} s) to the classifier's window ({shape.window_s:g} s)"
+            f"hop_s is {hop_s:g} s: expected from a sample ({1 / shape.rate_hz:g} s) to the classifier's window "
+            f"({shape.window_s:g} s)"
         )
 
 

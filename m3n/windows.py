@@ -221,8 +221,8 @@ def resample(samples: np.ndarray, from_hz: float, to_hz: float) -> np.ndarray:
 def resample_part(samples: np.ndarray, from_hz: float, to_hz: float, start: int, stop: int) -> np.ndarray:
     """`resample(samples, from_hz, to_hz)[start:stop]`, of which only that part is computed; NaN counts as 0.
 
-    The filter of `scipy.signal.resample_poly` reaches 10 max(up, down) / up samples to either side; beyond the ends the signal goes on
-    along the line from its first to its last sample.
+    The filter of `scipy.signal.resample_poly` reaches 10 max(up, down) / up samples to either side; beyond the ends the signal
+    goes on along the line from its first to its last sample.
     """
     ratio = _ratio(from_hz, to_hz)
     up, down = ratio.numerator, ratio.denominator
@@ -240,7 +240,7 @@ def resample_part(samples: np.ndarray, from_hz: float, to_hz: float, start: int,
 
 
 def resampled_rate(from_hz: float, to_hz: float) -> float:
-    """What `resample` gives, in Hz: `to_hz`, but for the fraction that stands for the ratio. Time counts by it, or it would drift."""
+    """What `resample` gives, in Hz: `to_hz`, but for the fraction that stands for the ratio; time counted otherwise would drift."""
     ratio = _ratio(from_hz, to_hz)
     return from_hz * ratio.numerator / ratio.denominator
 

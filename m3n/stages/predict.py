@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -50,9 +50,10 @@ def predict(recordings: Location, checkpoint: Path, out: Path, config: PredictCo
     """Label every moment of a table of recordings, or of one of its shards, with a classifier; returns the figures.
 
     `checkpoint` is a folder made by `m3n finetune` or `M3NClassifier.save`. Leaves in `out` the time line (`timeline.csv`,
-    `timeline.parquet`, `timeline.png`) and the probabilities of every cell (`cells.parquet`, classes in the order of its metadata
-    `classes`). A placement of the classifier's that was not worn does not count; recordings with none of them are left out, and
-    named in `quarantine/`. Raises InputError for data, units, checkpoint or settings that do not fit; then nothing is left in `out`.
+    `timeline.parquet`, `timeline.png`) and the probabilities of every cell (`cells.parquet`; its metadata has the order of the
+    classes). A placement of the classifier's that was not worn does not count; recordings with none of them are left out, and
+    named in `quarantine/`. Raises InputError for data, units, checkpoint or settings that do not fit; then nothing is left in
+    `out`.
     """
     started = time.perf_counter()
     model, found = load_classifier(checkpoint)
@@ -151,7 +152,7 @@ class _Output:
         self.names = np.array([*classes, UNKNOWN], dtype=object)
         self.facts = {"classes": json.dumps(classes)}
         self.recordings = self.cells = self.stretches = 0
-        self.seconds_of: Counter[str] = Counter()
+        self.seconds_of: dict[str, float] = defaultdict(float)
         self.certain_s = 0.0
         self.shown: list[tuple[str, list[tuple[float, float, str, float]]]] = []
         self._files = ExitStack()
@@ -187,13 +188,14 @@ class _Output:
 
     def figures(self) -> dict[str, float]:
         seconds = sum(self.seconds_of.values())
-        return {
+        figures: dict[str, float] = {
             "recordings": self.recordings,
             "seconds": seconds,
             "cells": self.cells,
             "stretches": self.stretches,
             "mean_confidence": self.certain_s / max(seconds, 1e-9),
         }
+        return figures
 
 
 class _Appended:
