@@ -28,6 +28,8 @@ from m3n.windows import RecordingWindows, resample
 
 CHANNELS = 6  # of a placement: specific force x y z [m/s²], angular rate x y z [rad/s]
 
+SHORTEST = 8  # samples
+
 
 class M3NClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Activities from windows of one or more IMUs, from scratch or from a checkpoint made by `m3n pretrain`.
@@ -192,6 +194,10 @@ class M3NClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise InputError(
                 f"X has {flat.shape[1]} numbers in a window, which is no multiple of {width}: expected {CHANNELS} channels for "
                 f"each of {', '.join(self.placements)}"
+            )
+        if flat.shape[1] < SHORTEST * width:
+            raise InputError(
+                f"X has windows of {flat.shape[1] // width} samples: expected at least {SHORTEST}, one step of the encoder"
             )
         return flat.reshape(len(flat), -1, len(self.placements), CHANNELS)
 

@@ -208,7 +208,7 @@ def timeline_plot(
                 spans = [(a / seconds, (b - a) / seconds) for a, b, _ in mine]
                 shades = [(*to_rgb(colour), 0.15 + 0.85 * share) for _, _, share in mine]
                 ax.broken_barh(spans, (place - 0.4, 0.8), facecolors=shades)
-    ax.set_yticks(range(len(recordings)), [name if len(name) <= 32 else f"{name[:31]}…" for name, _ in recordings])
+    ax.set_yticks(range(len(recordings)), [name if len(name) <= 32 else f"{name[:14]}…{name[-17:]}" for name, _ in recordings])
     shown = f"{total} recordings" if total == len(recordings) else f"the first {len(recordings)} of {total} recordings"
     ax.set_title(f"Activities: {shown if total > 1 else recordings[0][0]} (the fainter, the less certain)", fontsize=11)
     ax.set(xlabel=f"time [{unit}]", xlim=(0, longest / seconds), ylim=(len(recordings) - 0.5, -0.5))
