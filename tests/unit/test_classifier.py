@@ -161,11 +161,14 @@ class FilledUp(M3NClassifier):
         return super()._samples(np.tile(np.pad(flat, ((0, 0), (0, -flat.shape[1] % 6))), 8))
 
 
-NOT_OURS: dict[str, str] = {}
+STILL = dict.fromkeys(("turn_rad", "tilt_rad", "scale", "noise", "warp"), 0.0)  # the checks' points are no movements
+NOT_OURS = {
+    "check_methods_subset_invariance": "float32 sums of a batch of another size differ in the seventh digit; the check wants 1e-7",
+}
 
 
 def test_scikit_learns_own_checks_pass():
-    model = FilledUp(model=TINY, epochs=1, min_steps=30, batch_size=32, lr=1e-2, augment={"turn_rad": 0.0, "tilt_rad": 0.0})
+    model = FilledUp(model=TINY, epochs=1, min_steps=40, batch_size=32, lr=1e-2, augment=STILL)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         done = check_estimator(model, expected_failed_checks=NOT_OURS, on_fail=None)
