@@ -246,6 +246,8 @@ def resampled_rate(from_hz: float, to_hz: float) -> float:
 
 
 def _ratio(from_hz: float, to_hz: float) -> Fraction:
+    if not 1e-3 < to_hz / from_hz < 1e3:
+        raise InputError(f"a recording at {from_hz:g} Hz cannot serve windows at {to_hz:g} Hz: its rate_hz is probably wrong")
     return Fraction(to_hz / from_hz).limit_denominator(200)
 
 

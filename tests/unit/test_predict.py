@@ -193,6 +193,8 @@ def test_mistakes_end_in_one_line_and_leave_nothing(recording, classifier, tmp_p
     broken = recording("broken")
     broken["imu_right_wrist"][7, 2] = np.inf
     assert "row 1 (recording 'broken')" in refusal(capsys, write(tmp_path / "b", [recording(), broken]), *told)
+    hasty = write(tmp_path / "hasty", [recording("hasty", rate_hz=50.0) | {"rate_hz": 1e6}])
+    assert "1e+06 Hz" in refusal(capsys, hasty, *told)
     other = tmp_path / "pretrained"
     other.mkdir()
     found = checkpoints.load(classifier, "classifier")
