@@ -12,19 +12,21 @@ __version__ = "0.1.0"
 
 _ROOMS = {
     "InputError": "m3n.errors",
+    "M3NClassifier": "m3n.classifier",
     "SITES": "m3n.imu.placement",
     "Site": "m3n.config",
     "evaluate": "m3n.stages.evaluate",
     "finetune": "m3n.stages.finetune",
     "ingest": "m3n.stages.ingest",
+    "predict": "m3n.stages.predict",
     "pretrain": "m3n.stages.pretrain",
     "simulate": "m3n.imu.simulate",
     "simulate_clips": "m3n.stages.simulate",
     "tune": "m3n.stages.tune",
 }
 __all__ = [
-    "SITES", "InputError", "Site", "__version__", "evaluate", "finetune", "ingest", "pretrain", "simulate", "simulate_clips",
-    "tune",
+    "SITES", "InputError", "M3NClassifier", "Site", "__version__", "evaluate", "finetune", "ingest", "predict", "pretrain",
+    "simulate", "simulate_clips", "tune",
 ]  # fmt: skip
 
 

@@ -260,6 +260,30 @@ def evaluate(
     _finish(run(checkpoint, out, resolved, clips, recordings), json_file, out)
 
 
+@cli.command(cls=StageCommand, stage="predict")
+@click.argument("recordings", type=LOCATION)
+@click.option("--checkpoint", type=PATH, required=True, help="Folder made by `m3n finetune`.")
+@stage_options()
+def predict(
+    recordings: Location,
+    checkpoint: Path,
+    overrides: tuple[str, ...],
+    config_file: Path | None,
+    out: Path,
+    json_file: Path | None,
+) -> None:
+    """A time line of activities with confidence, for every recording of a table.
+
+    RECORDINGS is a table made by `m3n ingest`, or one of its shards; labels are not needed. Writes timeline.csv, timeline.parquet,
+    timeline.png and, with all the probabilities, cells.parquet.
+    """
+    from m3n import config
+    from m3n.stages.predict import predict as run
+
+    resolved = config.resolve(config.PredictConfig, "predict", config_file, overrides)
+    _finish(run(recordings, checkpoint, out, resolved), json_file, out)
+
+
 @cli.command(cls=StageCommand, stage="tune")
 @click.argument("data", type=PATH)
 @click.argument("recordings", type=PATH)

@@ -181,6 +181,42 @@ def spectra_plot(path: Path, frequencies_hz: np.ndarray, densities: Mapping[str,
     _save(figure, path)
 
 
+def timeline_plot(
+    path: Path,
+    recordings: Sequence[tuple[str, Sequence[tuple[float, float, str, float]]]],
+    classes: Sequence[str],
+    unknown: str,
+    total: int,
+) -> None:
+    """Recordings as rows of stretches (start_s, stop_s, label, confidence): the label in colour, the confidence as opacity.
+
+    `total`: how many recordings there are, of which these are the first; `unknown`: the label that is grey.
+    """
+    from matplotlib.colors import to_rgb
+
+    longest = max(runs[-1][1] for _, runs in recordings)
+    unit, seconds = next((u, s) for u, s, least in (("h", 3600, 7200), ("min", 60, 180), ("s", 1, 0)) if longest >= least)
+    present = {label for _, runs in recordings for _, _, label, _ in runs}
+    named = [name for name in classes if name in present]
+    colours = dict(zip(named, _distinct(len(named)), strict=True)) | ({unknown: _OTHERS} if unknown in present else {})
+    figure, axes = _figure(12, 1.6 + 0.42 * len(recordings) + 0.22 * -(-len(colours) // 6))
+    ax: Axes = axes[0, 0]
+    for place, (_, runs) in enumerate(recordings):
+        for label, colour in colours.items():
+            mine = [(a, b, share) for a, b, name, share in runs if name == label]
+            if mine:
+                spans = [(a / seconds, (b - a) / seconds) for a, b, _ in mine]
+                shades = [(*to_rgb(colour), 0.15 + 0.85 * share) for _, _, share in mine]
+                ax.broken_barh(spans, (place - 0.4, 0.8), facecolors=shades)
+    ax.set_yticks(range(len(recordings)), [name if len(name) <= 32 else f"{name[:14]}…{name[-17:]}" for name, _ in recordings])
+    shown = f"{total} recordings" if total == len(recordings) else f"the first {len(recordings)} of {total} recordings"
+    ax.set_title(f"Activities: {shown if total > 1 else recordings[0][0]} (the fainter, the less certain)", fontsize=11)
+    ax.set(xlabel=f"time [{unit}]", xlim=(0, longest / seconds), ylim=(len(recordings) - 0.5, -0.5))
+    bars = [ax.bar([0], [0], color=colour, label=name) for name, colour in colours.items()]
+    figure.legend(handles=bars, frameon=False, fontsize=9, ncols=min(len(bars), 6), loc="outside lower center")
+    _save(figure, path)
+
+
 def retrieval_plot(path: Path, directions: Mapping[str, Mapping[str, float]], title: str) -> None:
     """Recall at 1, 5 and 10 of every direction as bars, chance as a line across each."""
     shown = {name: figures for name, figures in directions.items() if figures["queries"]}

@@ -63,6 +63,10 @@ def read_shard(path: Location, schema: pa.Schema, content: bytes | None = None) 
     """
     with _readable(path), storage.open_input(path) if content is None else pa.BufferReader(content) as stream:
         table = pq.ParquetFile(stream).read(columns=schema.names)
+    return _cast(table, schema, path)
+
+
+def _cast(table: pa.Table, schema: pa.Schema, path: Location) -> pa.Table:
     try:
         return table.select(schema.names).cast(schema)
     except (pa.ArrowException, KeyError) as error:
@@ -114,6 +118,14 @@ def recording_rows(shard: Location, placements: Sequence[str]) -> Iterator[dict[
     """Checked rows of one shard of `imu_recordings`, with the samples of `placements`."""
     chosen = tuple(placements)
     return checked_rows(shard, schema.imu_recordings(chosen), lambda row: schema.check_imu_recording(row, chosen))
+
+
+def rows_in_turn(shard: Location, columns: pa.Schema) -> Iterator[dict[str, Any]]:
+    """Rows of one shard as `rows` gives them, not checked, with one row in memory at a time however large the shard is."""
+    with _readable(shard), storage.open_input(shard) as stream:
+        batches = pq.ParquetFile(stream, buffer_size=1 << 20).iter_batches(batch_size=1, columns=columns.names)
+        for batch in batches:
+            yield from rows(_cast(pa.Table.from_batches([batch]), columns, shard))
 
 
 def _column_values(column: pa.ChunkedArray) -> Sequence[Any]:

@@ -211,15 +211,48 @@ def resample(samples: np.ndarray, from_hz: float, to_hz: float) -> np.ndarray:
 
     The ratio is approximated by a fraction with a denominator of at most 200 (33.3 to 50 Hz is 3/2 within 0.1 %).
     """
-    ratio = Fraction(to_hz / from_hz).limit_denominator(200)
+    ratio = _ratio(from_hz, to_hz)
     if ratio == 1:
         return samples
     return resample_poly(samples, ratio.numerator, ratio.denominator, axis=0, padtype="line")
 
 
+def resample_part(samples: np.ndarray, from_hz: float, to_hz: float, start: int, stop: int) -> np.ndarray:
+    """`resample(samples, from_hz, to_hz)[start:stop]`, of which only that part is computed; NaN counts as 0.
+
+    The filter of `scipy.signal.resample_poly` reaches 10 max(up, down) / up samples to either side; beyond the ends the signal
+    goes on along the line from its first to its last sample.
+    """
+    ratio = _ratio(from_hz, to_hz)
+    up, down = ratio.numerator, ratio.denominator
+    if ratio == 1:
+        return np.nan_to_num(samples[start:stop])
+    reach = -(-10 * max(up, down) // up) + 1
+    low = (start * down // up - reach) // down * down  # where a sample of the result and one of the signal fall together
+    index = np.arange(low, -(-stop * down // up) + reach)
+    inside = np.clip(index, 0, len(samples) - 1)
+    ends = np.nan_to_num(samples[[0, -1]])
+    slope = (ends[1] - ends[0]) / max(len(samples) - 1, 1)
+    piece = np.nan_to_num(samples[inside]) + ((index - inside)[:, None] * slope).astype(samples.dtype)
+    offset = low // down * up
+    return resample_poly(piece, up, down, axis=0)[start - offset : stop - offset]
+
+
+def resampled_rate(from_hz: float, to_hz: float) -> float:
+    """What `resample` gives, in Hz: `to_hz`, but for the fraction that stands for the ratio; time counted otherwise would drift."""
+    ratio = _ratio(from_hz, to_hz)
+    return from_hz * ratio.numerator / ratio.denominator
+
+
+def _ratio(from_hz: float, to_hz: float) -> Fraction:
+    if not 1e-3 < to_hz / from_hz < 1e3:
+        raise InputError(f"a recording at {from_hz:g} Hz cannot serve windows at {to_hz:g} Hz: its rate_hz is probably wrong")
+    return Fraction(to_hz / from_hz).limit_denominator(200)
+
+
 def _imu_windows(samples: np.ndarray, rate_hz: float, begin: np.ndarray, shape: WindowsConfig) -> np.ndarray:
     values = resample(np.nan_to_num(samples), float(rate_hz), shape.rate_hz)
-    first = np.round(begin * shape.rate_hz).astype(int)
+    first = np.round(begin * resampled_rate(float(rate_hz), shape.rate_hz)).astype(int)
     index = np.minimum(first[:, None] + np.arange(shape.samples), len(values) - 1)
     return values[index].astype(np.float32)
 

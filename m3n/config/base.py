@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from m3n.schema import check_placement_names, check_placements
 
@@ -32,6 +32,26 @@ class Options(BaseModel):
     """Base of every config: unknown keys are refused, values cannot be changed after the check."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _over_own_defaults(cls, values: Any) -> Any:
+        """A part that is given in part keeps what this config, rather than the part's class, says of the rest."""
+        if not isinstance(values, dict):
+            return values
+        parts = {name: field.default for name, field in cls.model_fields.items() if isinstance(field.default, Options)}
+        return values | {
+            name: _over(default.model_dump(exclude_unset=True), values[name])
+            for name, default in parts.items()
+            if isinstance(values.get(name), dict)
+        }
+
+
+def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    both = {
+        key: _over(below[key], above[key]) for key in above if isinstance(below.get(key), dict) and isinstance(above[key], dict)
+    }
+    return below | above | both
 
 
 def as_names(value: Any) -> Any:

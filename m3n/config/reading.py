@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from m3n.config.base import Options
 from m3n.config.evidence import ReproduceConfig
-from m3n.config.learning import EvaluateConfig, FinetuneConfig, PretrainConfig, TuneConfig
+from m3n.config.learning import EvaluateConfig, FinetuneConfig, PredictConfig, PretrainConfig, TuneConfig
 from m3n.config.simulation import FidelityConfig, IngestConfig, SimulateConfig
 from m3n.errors import InputError, nearest
 
@@ -28,6 +28,7 @@ STAGES: dict[str, type[Options]] = {
     "pretrain": PretrainConfig,
     "finetune": FinetuneConfig,
     "evaluate": EvaluateConfig,
+    "predict": PredictConfig,
     "tune": TuneConfig,
     "reproduce": ReproduceConfig,
     "fidelity": FidelityConfig,

@@ -14,6 +14,7 @@ from m3n.models import Classifier
 from m3n.training.checkpoint import Checkpoint
 from m3n.training.classifier import Sentences, classifier_checkpoint, new_classifier, predict
 from m3n.training.finetune import finetune
+from m3n.units import check_scale
 from m3n.windows import Normaliser, RecordingWindows
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ def fit(
 ) -> Fitted:
     """Train a classifier on all of `train`, which has the window shape `shape`; `sentences` are for a text head."""
     architecture = architecture_of(config, pretrained)
+    if pretrained:
+        check_scale(pretrained.normaliser, [train.imu_npt6[train.worn_np]], "the recordings to train on")
     normaliser = pretrained.normaliser if pretrained else Normaliser.fit(train.imu_npt6[train.worn_np])
     model = new_classifier(train.placements, train.classes, config.head, architecture, pretrained, config.seed, sentences)
     finetune(model, train, normaliser, config, shape.rate_hz, on_step)

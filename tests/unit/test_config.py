@@ -225,3 +225,10 @@ def test_the_paper_preset_holds_the_published_numbers():
     optim = found.optim
     assert (optim.optimizer, optim.lr, optim.batch_size, optim.epochs, optim.patience) == ("adam", 1e-3, 32, 300, 30)
     assert len(set(found.loss.weights.values())) == 1
+
+
+def test_a_setting_of_a_part_leaves_the_stages_own_defaults_of_that_part():
+    """Fine-tuning turns the mounting by less than pretraining does; a change of another setting keeps that."""
+    given = config.resolve(config.FinetuneConfig, "finetune", None, ["augment.scale=0"])
+    assert given.augment.scale == 0
+    assert given.augment.turn_rad == config.FinetuneConfig().augment.turn_rad != config.AugmentConfig().turn_rad

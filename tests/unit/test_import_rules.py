@@ -19,11 +19,11 @@ FILES = sorted(PACKAGE.rglob("*.py")) + sorted((ROOT / "jobs").glob("*.py"))
 # Lower rooms first. A room may import from its own layer and from those before it.
 LAYERS = (
     ("errors", "randomness", "progress", "schema", "config", "storage", "locks", "tables", "safe_pickle", "safe_npy"),
-    ("body", "imu", "text", "windows", "window_store", "splits"),
+    ("body", "imu", "text", "windows", "window_store", "splits", "timeline", "units"),
     ("models", "losses", "freeze"),
     ("training",),
     ("cluster", "tracking", "report", "export"),
-    ("stages",),
+    ("stages", "classifier"),
     ("cli", "jobs"),
 )
 LAYER_OF = {room: number for number, rooms in enumerate(LAYERS) for room in rooms}

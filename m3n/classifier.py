@@ -1,0 +1,208 @@
+"""A scikit-learn classifier of IMU windows, for those who have arrays rather than tables.
+
+It is what `m3n finetune` trains, behind `fit` and `predict`, so that whatever scikit-learn offers (cross-validation, grid search,
+calibration) takes a pretrained encoder like any other model. Windows come as NumPy arrays in m/s² and rad/s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from m3n.config import FinetuneConfig, WindowsConfig, check
+from m3n.errors import InputError
+from m3n.schema import check_placement_names
+from m3n.training import checkpoint as checkpoints
+from m3n.training.checkpoint import Checkpoint
+from m3n.training.fit import fit
+from m3n.units import check_scale
+from m3n.windows import RecordingWindows, resample
+
+CHANNELS = 6  # of a placement: specific force x y z [m/s²], angular rate x y z [rad/s]
+
+SHORTEST = 8  # samples
+
+
+class M3NClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Activities from windows of one or more IMUs, from scratch or from a checkpoint made by `m3n pretrain`.
+
+    X is (windows, samples, 6 per placement): ax ay az gx gy gz of the first placement, then of the next, specific force in m/s² and
+    angular rate in rad/s, in the frames of `m3n/schema.py`. A 2-D X is the same, each window flattened row by row. Windows are
+    resampled from `rate_hz` to the checkpoint's rate; their length need not be that of the checkpoint's windows, though it is best
+    near it.
+
+    In a notebook, with windows of 2 s of a watch at 50 Hz, and who wore it:
+
+        import m3n
+        from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut, cross_val_score
+
+        X.shape                                      # (861, 100, 6)
+        model = m3n.M3NClassifier("runs/pretrain", placements=("right_wrist",), rate_hz=50)
+        model.fit(X[train], y[train]).predict(X[test])
+
+        # every subject is held out once: how good it is on people it has never seen
+        scores = cross_val_score(model, X, y, groups=subject, cv=LeaveOneGroupOut(), scoring="f1_macro")
+
+        # what pretraining is worth, and how much of it to keep frozen
+        grid = {"checkpoint": [None, "runs/pretrain"], "freeze": ["none", "gradual"]}
+        GridSearchCV(model, grid, cv=LeaveOneGroupOut(), scoring="f1_macro").fit(X, y, groups=subject)
+
+    Parameters
+    ----------
+    checkpoint : folder made by `m3n pretrain`, or None to start from random weights.
+    placements : where the sensors were worn, in the order of the channels.
+    rate_hz : sampling rate of X.
+    freeze, head, epochs, min_steps, batch_size, lr, encoder_lr, weight_decay, label_smoothing, class_weights :
+        as of `m3n finetune --help`; `head="text"` is for that command alone, which knows the classes' sentences.
+    augment : settings below `augment` of `m3n finetune --help`, as a dict; None keeps the defaults.
+    model : settings below `model` there, such as {"width": 64}; None takes the checkpoint's, or the defaults.
+    random_state : an int (the same weights every time), None, or a RandomState.
+
+    Attributes
+    ----------
+    classes_ : labels, sorted. n_features_in_ : numbers in a window. fitted_ : the trained `m3n.training.fit.Fitted`.
+    """
+
+    def __init__(
+        self,
+        checkpoint: str | Path | None = None,
+        *,
+        placements: Sequence[str] = ("right_wrist",),
+        rate_hz: float = 50.0,
+        freeze: str = "none",
+        head: str = "linear",
+        epochs: int = 60,
+        min_steps: int = 400,
+        batch_size: int = 64,
+        lr: float = 1e-3,
+        encoder_lr: float = 1e-3,
+        weight_decay: float = 0.01,
+        label_smoothing: float = 0.1,
+        class_weights: str = "balanced",
+        augment: Mapping[str, Any] | None = None,
+        model: Mapping[str, Any] | None = None,
+        random_state: int | np.random.RandomState | None = 0,
+    ) -> None:
+        self.checkpoint = checkpoint
+        self.placements = placements
+        self.rate_hz = rate_hz
+        self.freeze = freeze
+        self.head = head
+        self.epochs = epochs
+        self.min_steps = min_steps
+        self.batch_size = batch_size
+        self.lr = lr
+        self.encoder_lr = encoder_lr
+        self.weight_decay = weight_decay
+        self.label_smoothing = label_smoothing
+        self.class_weights = class_weights
+        self.augment = augment
+        self.model = model
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any) -> M3NClassifier:
+        """Train on all of the windows; InputError (a ValueError) for settings, placements or units that do not fit."""
+        X, y = validate_data(self, self._flat(X), y, dtype=np.float32)
+        check_classification_targets(y)
+        check_placement_names(list(self.placements))
+        if self.head == "text":
+            raise InputError(
+                "head='text' starts from the classes' sentences, which `m3n finetune` knows: choose another head here"
+            )
+        config = self._config()
+        pretrained = checkpoints.load_pretrained(Path(self.checkpoint)) if self.checkpoint is not None else None
+        self.classes_, label = np.unique(y, return_inverse=True)
+        self._own_hz = float(pretrained.windows["rate_hz"] if pretrained else self.rate_hz)
+        windows = self._windows(X, label)
+        if pretrained:
+            check_scale(pretrained.normaliser, [windows.imu_npt6], "X")
+        with torch.random.fork_rng(devices=[]):
+            self.fitted_ = fit(windows, self._shape(windows, pretrained), config, pretrained)
+        return self
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Probabilities (windows, classes), classes in the order of `classes_`."""
+        check_is_fitted(self)
+        X = validate_data(self, self._flat(X), dtype=np.float32, reset=False)
+        windows = self._windows(X, np.zeros(len(X), int))
+        if self.checkpoint is not None:
+            check_scale(self.fitted_.normaliser, [windows.imu_npt6], "X")
+        probabilities = self.fitted_.predict(windows).astype(np.float64)
+        return probabilities / probabilities.sum(1, keepdims=True)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The most probable label of every window."""
+        probabilities = self.predict_proba(X)
+        return self.classes_[probabilities.argmax(1)]
+
+    def save(self, folder: str | Path) -> None:
+        """Write the classifier as `m3n finetune` does, for `m3n predict` and without pickles; labels become text."""
+        check_is_fitted(self)
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        checkpoints.save(folder, self.fitted_.checkpoint())
+
+    def _flat(self, X: Any) -> Any:
+        """Windows (n, samples, channels) flattened row by row; anything else as it is, for scikit-learn to judge."""
+        if getattr(X, "ndim", None) != 3:
+            return X
+        n, samples, channels = X.shape
+        if channels != CHANNELS * len(self.placements):
+            raise InputError(
+                f"X is {tuple(X.shape)}: expected (windows, samples, {CHANNELS * len(self.placements)}), 6 channels for each of "
+                f"{', '.join(self.placements)}"
+            )
+        return np.asarray(X).reshape(n, samples * channels)
+
+    def _config(self) -> FinetuneConfig:
+        seed = self.random_state
+        if not isinstance(seed, int | np.integer):
+            seed = int(check_random_state(seed).randint(2**31))
+        names = ("freeze", "head", "epochs", "min_steps", "batch_size", "lr", "encoder_lr", "weight_decay", "label_smoothing")
+        settings = {name: getattr(self, name) for name in (*names, "class_weights")}
+        if self.augment is not None:
+            settings["augment"] = FinetuneConfig().augment.model_dump() | dict(self.augment)
+        if self.model is not None:
+            settings["model"] = dict(self.model)
+        return check(FinetuneConfig, settings | {"seed": int(seed)})
+
+    def _windows(self, flat: np.ndarray, label: np.ndarray) -> RecordingWindows:
+        """Windows at the model's own rate."""
+        imu_npt6 = self._samples(flat).transpose(0, 2, 1, 3)
+        if self._own_hz != self.rate_hz:
+            n, p, t, _ = imu_npt6.shape
+            series = imu_npt6.transpose(2, 0, 1, 3).reshape(t, -1)
+            imu_npt6 = resample(series, self.rate_hz, self._own_hz).reshape(-1, n, p, CHANNELS).transpose(1, 2, 0, 3)
+        n, p = imu_npt6.shape[:2]
+        return RecordingWindows(
+            np.ascontiguousarray(imu_npt6, np.float32), np.ones((n, p), bool), label.astype(int), np.arange(n), np.zeros(n),
+            np.full(n, self.rate_hz, np.float32), [str(name) for name in self.classes_], [], [], [], tuple(self.placements),
+        )  # fmt: skip
+
+    def _samples(self, flat: np.ndarray) -> np.ndarray:
+        """(windows, samples, placements, 6) from (windows, numbers)."""
+        width = CHANNELS * len(self.placements)
+        if flat.shape[1] % width:
+            raise InputError(
+                f"X has {flat.shape[1]} numbers in a window, which is no multiple of {width}: expected {CHANNELS} channels for "
+                f"each of {', '.join(self.placements)}"
+            )
+        if flat.shape[1] < SHORTEST * width:
+            raise InputError(
+                f"X has windows of {flat.shape[1] // width} samples: expected at least {SHORTEST}, one step of the encoder"
+            )
+        return flat.reshape(len(flat), -1, len(self.placements), CHANNELS)
+
+    def _shape(self, windows: RecordingWindows, pretrained: Checkpoint | None) -> WindowsConfig:
+        """The shape of the windows; from scratch or from a checkpoint, predicting later cuts recordings as X was cut."""
+        window_s = windows.imu_npt6.shape[2] / self._own_hz
+        given = {"window_s": window_s, "hop_s": window_s / 2, "rate_hz": self._own_hz}
+        return WindowsConfig(**{**(pretrained.windows if pretrained else {}), **given})

@@ -1,0 +1,178 @@
+"""M3NClassifier is a scikit-learn classifier like any other, and keeps the checkpoint's word about rate, units and placements."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut, cross_val_score
+from sklearn.utils.estimator_checks import check_estimator
+
+import m3n
+from m3n.classifier import M3NClassifier
+from m3n.config import ModelConfig, WindowsConfig
+from m3n.errors import InputError
+from m3n.models import make_imu_tower
+from m3n.schema import GRAVITY
+from m3n.training import checkpoint as checkpoints
+from m3n.training.checkpoint import Checkpoint
+from m3n.windows import Normaliser
+
+TINY = {"width": 16, "depth": 1, "embedding": 16}
+QUICK = {"model": TINY, "epochs": 1, "min_steps": 40, "lr": 5e-3}
+
+
+def gestures(subjects: int = 4, each: int = 6, rate_hz: float = 50.0, seconds: float = 2.0) -> tuple[np.ndarray, ...]:
+    """Windows of forearms that turn slowly and far ("stir"), or fast and little ("shake"); their labels, and who it was."""
+    rng = np.random.default_rng(0)
+    t = np.arange(round(seconds * rate_hz)) / rate_hz
+    windows, labels, people = [], [], []
+    for person in range(subjects):
+        for label, swing, hz in (("stir", 1.0, 1.0), ("shake", 0.3, 3.0)):
+            for _ in range(each):
+                phase, pace = rng.uniform(0, 2 * np.pi), 2 * np.pi * hz * rng.uniform(0.9, 1.1)
+                angle, speed = swing * np.sin(pace * t + phase), swing * pace * np.cos(pace * t + phase)
+                still = np.zeros_like(t)
+                windows.append(np.stack([still, GRAVITY * np.sin(angle), GRAVITY * np.cos(angle), speed, still, still], axis=1))
+                labels.append(label)
+                people.append(person)
+    return np.array(windows, np.float32), np.array(labels), np.array(people)
+
+
+@pytest.fixture(scope="module")
+def pretrained(tmp_path_factory) -> Path:
+    """A folder as `m3n pretrain` leaves it, with weights of chance: both wrists, 2 s at 50 Hz."""
+    import torch
+
+    torch.manual_seed(0)
+    architecture = ModelConfig(**TINY).model_dump()
+    wrists = ("left_wrist", "right_wrist")
+    tower = make_imu_tower(wrists, architecture)
+    folder = tmp_path_factory.mktemp("pretrained")
+    found = Checkpoint(
+        "multi3net", {f"imu.{k}": v for k, v in tower.state_dict().items()}, architecture, WindowsConfig().model_dump(),
+        list(wrists), Normaliser(5.7, 2.0),
+    )  # fmt: skip
+    checkpoints.save(folder, found)
+    return folder
+
+
+def test_it_tells_gestures_of_people_it_has_not_seen():
+    X, y, person = gestures()
+    scores = cross_val_score(m3n.M3NClassifier(**QUICK), X, y, groups=person, cv=LeaveOneGroupOut(), scoring="f1_macro")
+    assert len(scores) == 4
+    assert scores.min() > 0.9
+
+
+def test_the_same_random_state_gives_the_same_probabilities_and_leaves_torchs_own_alone():
+    import torch
+
+    X, y, _ = gestures(2)
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    first, second, other = (M3NClassifier(**QUICK, random_state=s).fit(X, y).predict_proba(X) for s in (1, 1, 2))
+    np.testing.assert_array_equal(first, second)
+    assert np.abs(first - other).max() > 1e-3
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_flat_windows_are_the_same_windows():
+    X, y, _ = gestures(2)
+    model = M3NClassifier(**QUICK).fit(X, y)
+    assert model.n_features_in_ == 600
+    flat = X.reshape(len(X), -1)
+    np.testing.assert_array_equal(model.predict_proba(X), model.predict_proba(flat))
+    np.testing.assert_array_equal(clone(model).fit(flat, y).predict_proba(flat), model.predict_proba(X))
+
+
+def test_labels_of_any_kind_come_back():
+    X, y, _ = gestures(2)
+    for labels in (np.where(y == "stir", 7, 3), y == "stir", np.array(y, dtype=object)):
+        model = M3NClassifier(**QUICK).fit(X, labels)
+        assert model.classes_.tolist() == sorted(set(labels.tolist()))
+        assert model.score(X, labels) > 0.9
+
+
+def test_grid_search_over_checkpoints_and_freezing(pretrained):
+    X, y, person = gestures(2)
+    grid = {"checkpoint": [None, pretrained], "freeze": ["none", "all"]}
+    model = M3NClassifier(epochs=1, min_steps=20, encoder_lr=5e-3, lr=5e-3, model=TINY)
+    search = GridSearchCV(model, grid, cv=LeaveOneGroupOut(), error_score="raise").fit(X, y, groups=person)
+    assert len(search.cv_results_["params"]) == 4
+    assert search.best_score_ > 0.8
+
+
+def test_another_rate_is_resampled_to_the_checkpoints(pretrained):
+    X, y, _ = gestures(3)
+    fast, _, _ = gestures(3, rate_hz=100.0)
+    settings = {"epochs": 1, "min_steps": 40, "lr": 5e-3, "encoder_lr": 5e-3}
+    at_50 = M3NClassifier(pretrained, rate_hz=50, **settings).fit(X, y)
+    at_100 = M3NClassifier(pretrained, rate_hz=100, **settings).fit(fast, y)
+    assert at_100.fitted_.windows.samples == 100
+    np.testing.assert_allclose(at_100.predict_proba(fast), at_50.predict_proba(X), atol=0.1)
+
+
+def test_two_placements_follow_each_other_in_the_channels(pretrained):
+    X, y, _ = gestures(2)
+    both = np.concatenate([X * np.float32([1, -1, 1, -1, 1, -1]), X], axis=2)
+    model = M3NClassifier(pretrained, placements=("left_wrist", "right_wrist"), **QUICK | {"encoder_lr": 5e-3}).fit(both, y)
+    assert model.score(both, y) > 0.9
+
+
+def test_a_saved_classifier_predicts_for_the_command_line(tmp_path, recording):
+    from m3n import schema, tables
+
+    X, y, _ = gestures(2)
+    M3NClassifier(**QUICK).fit(X, y).save(tmp_path / "model")
+    (tmp_path / "in").mkdir()
+    tables.write_table(tmp_path / "in", [recording(seconds=6.0)], schema.imu_recordings(("right_wrist",)), 1)
+    assert m3n.predict(tmp_path / "in", tmp_path / "model", tmp_path / "out")["seconds_of"] == {"stir": 6.0}
+
+
+def test_mistakes_are_named(pretrained, tmp_path):
+    X, y, _ = gestures(1)
+    with pytest.raises(InputError, match=r"expected \(windows, samples, 6\)"):
+        M3NClassifier().fit(X.transpose(0, 2, 1), y)
+    with pytest.raises(InputError, match="in g "):
+        M3NClassifier(pretrained, **QUICK).fit(X / np.float32(GRAVITY), y)
+    with pytest.raises(InputError, match="the recordings have 'head'"):
+        M3NClassifier(pretrained, placements=("head",), **QUICK).fit(X, y)
+    with pytest.raises(InputError, match="config key 'freeze'"):
+        M3NClassifier(freeze="some").fit(X, y)
+    with pytest.raises(InputError, match="sentences"):
+        M3NClassifier(head="text").fit(X, y)
+    with pytest.raises(InputError, match=r"checkpoint\.json"):
+        M3NClassifier(tmp_path).fit(X, y)
+    with pytest.raises(InputError, match="windows of 2 samples"):
+        M3NClassifier().fit(X[:, :2], y)
+    with pytest.raises(ValueError, match="features"):
+        M3NClassifier(**QUICK).fit(X, y).predict(X[:, :50])
+
+
+class FilledUp(M3NClassifier):
+    """For scikit-learn's checks alone, whose tables have 1 to 20 columns: zeros fill them up to whole samples, which are
+    held for eight samples."""
+
+    def _samples(self, flat):
+        return super()._samples(np.tile(np.pad(flat, ((0, 0), (0, -flat.shape[1] % 6))), 8))
+
+
+STILL = dict.fromkeys(("turn_rad", "tilt_rad", "scale", "noise", "warp"), 0.0)  # the checks' points are no movements
+NOT_OURS = {
+    "check_methods_subset_invariance": "float32 sums of a batch of another size differ in the seventh digit; the check wants 1e-7",
+}
+
+
+def test_scikit_learns_own_checks_pass():
+    model = FilledUp(model=TINY, epochs=1, min_steps=40, batch_size=32, lr=1e-2, augment=STILL)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        done = check_estimator(model, expected_failed_checks=NOT_OURS, on_fail=None)
+    failed = [(c["check_name"], str(c["exception"])[:200]) for c in done if c["status"] == "failed"]
+    assert failed == []
+    assert {c["check_name"] for c in done if c["status"] == "xfail"} == set(NOT_OURS)
+    assert sum(c["status"] == "passed" for c in done) > 40
