@@ -63,12 +63,14 @@ class RecordingWindows:
     subjects: list[str]  # one per recording
     sources: list[str]  # one per recording
     placements: tuple[str, ...]
+    step_label_ns: np.ndarray | None = None  # (n, s) int, the label at every step of an encoder; -1 where there is none
 
     def subset(self, chosen: np.ndarray) -> RecordingWindows:
         """The windows at the positions (or the mask) `chosen`."""
         return RecordingWindows(
             self.imu_npt6[chosen], self.worn_np[chosen], self.label[chosen], self.recording[chosen], self.start_s[chosen],
             self.rate_n[chosen], self.classes, self.recording_ids, self.subjects, self.sources, self.placements,
+            None if self.step_label_ns is None else self.step_label_ns[chosen],
         )  # fmt: skip
 
     @property
@@ -146,7 +148,7 @@ def cut_recordings(
     example is never lost. `classes` fixes the labels' order; otherwise they are sorted. Windows labelled with
     one of `ignore` are left out. Raises InputError where nothing is left.
     """
-    imu, worn, recording, rate, start = [], [], [], [], []
+    imu, worn, recording, rate, start, step_names = [], [], [], [], [], []
     label: list[str] = []
     recording_ids: list[str] = []
     subjects: list[str] = []
@@ -174,6 +176,7 @@ def cut_recordings(
         worn.append(np.tile([s is not None for s in signals], (len(kept), 1)))
         label += [str(names[i]) for i in kept]
         start.append(begin[kept])
+        step_names += [_step_labels(row, begin[i], shape) for i in kept]
         recording += [len(recording_ids)] * len(kept)
         rate += [row["rate_hz"]] * len(kept)
         recording_ids.append(row["recording_id"])
@@ -189,7 +192,26 @@ def cut_recordings(
     return RecordingWindows(
         np.concatenate(imu), np.concatenate(worn), np.array([index[name] for name in label]), np.array(recording),
         np.concatenate(start), np.array(rate, np.float32), order, recording_ids, subjects, sources, tuple(placements),
+        np.array([[index.get(name, -1) for name in names] for names in step_names]),
     )  # fmt: skip
+
+
+def encoder_steps(samples: int) -> int:
+    """Steps of an encoder over a window: its stem halves the rate three times."""
+    return -(-samples // 8)
+
+
+def _step_labels(row: dict[str, Any], start_s: float, shape: WindowsConfig) -> list[str]:
+    """The label in the middle of every encoder step; "" where nothing is labelled."""
+    steps = encoder_steps(shape.samples)
+    if not row["segments"]:
+        return [row["label"]] * steps
+    middle = start_s + (np.arange(steps) + 0.5) * shape.window_s / steps
+    names = [""] * steps
+    for segment in row["segments"]:
+        for i in np.flatnonzero((middle >= segment["start_s"]) & (middle < segment["stop_s"])):
+            names[i] = segment["label"]
+    return names
 
 
 def _majority_label(row: dict[str, Any], start_s: float, stop_s: float) -> str | None:

@@ -195,6 +195,11 @@ class FinetuneConfig(Options):
     sentences: str | None = Field(
         None, description="head=text: YAML file, label -> list of sentences; null: those of the recordings' source"
     )
+    targets: Literal["majority", "dense"] = Field(
+        "majority",
+        description="what a window is trained to say. majority: the label of most of its time; dense: the label at each of its "
+        "steps (8 samples), of which the mean counts",
+    )
     label_fraction: Annotated[float, Field(gt=0, le=1)] = Field(
         1.0, description="share of the training labels used, stratified"
     )
@@ -231,6 +236,8 @@ class FinetuneConfig(Options):
 
     @model_validator(mode="after")
     def _fold_in_range(self) -> FinetuneConfig:
+        if self.head == "attention" and self.targets == "dense":
+            raise ValueError("head=attention pools the steps of a window, targets=dense labels each: choose another head")
         if self.test_subjects is None and self.fold >= self.folds:
             raise ValueError(f"fold is {self.fold}, expected below folds = {self.folds} (folds count from 0)")
         if isinstance(self.train_subjects, int) and self.train_subjects < 1:

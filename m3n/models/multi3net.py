@@ -9,6 +9,7 @@ each placement keeps its own frame and weights.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -83,13 +84,13 @@ class ImuTower(nn.Module):
         columns = range(len(self.placements)) if columns is None else columns
         imu_bpt6 = imu_bpt6 * self.mirror_p6[list(columns)][None, :, None]
         told_bpw = self._told(rate_b, columns, b)
-        sums_bw: Tensor | float = 0.0
+        sums_bw = imu_bpt6.new_zeros(())
         for i, column in enumerate(columns):  # only what was worn is worth encoding
             rows = worn_bp[:, i].nonzero().squeeze(1)
             encoder = self.encoders[0 if self.shared else column]
             features_rw = pool(encoder(imu_bpt6[rows, i], told_bpw[rows, i]))
-            sums_bw = sums_bw + features_rw.new_zeros(b, features_rw.shape[1]).index_add(0, rows, features_rw)
-        return sums_bw / worn_bp.sum(1, keepdim=True).clamp(min=1)
+            sums_bw = sums_bw + features_rw.new_zeros(b, *features_rw.shape[1:]).index_add(0, rows, features_rw)
+        return sums_bw / worn_bp.sum(1).clamp(min=1).view(b, *[1] * (sums_bw.dim() - 1))
 
     def _told(self, rate_b: Tensor | None, columns: Sequence[int], b: int) -> Tensor:
         """(b, p, w): the placement's embedding, and a direction for octaves of rate below `FAST_HZ`."""
@@ -177,12 +178,13 @@ class Multi3Net(nn.Module):
 
 
 class Classifier(nn.Module):
-    """An IMU tower with a head."""
+    """An IMU tower with a head, which reads a window's features, or (`dense`) each of its steps."""
 
-    def __init__(self, imu: ImuTower, head: nn.Module) -> None:
+    def __init__(self, imu: ImuTower, head: nn.Module, dense: bool = False) -> None:
         super().__init__()
         self.imu = imu
         self.head = head
+        self.dense = dense
 
     def forward(
         self,
@@ -191,13 +193,31 @@ class Classifier(nn.Module):
         columns: Sequence[int] | None = None,
         rate_b: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Logits (b, classes) and the head's own penalty; arguments as of `ImuTower`."""
+        """Logits (b, classes) and the head's own penalty; arguments as of `ImuTower`. A dense classifier's are the logarithm of the
+        mean of its steps' probabilities."""
+        if self.dense:
+            logits_bsc, penalty = self.steps(imu_bpt6, worn_bp, columns, rate_b)
+            return logits_bsc.log_softmax(-1).logsumexp(1) - math.log(logits_bsc.shape[1]), penalty
         return self.head(self.imu(imu_bpt6, worn_bp, columns, rate_b, getattr(self.head, "pool", None)))
 
+    def steps(
+        self,
+        imu_bpt6: Tensor,
+        worn_bp: Tensor | None = None,
+        columns: Sequence[int] | None = None,
+        rate_b: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Logits (b, s, classes) of every step, and the head's own penalty."""
+        tokens_bsw = self.imu(imu_bpt6, worn_bp, columns, rate_b, nn.Identity())
+        logits, penalty = self.head(tokens_bsw.flatten(0, 1))
+        return logits.unflatten(0, tokens_bsw.shape[:2]), penalty
 
-def make_classifier(placements: Sequence[str], classes: int, head: str, architecture: dict[str, Any]) -> Classifier:
+
+def make_classifier(
+    placements: Sequence[str], classes: int, head: str, architecture: dict[str, Any], dense: bool = False
+) -> Classifier:
     """A classifier with fresh weights, from the fields of `m3n.config.ModelConfig`."""
-    return Classifier(make_imu_tower(placements, architecture), make_head(head, classes, architecture))
+    return Classifier(make_imu_tower(placements, architecture), make_head(head, classes, architecture), dense)
 
 
 def make_imu_tower(placements: Sequence[str], architecture: dict[str, Any]) -> ImuTower:

@@ -38,6 +38,7 @@ class Checkpoint:
     normaliser: Normaliser
     classes: list[str] = field(default_factory=list)
     head: str | None = None  # of a classifier, one of `m3n.models.HEADS`
+    dense: bool = False  # of a classifier: whether the head reads every step
     text_model: str | None = None
     text_features: int | None = None
     subjects: dict[str, list[str]] = field(default_factory=dict)  # source -> subjects that were trained on

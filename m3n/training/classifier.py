@@ -28,6 +28,7 @@ def new_classifier(
     pretrained: Checkpoint | None,
     seed: int,
     sentences: Sentences | None = None,
+    dense: bool = False,
 ) -> Classifier:
     """A classifier with fresh weights, or with the IMU tower of a pretrained checkpoint.
 
@@ -36,7 +37,7 @@ def new_classifier(
     """
     torch.manual_seed(seed)
     model = make_classifier(
-        placements if pretrained is None else tuple(pretrained.placements), len(classes), head, architecture
+        placements if pretrained is None else tuple(pretrained.placements), len(classes), head, architecture, dense
     )
     if pretrained is not None:
         fill(model.imu, part(pretrained.weights, "imu."), "--checkpoint")
@@ -109,6 +110,7 @@ def classifier_checkpoint(
         normaliser=normaliser,
         classes=classes,
         head=head,
+        dense=model.dense,
     )
 
 
@@ -122,6 +124,6 @@ def load_classifier(folder: Location) -> tuple[Classifier, Checkpoint]:
             raise InputError(f"head is '{found.head}' with {len(found.classes)} classes, expected one of {', '.join(HEADS)}")
     except InputError as error:
         raise InputError(f"{folder} was made by another version of m3n, or damaged: {error}") from None
-    model = make_classifier(found.placements, len(found.classes), found.head, found.architecture)
+    model = make_classifier(found.placements, len(found.classes), found.head, found.architecture, found.dense)
     fill(model, found.weights, str(folder))
     return model.eval(), found

@@ -37,6 +37,7 @@ def finetune(
     columns = tower_columns(model.imu, windows.placements)
     imu = torch.from_numpy(normaliser(windows.imu_npt6))
     worn, label, rate = (torch.from_numpy(x) for x in (windows.worn_np, windows.label, windows.rate_n))
+    target = label if not model.dense or windows.step_label_ns is None else torch.from_numpy(windows.step_label_ns)
     batch = min(config.batch_size, len(label))
     per_epoch = -(-len(label) // batch)
     steps = max(config.epochs * per_epoch, config.min_steps)
@@ -54,8 +55,11 @@ def finetune(
             order = np.concatenate([order, generator(config.seed, "finetune", "order", step).permutation(len(label))])
         rows, order = torch.from_numpy(order[:batch]), order[batch:]
         changed = augment(imu[rows], config.augment, draws, slice(None), batch, own_hz)
-        logits, penalty = model(changed.imu_bpt6, worn[rows], columns, torch.minimum(changed.rate_b, rate[rows]))
-        loss = penalty + functional.cross_entropy(logits, label[rows], weight, label_smoothing=config.label_smoothing)
+        forward = model.steps if model.dense else model
+        logits, penalty = forward(changed.imu_bpt6, worn[rows], columns, torch.minimum(changed.rate_b, rate[rows]))
+        loss = penalty + functional.cross_entropy(
+            logits.flatten(0, -2), target[rows].flatten(), weight, ignore_index=-1, label_smoothing=config.label_smoothing
+        )
         schedule.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -56,7 +56,10 @@ def fit(
     if pretrained:
         check_scale(pretrained.normaliser, [train.imu_npt6[train.worn_np]], "the recordings to train on")
     normaliser = pretrained.normaliser if pretrained else Normaliser.fit(train.imu_npt6[train.worn_np])
-    model = new_classifier(train.placements, train.classes, config.head, architecture, pretrained, config.seed, sentences)
+    dense = config.targets == "dense"
+    model = new_classifier(
+        train.placements, train.classes, config.head, architecture, pretrained, config.seed, sentences, dense
+    )
     finetune(model, train, normaliser, config, shape.rate_hz, on_step)
     return Fitted(model, normaliser, train.classes, config.head, architecture, shape)
 

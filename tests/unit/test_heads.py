@@ -7,13 +7,14 @@ import pytest
 import torch
 
 from m3n import text
-from m3n.config import ModelConfig, WindowsConfig
+from m3n.config import FinetuneConfig, ModelConfig, WindowsConfig
 from m3n.errors import InputError
 from m3n.models import HEADS, Multi3Net, make_classifier
 from m3n.models.heads import ExpertsHead
 from m3n.training.checkpoint import Checkpoint, save
 from m3n.training.classifier import classifier_checkpoint, load_classifier, new_classifier
-from m3n.windows import POSE_FEATURES, Normaliser
+from m3n.training.fit import fit
+from m3n.windows import POSE_FEATURES, Normaliser, cut_recordings
 
 ARCHITECTURE = ModelConfig(width=16, depth=1, embedding=16).model_dump()
 SENTENCES = {"shake": ["Somebody shakes a hand."], "wave": ["A person waves.", "Someone greets from afar."]}
@@ -95,3 +96,28 @@ def test_a_classifier_of_an_unknown_head_is_refused(tmp_path):
     save(tmp_path, classifier_checkpoint(model, ["a", "b"], "wings", Normaliser(5.0, 2.0), ARCHITECTURE, shape))
     with pytest.raises(InputError, match="made by another version of m3n, or damaged: head is 'wings'"):
         load_classifier(tmp_path)
+
+
+def test_dense_targets_teach_where_in_a_window_the_label_changes(recording):
+    """Two gestures in turn, 3 s each: the steps of a window that holds both are told apart, and their mean is its answer."""
+    segments = [{"start_s": 3.0 * k, "stop_s": 3.0 * k + 3, "label": ("wave", "shake")[k % 2]} for k in range(10)]
+    rows = []
+    for seed in range(2):
+        wave, shake = (recording("x", seconds=30.0, label=label)["imu_right_wrist"] for label in ("wave", "shake"))
+        turn = (np.arange(len(wave)) // 150) % 2 == 0
+        imu = np.where(turn[:, None], wave, shake) + np.random.default_rng(seed).normal(0, 0.1, wave.shape).astype(np.float32)
+        rows.append(recording(f"r{seed}", seconds=30.0, label=None, segments=segments, imu_right_wrist=imu, subject=f"s{seed}"))
+    shape = WindowsConfig(hop_s=0.5)
+    windows = cut_recordings(rows, shape, ("right_wrist",))
+    assert windows.step_label_ns.shape == (len(windows.label), 13)
+    mixed = [i for i in range(len(windows.label)) if 0 < np.mean(windows.step_label_ns[i] == 0) < 1]
+    train, test = (windows.subset(windows.subject == who) for who in ("s0", "s1"))
+    model = ModelConfig(width=16, depth=1).model_dump()
+    config = FinetuneConfig(targets="dense", model=model, epochs=1, min_steps=150, lr=3e-3, augment={"warp": 0})
+    fitted = fit(train, shape, config, None)
+    inputs = torch.from_numpy(fitted.normaliser(test.imu_npt6)), torch.from_numpy(test.worn_np)
+    with torch.no_grad():
+        steps = fitted.model.steps(*inputs)[0].softmax(-1).numpy()
+    assert len(mixed) > 20
+    assert np.mean(steps.argmax(-1) == test.step_label_ns) > 0.85
+    np.testing.assert_allclose(fitted.predict(test), steps.mean(1), atol=1e-5)
