@@ -22,6 +22,7 @@ from m3n.cluster.start import connect
 from m3n.config import BASELINE_METHODS, FinetuneConfig, ReproduceConfig, check, preset
 from m3n.errors import InputError, nearest
 from m3n.progress import bar
+from m3n.splits import Split
 from m3n.stages.cells import ZERO, run_cell
 from m3n.stages.reproduce_data import (
     NO_PRETRAINING,
@@ -70,6 +71,9 @@ def reproduce(
         plan = _planned(name, out, config, files, data)
         target = ingested(config.protocol.source, data, out / "data" / config.protocol.source, config.protocol.ingest)
         folds = list(subject_parts(target / "recordings", config))
+        validating = tuple(sorted(config.protocol.val_subjects))
+        splits = [json.loads(Split(tuple(sorted(a)), validating, tuple(sorted(b))).manifest(0)) for a, b in folds]
+        tables.write_text(out / "splits.json", json.dumps(splits, indent=2) + "\n")
         wanted = list(_cells(name, config, target / "recordings", folds))
         checkpoints = pretrained(out, config, target, files, folds, wanted, address)
         todo = [cell | {"checkpoint": checkpoints[key] if (key := pretraining_key(cell)) else None} for cell in wanted]
@@ -91,7 +95,7 @@ def reproduce(
             rows = [json.loads(file.read_text()) for file in sorted((out / "cells").rglob("*.json"))]
             figures = _write(out, name, rows, config)
             run.metrics({f"test/{key.replace('%', '_percent')}": value for key, value in figures.items()})
-            for artifact in ("results.md", "learning_curve.png", "confusion.png", RESULTS):
+            for artifact in ("results.md", "learning_curve.png", "confusion.png", "splits.json", RESULTS):
                 run.artifact(out / artifact)
     return figures | {"cells": len(rows), "cells_run": len(missing), "elapsed_s": time.perf_counter() - started}
 
