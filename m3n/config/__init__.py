@@ -23,7 +23,7 @@ from m3n.config.learning import (
     TuneConfig,
     WindowsConfig,
 )
-from m3n.config.reading import NAME, STAGES, check, describe, flatten, keys, preset, resolve, sha256
+from m3n.config.reading import NAME, STAGES, check, describe, flatten, keys, preset, resolve, sha256, updated
 from m3n.config.simulation import CalibrateConfig, FidelityConfig, IngestConfig, SimulateConfig, Site
 
 __all__ = [
@@ -60,4 +60,5 @@ __all__ = [
     "preset",
     "resolve",
     "sha256",
+    "updated",
 ]  # fmt: skip

@@ -6,11 +6,12 @@ nearest known one where a key is unknown. `--help` is made from the descriptions
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import types
 import typing
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -70,6 +71,19 @@ def check(schema: type[C], values: Any, file: Path | None = None) -> C:
         return schema.model_validate(values)
     except ValidationError as error:
         raise InputError(_explain(error, schema, file)) from None
+
+
+def updated(values: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested values with settings (dotted key -> value) on top; `values` stay as they are."""
+    result = copy.deepcopy(dict(values))
+    for key, value in settings.items():
+        *parents, last = key.split(".")
+        inner = result
+        for parent in parents:
+            inner[parent] = inner.get(parent) or {}
+            inner = inner[parent]
+        inner[last] = value
+    return result
 
 
 def _section(file: Path, stage: str) -> dict[str, Any]:

@@ -6,7 +6,6 @@ stays in the worker for its next cells.
 
 from __future__ import annotations
 
-import json
 import time
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from m3n.config import METHODS, FinetuneConfig, PretrainConfig, WindowsConfig, check, preset, resolve
+from m3n.config import METHODS, FinetuneConfig, PretrainConfig, WindowsConfig, check, preset, resolve, updated
 from m3n.errors import InputError
 from m3n.splits import check_classes, check_leakage, draw_labels
 from m3n.stages.finetune import head_sentences, load_windows
@@ -30,19 +29,11 @@ ZERO = "0"  # the label budget of a method that reads no label
 
 def method_config(method: str, finetune: dict[str, Any], seed: int) -> FinetuneConfig:
     """The fine-tuning of a method: the grid's settings (or the authors' preset) with the method's own on top."""
-    own = [f"{key}={value}" for key, value in METHODS[method][1].items()]
+    own = METHODS[method][1] | {"seed": seed}
     if method == "paper":
-        own += [f"epochs={finetune['epochs']}", f"min_steps={finetune['min_steps']}"]
-        return resolve(FinetuneConfig, "finetune", preset("paper.yaml"), [*own, f"seed={seed}"])
-    values = json.loads(json.dumps(finetune)) | {"seed": seed}
-    for key, value in METHODS[method][1].items():
-        *parents, last = key.split(".")
-        inner = values
-        for parent in parents:
-            inner[parent] = inner.get(parent) or {}
-            inner = inner[parent]
-        inner[last] = value
-    return check(FinetuneConfig, values)
+        own |= {"epochs": finetune["epochs"], "min_steps": finetune["min_steps"]}
+        return resolve(FinetuneConfig, "finetune", preset("paper.yaml"), [f"{key}={value}" for key, value in own.items()])
+    return check(FinetuneConfig, updated(finetune, own))
 
 
 def run_cell(cell: dict[str, Any]) -> dict[str, Any]:

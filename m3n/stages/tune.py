@@ -61,15 +61,7 @@ def load_space(name: str) -> tuple[Callable[[Any], None], list[dict[str, Any]]]:
 
 def trial_configs(config: TuneConfig, settings: dict[str, Any]) -> tuple[PretrainConfig, FinetuneConfig]:
     """The configs of one trial: those of the sweep with the drawn settings on top. Raises InputError for an unknown key."""
-    values = config.model_dump(exclude_unset=True)
-    for key, value in settings.items():
-        *parents, last = key.split(".")
-        inner = values
-        for parent in parents:
-            inner[parent] = inner.get(parent) or {}
-            inner = inner[parent]
-        inner[last] = value
-    checked = configs.check(TuneConfig, values)
+    checked = configs.check(TuneConfig, configs.updated(config.model_dump(exclude_unset=True), settings))
     return checked.pretrain, checked.finetune
 
 
