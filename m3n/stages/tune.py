@@ -90,9 +90,11 @@ def tune(
     ):
         parent = run.wait_started()
         tracking_uri = tracking.absolute_uri()
+        shared = Path(storage).resolve() / "pretrained"
+        shared.mkdir()
 
         def score(settings: dict[str, Any]) -> dict[str, float]:
-            return _score_trial(settings, config, data, recordings, split, parent, tracking_uri)
+            return _score_trial(settings, config, data, recordings, split, shared, parent, tracking_uri)
 
         def on_result(number: int, settings: dict[str, Any], figures: dict[str, float]) -> None:
             results.append({"trial": number, "settings": settings, **figures})
@@ -164,10 +166,15 @@ def _score_trial(
     data: Path,
     recordings: Path,
     split: Split,
+    shared: Path,
     parent: str | None,
     tracking_uri: str,
 ) -> dict[str, float]:
-    """One trial, on a worker of the cluster: pretrain, fine-tune, and score on the validation subjects."""
+    """One trial, on a worker of the cluster: pretrain, fine-tune, and score on the validation subjects.
+
+    Trials of one pretraining config share the checkpoint in `shared`: the first to come makes it, and others wait.
+    """
+    import fcntl
     import os
 
     from m3n.stages.finetune import finetune
@@ -176,13 +183,17 @@ def _score_trial(
     os.environ["MLFLOW_TRACKING_URI"] = tracking_uri
     pretrain_config, finetune_config = trial_configs(config, settings)
     held_out = {"train_subjects": list(split.train), "val_subjects": [], "test_subjects": list(split.val)}
+    checkpoint = shared / configs.sha256(pretrain_config)[:16]
+    with checkpoint.with_suffix(".wait").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        if not (checkpoint / tables.MANIFEST).is_file():
+            pretrain(data, checkpoint, pretrain_config, parent_run=parent)
     with tempfile.TemporaryDirectory() as folder:
-        pretrain(data, Path(folder) / "pretrain", pretrain_config, parent_run=parent)
         figures = finetune(
             recordings,
             Path(folder) / "finetune",
             finetune_config.model_copy(update=held_out),
-            Path(folder) / "pretrain",
+            checkpoint,
             parent,
         )
     return {METRIC: figures["test_macro_f1"]}
