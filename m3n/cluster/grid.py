@@ -15,12 +15,12 @@ RETRIES = 3  # of a cell whose worker dies
 
 
 def run_cells(
-    run: Callable[[dict[str, Any]], dict[str, Any]], cells: Sequence[dict[str, Any]], at_a_time: int
+    run: Callable[[dict[str, Any]], dict[str, Any]], cells: Sequence[dict[str, Any]], at_a_time: int, cpus: float = 1
 ) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """(cell, result of `run(cell)`) in the order in which cells end."""
+    """(cell, result of `run(cell)`) in the order in which cells end; `cpus`: logical ones that each takes for itself."""
     import ray
 
-    task = ray.remote(num_cpus=1, max_retries=RETRIES)(run)
+    task = ray.remote(num_cpus=cpus, max_retries=RETRIES)(run)
     waiting = list(reversed(cells))
     running: dict[Any, dict[str, Any]] = {}
     failure: Exception | None = None

@@ -37,6 +37,7 @@ from m3n.stages.reproduce_text import by_amount, results_text
 
 PLAN, RESULTS = "plan.json", "results.parquet"
 GRID = ("settings", "methods", "labels", "seeds", "workers")  # what may grow from one run to the next
+HARDWARE = {"workers", "device", "restarts"}  # of a pretraining: what decides how fast it is
 IDENTITY = ("dataset", "setting", "method", "labels", "seed", "fold")
 
 
@@ -104,7 +105,7 @@ def _planned(
     name: str, out: Path, config: ReproduceConfig, files: Mapping[str, Path | None], data: Path | None
 ) -> dict[str, Any]:
     """What is being run, as noted by the first run into `out`; InputError where this one is another."""
-    fixed = config.model_dump(mode="json", exclude=set(GRID))
+    fixed = config.model_dump(mode="json", exclude={**dict.fromkeys(GRID, True), "pretrain": HARDWARE, "simulate": {"workers"}})
     given = {source: file for source, file in [(config.protocol.source, data), *files.items()] if file is not None}
     inputs = {source: tables.file_sha256(file) for source, file in given.items()}
     content: dict[str, Any] = {"name": name, "config": fixed, "inputs": inputs}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,15 +10,20 @@ from typing import Any
 import pyarrow as pa
 
 from m3n import schema, tables
+from m3n.cluster.grid import run_cells
+from m3n.cluster.start import connect
 from m3n.config import BASELINE_METHODS, PretrainConfig, ReproduceConfig, check
 from m3n.errors import InputError
+from m3n.progress import bar
 from m3n.splits import subject_folds
 from m3n.stages.cells import paper_pretraining
 from m3n.stages.ingest import ingest, options_of
 from m3n.stages.pretrain import pretrain
 from m3n.stages.simulate import simulate_clips
+from m3n.tracking import absolute_uri
 
 NO_PRETRAINING = "none"  # the setting of a baseline
+DRIVER_CPUS = 0.01  # a pretraining's driver only waits; its Ray Train workers ask for what they need
 Fold = tuple[list[str], list[str]]  # training subjects, test subjects
 
 
@@ -95,11 +101,10 @@ def pretrained(
     for cell in cells:
         if key := pretraining_key(cell):
             needed.setdefault(key, cell)
-    found = {}
+    folders = {key: out / "pretrained" / key for key in needed}
+    jobs = []
     for key, cell in needed.items():
-        folder = out / "pretrained" / key
-        found[key] = str(folder.resolve())
-        if (folder / tables.MANIFEST).is_file():
+        if (folders[key] / tables.MANIFEST).is_file():
             continue
         clips = _simulated(out, config, target, files, cell, address)
         ours: PretrainConfig = paper_pretraining(config.pretrain) if cell["method"] == "paper" else config.pretrain
@@ -107,8 +112,21 @@ def pretrained(
             train, _ = folds[cell["fold"]]
             left_out = [subject for subject in _subjects(clips) if subject not in train]
             ours = ours.model_copy(update={"exclude_subjects": left_out})
-        pretrain(clips, folder, ours, address)
-    return found
+        where = {"clips": str(clips.resolve()), "out": str(folders[key].resolve()), "tracking": absolute_uri()}
+        jobs.append(where | {"config": ours.model_dump(mode="json")})
+    if jobs:
+        connect(address, config.workers)
+        with bar("pretrainings", len(jobs)) as advance:
+            at_a_time = max(1, config.workers // config.pretrain.workers)
+            for _, figures in run_cells(_pretrain, jobs, at_a_time, cpus=DRIVER_CPUS):
+                advance(1, f"loss {figures['train/loss']:.3f}")
+    return {key: str(folder.resolve()) for key, folder in folders.items()}
+
+
+def _pretrain(job: dict[str, Any]) -> dict[str, Any]:
+    """One pretraining, on a worker of the cluster; it goes on where an earlier one was interrupted."""
+    os.environ["MLFLOW_TRACKING_URI"] = job["tracking"]
+    return pretrain(Path(job["clips"]), Path(job["out"]), PretrainConfig.model_validate(job["config"]))
 
 
 def _simulated(
