@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from m3n import schema, tables, text, tracking
+from m3n import schema, storage, tables, text, tracking
 from m3n.cluster.feed import cut_shards
 from m3n.cluster.pretrain import run_workers
 from m3n.cluster.start import connect
@@ -30,6 +30,7 @@ from m3n.window_store import WindowStore, write_index
 
 log = logging.getLogger(__name__)
 WINDOWS = "windows"
+RUN_ID = "mlflow-run"  # of the run under way, for the command that goes on with it
 
 
 def pretrain(
@@ -57,18 +58,25 @@ def pretrain(
             "data_sha256": store.data_sha256,
         }
         history = _taken_up(staging, fingerprint, out)
+        noted = staging / RUN_ID
+        run_id = storage.read(noted).decode() if history and noted.is_file() else None
         with (
-            tracking.track("pretrain", out.name, config, out=staging, data_sha=store.data_sha256, parent_id=parent_run) as run,
+            tracking.track(
+                "pretrain", out.name, config, out=staging, data_sha=store.data_sha256, parent_id=parent_run, run_id=run_id
+            ) as run,
             bar("pretrain", config.optim.epochs) as advance,
         ):
 
             def on_metrics(epoch: int, metrics: dict[str, float]) -> None:
+                if run.run_id and not noted.is_file():
+                    storage.write(noted, run.run_id.encode())
                 run.metrics(metrics, epoch)
                 advance(1 if epoch >= len(history) else 0, f"loss {metrics.get('val/loss', metrics['train/loss']):.3f}")
                 history[epoch:] = [metrics]
 
             for epoch, metrics in enumerate(list(history)):
-                run.metrics(metrics, epoch)
+                if run_id is None:
+                    run.metrics(metrics, epoch)
                 advance(1, "")
             try:
                 run_workers(store, config, staging, scratch, description, on_metrics)
@@ -88,6 +96,7 @@ def pretrain(
                 **done[best],
             }
             run.metrics({"best/epoch": best, "windows": figures["windows"]}, best)
+            noted.unlink(missing_ok=True)
             shutil.rmtree(scratch if scratch != staging else scratch / WINDOWS)
             tables.write_manifest(
                 staging,
@@ -151,6 +160,6 @@ def _taken_up(staging: Location, fingerprint: str, out: Location) -> list[dict[s
         return list(progress["history"])
     if header is not None:
         log.warning("%s starts afresh: the run that was interrupted had another config or other data", out)
-    for left in (LAST, checkpoints.WEIGHTS, checkpoints.DESCRIPTION):
+    for left in (LAST, checkpoints.WEIGHTS, checkpoints.DESCRIPTION, RUN_ID):
         (staging / left).unlink(missing_ok=True)
     return []
