@@ -73,6 +73,8 @@ def finetune(
             "train_windows": len(train.label),
             "train_examples": len(np.unique(train.example)),
             "test_subjects": list(split.test),
+            "sources": sorted(set(windows.sources)),
+            "pretraining_sources": sorted(pretrained.subjects) if pretrained else [],
         }
         for name, subjects in (("val", split.val), ("test", split.test)):
             if subjects:
