@@ -5,7 +5,7 @@
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
-EXTRAS := smpl,text,data,dev
+EXTRAS := smpl,text,data,export,dev
 STAMP := $(VENV)/installed-$(firstword $(shell { echo "$(CURDIR)"; cat pyproject.toml constraints.txt; } | cksum))
 
 .DEFAULT_GOAL := help

@@ -353,6 +353,33 @@ def _corpora(given: tuple[str, ...]) -> dict[str, Path]:
     return found
 
 
+@cli.command(cls=StageCommand)
+@click.argument("classifier", type=PATH)
+@click.option("--out", required=True, type=PATH, help="Folder for model.onnx, the weights and the model card.")
+@json_option
+def export(classifier: Path, out: Path, json_file: Path | None) -> None:
+    """Write the classifier in a folder made by `m3n finetune` as ONNX and safetensors, with a model card."""
+    from m3n.stages.export import export as run
+
+    _finish(run(classifier, out), json_file, out)
+
+
+@cli.command(cls=StageCommand)
+@click.option("--address", help="Ray cluster to look at (default: the surrounding job's, or a local one is started).")
+@click.option("--no-ray", is_flag=True, help="Leave Ray out, which takes seconds to start.")
+@click.option("--storage", type=LOCATION, help="Folder or s3://bucket/key or gs://bucket/key that must be writable.")
+@json_option
+def doctor(address: str | None, no_ray: bool, storage: Location | None, json_file: Path | None) -> None:
+    """Look over everything that m3n stands on: one line each, with what to do. Exit status 1 where something fails."""
+    from m3n.errors import StoppedError
+    from m3n.stages.doctor import doctor as run
+
+    figures = run(address, not no_ray, storage, echo=click.echo)
+    _finish(figures, json_file, None)
+    if figures["failures"]:
+        raise StoppedError(f"{figures['failures']} of {len(figures['checks'])} checks failed", 1)
+
+
 @cli.group()
 def report() -> None:
     """Reports on data and results: tables, figures and plots."""

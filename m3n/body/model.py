@@ -99,11 +99,12 @@ def load_body(body_model: str = "smpl", gender: str = "neutral", folder: str | o
 def _load(body_model: str, gender: str, folder: str | None) -> Body:
     if folder is None:
         return _standin(body_model, gender)
-    path = _find(Path(folder).expanduser(), body_model, gender)
+    path = body_file(Path(folder).expanduser(), body_model, gender)
     return _official(path, body_model, gender)
 
 
-def _find(folder: Path, body_model: str, gender: str) -> Path:
+def body_file(folder: Path, body_model: str, gender: str) -> Path:
+    """The official file of a body in a folder laid out as for `load_body`; InputError where there is none."""
     stem = f"{body_model.upper()}_{gender.upper()}"
     names = [f"{stem}.npz", f"{stem}.pkl"]
     if body_model == "smplh":

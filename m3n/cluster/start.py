@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -52,6 +53,48 @@ def connect(address: str | None = None, workers: int = 2) -> None:
             logging_level=logging.ERROR,
             object_store_memory=_object_store_bytes(),
         )
+
+
+def probe(address: str | None = None) -> dict[str, float]:
+    """Connect, run a task of m3n's own on a worker, and leave: `nodes`, `cpus` and `gpus` of the cluster.
+
+    Raises InputError where no cluster answers, or no worker comes up with this version of m3n.
+    """
+    import ray
+
+    already = ray.is_initialized()
+    _listening(address or os.environ.get("RAY_ADDRESS"))
+    connect(address)
+    try:
+        theirs = ray.get(ray.remote(_version).remote(), timeout=120)
+        if theirs != _version():
+            raise InputError(f"the cluster has m3n {theirs}, and here it is {_version()}: install the same on both")
+        has = ray.cluster_resources()
+        return {"nodes": len(ray.nodes()), "cpus": has.get("CPU", 0.0), "gpus": has.get("GPU", 0.0)}
+    except ray.exceptions.GetTimeoutError:
+        raise InputError("Ray answers, but started no worker within 120 s: look into its logs, or free some CPUs") from None
+    except ray.exceptions.RayError as error:
+        raise InputError(f"Ray answers, but its worker fails: {str(error).strip().splitlines()[-1]}") from None
+    finally:
+        if not already:
+            ray.shutdown()
+
+
+def _listening(address: str | None) -> None:
+    """InputError where nothing listens at host:port, which Ray itself takes minutes to find out."""
+    host, _, port = (address or "").rpartition("://")[2].rpartition(":")
+    if not (host and port.isdigit()):
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except OSError as error:
+        raise InputError(f"no Ray cluster answers at {address}: {error.strerror or error}") from None
+
+
+def _version() -> str:
+    import m3n
+
+    return m3n.__version__
 
 
 @contextmanager

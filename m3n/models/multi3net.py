@@ -197,7 +197,7 @@ class Classifier(nn.Module):
         mean of its steps' probabilities."""
         if self.dense:
             logits_bsc, penalty = self.steps(imu_bpt6, worn_bp, columns, rate_b)
-            return logits_bsc.log_softmax(-1).logsumexp(1) - math.log(logits_bsc.shape[1]), penalty
+            return mean_step(logits_bsc), penalty
         return self.head(self.imu(imu_bpt6, worn_bp, columns, rate_b, getattr(self.head, "pool", None)))
 
     def steps(
@@ -208,9 +208,17 @@ class Classifier(nn.Module):
         rate_b: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Logits (b, s, classes) of every step, and the head's own penalty."""
-        tokens_bsw = self.imu(imu_bpt6, worn_bp, columns, rate_b, nn.Identity())
+        return self.of_tokens(self.imu(imu_bpt6, worn_bp, columns, rate_b, nn.Identity()))
+
+    def of_tokens(self, tokens_bsw: Tensor) -> tuple[Tensor, Tensor]:
+        """The same from a window's tokens."""
         logits, penalty = self.head(tokens_bsw.flatten(0, 1))
         return logits.unflatten(0, tokens_bsw.shape[:2]), penalty
+
+
+def mean_step(logits_bsc: Tensor) -> Tensor:
+    """Logits (b, classes) whose softmax is the mean of the steps' probabilities."""
+    return logits_bsc.log_softmax(-1).logsumexp(1) - math.log(logits_bsc.shape[1])
 
 
 def make_classifier(

@@ -22,6 +22,7 @@ from m3n.storage import Location
 from m3n.training import checkpoint as checkpoints
 from m3n.training.classifier import recording_probabilities
 from m3n.training.fit import Fitted, architecture_of, fit, window_shape
+from m3n.training.intervals import pooled_interval
 from m3n.training.metrics import classification
 from m3n.windows import RecordingWindows, cut_recordings
 
@@ -78,6 +79,8 @@ def finetune(
             "train_examples": len(np.unique(train.example)),
             "test_subjects": list(split.test),
             "test_subjects_seen_in_pretraining": seen,
+            "sources": sorted(set(windows.sources)),
+            "pretraining_sources": sorted(pretrained.subjects) if pretrained else [],
         }
         for name, subjects in (("val", split.val), ("test", split.test)):
             if subjects:
@@ -168,8 +171,12 @@ def _score(fitted: Fitted, windows: RecordingWindows, part: str, staging: Path) 
             "confidence": pa.array(probabilities.max(1)),
         }
         tables.write_shard(staging / "predictions.parquet", pa.table(columns))
+    people = sorted(set(windows.subject.tolist()))
+    own = [windows.subject == person for person in people]
+    confusions = [classification(windows.label[i], probabilities[i].argmax(1), windows.classes)["confusion"] for i in own]
     return {
         f"{part}_macro_f1": scores["macro_f1"],
+        **({f"{part}_macro_f1_ci95": pooled_interval(np.array(confusions))} if len(people) > 1 else {}),
         f"{part}_accuracy": scores["accuracy"],
         f"{part}_windows": len(windows.label),
         f"{part}_recording_macro_f1": by_recording["macro_f1"],

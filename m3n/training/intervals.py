@@ -43,3 +43,17 @@ def paired_difference(ours: Mapping[str, Mapping[int, float]], base: Mapping[str
     }
     pairs = {subject: values for subject, values in pairs.items() if values}
     return estimate(pairs) if pairs else None
+
+
+def pooled_interval(confusion_scc: np.ndarray, seed: int = 0, draws: int = 2000) -> list[float]:
+    """95 % confidence interval of the macro F1 over all subjects' examples together, the subjects resampled.
+
+    confusion_scc: (subjects, truth, predicted) counts. A class that a draw neither has nor predicts is left out of its mean.
+    """
+    subjects, classes, _ = confusion_scc.shape
+    drawn = generator(seed, "bootstrap", subjects).integers(subjects, size=(draws, subjects))
+    times = np.stack([np.bincount(row, minlength=subjects) for row in drawn]).astype(float)
+    counts = (times @ confusion_scc.reshape(subjects, -1)).reshape(draws, classes, classes)
+    either = counts.sum(1) + counts.sum(2)
+    f1 = np.divide(2 * np.einsum("dcc->dc", counts), either, out=np.full(either.shape, np.nan), where=either > 0)
+    return [float(bound) for bound in np.percentile(np.nanmean(f1, axis=1), [2.5, 97.5])]

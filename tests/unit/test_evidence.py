@@ -9,7 +9,7 @@ from m3n.config import WindowsConfig
 from m3n.errors import InputError
 from m3n.splits import check_leakage, draw_labels
 from m3n.training.baselines import MiniRocket, minirocket, random_forest, statistics
-from m3n.training.intervals import estimate, paired_difference
+from m3n.training.intervals import estimate, paired_difference, pooled_interval
 from m3n.windows import cut_recordings
 
 
@@ -37,6 +37,15 @@ def test_a_paired_difference_takes_the_person_out():
     found = paired_difference(ours, base)
     assert (found.mean, found.low, found.high) == pytest.approx((0.05, 0.05, 0.05))
     assert paired_difference({"s0": {7: 1.0}}, base) is None  # no seed in common
+
+
+def test_a_pooled_interval_is_that_of_resampled_people():
+    """By hand for two people: one all right (F1 1), one all wrong (F1 0), both together F1 1/2."""
+    right, wrong = np.array([[5, 0], [0, 5]]), np.array([[0, 5], [5, 0]])
+    assert pooled_interval(np.array([right, wrong])) == [0.0, 1.0]  # both draws of the same person are likelier than 2.5 %
+    assert pooled_interval(np.array([right, right])) == [1.0, 1.0]
+    half = np.array([[5, 5], [5, 5]])
+    assert pooled_interval(np.array([half] * 3)) == pytest.approx([0.5, 0.5])
 
 
 @pytest.fixture(scope="module")
