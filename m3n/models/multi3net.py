@@ -213,7 +213,7 @@ class Classifier(nn.Module):
     def of_tokens(self, tokens_bsw: Tensor) -> tuple[Tensor, Tensor]:
         """The same from a window's tokens."""
         logits, penalty = self.head(tokens_bsw.flatten(0, 1))
-        return logits.unflatten(0, tokens_bsw.shape[:2]), penalty
+        return logits.reshape(-1, tokens_bsw.shape[1], logits.shape[1]), penalty
 
 
 def mean_step(logits_bsc: Tensor) -> Tensor:
