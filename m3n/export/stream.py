@@ -100,8 +100,8 @@ class Stream:
         return found
 
     def _first(self) -> int:
-        """Sample that the next window starts with."""
-        return int(np.round(self._windows * self.hop_s * self._rate))
+        """Sample that the next window starts with, counted by what the resampler gives: its fraction would drift otherwise."""
+        return int(np.round(self._windows * self.hop_s * self._resampler.rate_hz))
 
     def _decide(self, window: np.ndarray) -> Decision:
         imu = np.zeros((1, len(self.placements), self._samples, 6), np.float32)
@@ -121,6 +121,7 @@ class _Resampler:
         if not ratio:
             raise InputError(f"rate_hz is {from_hz:g}: expected at most {200 * to_hz:g} Hz")
         self._up, self._down = ratio.numerator, ratio.denominator
+        self.rate_hz = from_hz * self._up / self._down
         slower = max(self._up, self._down)
         self._half = 10 * slower
         taps = np.sinc(np.arange(-self._half, self._half + 1) / slower) * np.kaiser(2 * self._half + 1, 5.0)
