@@ -66,6 +66,8 @@ def reproduce(
     data and settings that do not fit, and where `out` holds a run of other settings.
     """
     started = time.perf_counter()
+    if data is not None and not data.exists():
+        raise InputError(f"--data {data} does not exist")
     files = corpus_files(data, config, corpora or {})
     out.mkdir(parents=True, exist_ok=True)
     with locks.held(out):

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -51,12 +50,13 @@ def protocol(tmp_path_factory) -> Path:
 def made(protocol, tmp_path_factory) -> Path:
     """A grid whose first run was killed with SIGKILL after its first cell, and which the same command then finished."""
     out = tmp_path_factory.mktemp("reproduce") / "out"
-    command = [sys.executable, "-m", "m3n", "reproduce", str(protocol), "--out", str(out)]
-    process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = [sys.executable, "-c", "from m3n.cli import entry; entry()", "reproduce", str(protocol), "--out", str(out)]
+    surroundings = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    process = subprocess.Popen(command, env=surroundings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 240
     while not list(out.rglob("cells/*/*/*.json")) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.1)
-    os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
     process.wait()
     early = {file: file.stat().st_mtime_ns for file in out.rglob("cells/*/*/*.json")}
     assert early
