@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from m3n.errors import InputError
 
@@ -116,8 +118,28 @@ def _object_store_bytes() -> int:
     return max(200 * 2**20, min(memory // 10, 8 * 2**30))
 
 
+class _Unhurried:
+    """Lets Ray Data's scheduler rest between its turns.
+
+    While all that it may hold has been read and waits to be used, the scheduler goes round without a pause, in a thread of the
+    process that uses the data: the training loop then fights with it for Python's lock, and a step of a small network takes four
+    times as long.
+    """
+
+    PAUSE_S = 0.02
+
+    def before_execution_starts(self, executor: Any) -> None: ...
+
+    def on_execution_step(self, executor: Any) -> None:
+        time.sleep(self.PAUSE_S)
+
+    def after_execution_succeeds(self, executor: Any) -> None: ...
+
+    def after_execution_fails(self, executor: Any, error: Exception) -> None: ...
+
+
 def quiet_data() -> None:
-    """Ray Data in order and without its own progress bars, which would fight with ours."""
+    """Ray Data in order, without haste, and without its own progress bars, which would fight with ours."""
     import ray.data  # which sets its loggers up, so that ours comes after it
 
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # it logs what it raises too, at length
@@ -126,3 +148,5 @@ def quiet_data() -> None:
     context.print_on_execution_start = False
     context.execution_options.preserve_order = True
     context.execution_options.verbose_progress = False
+    if _Unhurried not in context.custom_execution_callback_classes:
+        context.custom_execution_callback_classes.append(_Unhurried)
