@@ -64,15 +64,22 @@ def run_cell(
         "pretrain": pretraining.model_dump(mode="json"), "evaluate": evaluation.model_dump(mode="json"), "inputs": inputs,
     }  # fmt: skip
     kept = _read(folder / "cell.json")
-    if kept and kept["settings"] == wanted:
+    if kept and _deciding(kept["settings"]) == _deciding(wanted):
         return kept["figures"]
     trained = _read(folder / "pretrain" / tables.MANIFEST) or {}
-    if trained.get("config") != wanted["pretrain"] or list(trained.get("inputs", {}).values()) != [inputs["clips"]]:
+    same_data = list(trained.get("inputs", {}).values()) == [inputs["clips"]]
+    if not same_data or _deciding({"pretrain": trained["config"]}) != _deciding({"pretrain": wanted["pretrain"]}):
         m3n.pretrain(clips, folder / "pretrain", pretraining)
     figures = m3n.evaluate(folder / "pretrain", folder / "evaluate", evaluation, clips, recordings)
     cell = {"settings": wanted, "commit": tracking.git_sha(), "figures": figures}
     tables.write_text(folder / "cell.json", json.dumps(cell, indent=2) + "\n")
     return figures
+
+
+def _deciding(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of a cell but for those of the pretraining that only decide how fast it is."""
+    hardware = ("workers", "device", "restarts")
+    return {**settings, "pretrain": {key: value for key, value in settings["pretrain"].items() if key not in hardware}}
 
 
 def _read(file: Path) -> dict[str, Any] | None:
