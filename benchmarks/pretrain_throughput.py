@@ -88,10 +88,10 @@ class InMemory:
 
     def __init__(self, store: WindowStore) -> None:
         plan = Plan(store, 0, BATCH)
-        inputs = Inputs(store, torch.device("cpu"))
+        inputs = Inputs(store, torch.device("cpu"), SHAPE.rate_hz)
         self.batches = [inputs(raw) for raw, _ in zip(plan.batches(0, 0, 1, plan.in_process), range(ROUND_STEPS), strict=False)]
         self.config = settings(1)
-        torch.set_num_threads(os.cpu_count() or 1)  # as the worker does
+        torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))  # as the worker does
         self.model = Multi3Net(WRISTS, POSE_FEATURES, TEXT, **self.config.model.model_dump())
         self.loss = MultiTaskLoss(self.config.loss.weights, self.config.loss.temperature, WRISTS)
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-3, weight_decay=0.01)
@@ -101,9 +101,8 @@ class InMemory:
         clock = time.perf_counter()
         for batch in self.batches:
             inputs, rows = dict(batch), slice(0, BATCH)
-            inputs["imu_bpt6"], inputs["clean_bpt6"] = augment(
-                batch["ideal_bpt6"], self.config.augment, self.draws, rows, BATCH
-            )
+            changed = augment(batch["ideal_bpt6"], self.config.augment, self.draws, rows, BATCH, SHAPE.rate_hz)
+            inputs["imu_bpt6"], inputs["clean_bpt6"], inputs["rate_b"] = changed
             inputs["worn_bp"] = draw_worn(batch["ideal_bpt6"], self.config.augment, self.draws, rows, BATCH)
             total = self.loss(self.model(inputs), inputs)["total"]
             self.optimizer.zero_grad(set_to_none=True)
@@ -119,7 +118,7 @@ def train_here(folder: Path, epochs: int) -> list[float]:
     rates: list[float] = []
     with tempfile.TemporaryDirectory(dir=folder) as staging:
         on_metrics = lambda epoch, metrics: rates.append(metrics["train/windows_per_s"])  # noqa: E731
-        run_workers(WindowStore.open(folder / "windows"), settings(epochs), Path(staging), {}, on_metrics)
+        run_workers(WindowStore.open(folder / "windows"), settings(epochs), Path(staging), Path(staging), {}, on_metrics)
     return rates
 
 
