@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from m3n.cluster.start import Unhurried
 from m3n.errors import InputError
 from m3n.storage import Location, full_name, location
 from m3n.training.plan import PIECE_WINDOWS, Feed, Piece, Plan
@@ -59,6 +60,14 @@ def cut_shards(
         yield row["name"]
 
 
+def _awaited(blocks: Iterator[Block]) -> Block | None:
+    Unhurried.hungry.set()
+    try:
+        return next(blocks, None)
+    finally:
+        Unhurried.hungry.clear()
+
+
 def ray_feed(plan: Plan) -> Feed:
     """A feed that reads ahead on Ray Data, for the worker whose plan this is."""
     import ray.data
@@ -82,6 +91,8 @@ def ray_feed(plan: Plan) -> Feed:
             stream = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
                 load, batch_size=1, batch_format="numpy", num_cpus=READ_CPUS, concurrency=AT_ONCE
             )
-            yield from stream.iter_batches(batch_size=None, batch_format="numpy", prefetch_batches=AT_ONCE)
+            blocks = iter(stream.iter_batches(batch_size=None, batch_format="numpy", prefetch_batches=AT_ONCE))
+            while (block := _awaited(blocks)) is not None:
+                yield block
 
     return feed
