@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 READ_CPUS = 0.5  # logical, for reading ahead, beside the training worker
 AT_ONCE = 2  # pieces that are read at the same time
-IN_MEMORY = 4  # pieces that are read, wait or are trained on, of each worker
+IN_MEMORY = 6  # pieces that are read, wait or are trained on, of each worker
 PIECES = 4000  # in one stream: beginning another one takes a second, and each piece costs the driver some memory
 
 
