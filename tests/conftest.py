@@ -20,6 +20,7 @@ from scipy.spatial.transform import Rotation
 
 from m3n import schema
 from m3n.cli import main
+from m3n.randomness import generator
 
 # Networks this small gain nothing from a second thread, and on a busy machine the threads wait for each other at every layer;
 # alone, a thread also adds up in one order, so that bits can be compared.
@@ -131,6 +132,7 @@ def _recording(
     swing, f = (1.0, 1.0) if changes.get("label", "wave") == "wave" else (0.3, 2.0)
     angle, speed = swing * np.sin(2 * np.pi * f * t), swing * 2 * np.pi * f * np.cos(2 * np.pi * f * t)
     imu = np.stack([0 * t, schema.GRAVITY * np.sin(angle), schema.GRAVITY * np.cos(angle), speed, 0 * t, 0 * t], axis=1)
+    imu += 1e-3 * generator(0, recording_id, str(changes.get("subject"))).normal(size=imu.shape)  # no two people are alike
     row: Row = {
         "recording_id": recording_id, "source": "test", "subject": "s1", "session": None, "label": "wave", "segments": None,
         "rate_hz": rate_hz, "n_samples": len(t), schema.imu_column(worn): imu.astype(np.float32),

@@ -214,7 +214,7 @@ def test_a_bad_config_is_refused_by_key_or_file_before_any_input_is_looked_at(re
         ("pretrain", "windows.window_s=0.01", ("windows.window_s", "pose frame")),
         ("pretrain", "optim.batch_size=1", ("optim.batch_size", "1")),
         ("finetune", "placements=[Wrist]", ("unknown placement 'Wrist'",)),
-        ("finetune", "freeze=most", ("freeze", "most", "'none' or 'all'")),
+        ("finetune", "freeze=most", ("freeze", "most", "'none', 'all'")),
         ("finetune", "fold=7", ("fold is 7", "folds = 5")),
         ("finetune", "label_fraction=0", ("label_fraction", "0")),
     ],

@@ -118,7 +118,7 @@ def test_embeddings_of_real_windows_are_those_of_the_same_samples_in_a_clip(chec
     whole = embed_clips(model, found, windows, [False, True], batch=64).imu_ne
     count = len(windows.clip)
     real = RecordingWindows(
-        windows.imu_npt6[:, 1:], np.ones((count, 1), bool), np.zeros(count, int), windows.clip,
+        windows.imu_npt6[:, 1:], np.ones((count, 1), bool), np.zeros(count, int), windows.clip, np.zeros(count),
         np.full(count, 60.0, np.float32), ["any"], windows.clip_ids, windows.subjects, windows.sources, ("right_wrist",),
     )  # fmt: skip
     assert embed_recordings(model, found, real, batch=5)[1] == pytest.approx(whole, abs=1e-5)

@@ -54,7 +54,7 @@ def on_ray(store: WindowStore, augment: AugmentConfig, workers: int, folder: Pat
     """The same of Ray Train workers."""
     found: list[dict[str, float]] = []
     folder.mkdir()
-    run_workers(store, config(augment, workers), folder, {}, lambda epoch, metrics: found.append(metrics))
+    run_workers(store, config(augment, workers), folder, folder, {}, lambda epoch, metrics: found.append(metrics))
     assert len(found) == 1
     return dict(checkpoints.load(folder, "multi3net").weights), found[0]
 
