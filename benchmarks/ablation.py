@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 import m3n
-from m3n import config, report, tables, tracking
+from m3n import config, report, schema, tables, tracking
 from m3n.config import EvaluateConfig, LossConfig, PretrainConfig
 from m3n.errors import InputError, nearest
 
@@ -116,6 +116,9 @@ def _machine() -> str:
 def cells(options: argparse.Namespace) -> Iterator[tuple[str, int, PretrainConfig]]:
     """(variant, seed, settings) of every cell; InputError for an unknown variant or setting, before anything is trained."""
     known = variants()
+    there = schema.simulated_placements(tables.read_schema(tables.shard_paths(options.clips)[0]).names)
+    if not {"left_wrist", "right_wrist"} <= set(there):
+        known.pop("left_right alone")  # which takes both
     for name in options.variants or known:
         if name not in known:
             raise InputError(f"unknown variant '{name}'{nearest(name, known)}; expected some of {', '.join(known)}")

@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from m3n.errors import InputError
+
 TEMPERATURES = (0.01, 0.5)  # where a learned temperature is clamped, CLIP's lower end
 _SIGLIP_BIAS = -10.0  # at the start: of all pairs, few belong together (Zhai et al., sec. 3.2)
 Gather = Callable[[Tensor], Tensor]
@@ -103,12 +105,17 @@ class MultiTaskLoss(nn.Module):
         uncertainty: bool = False,
         signal_target: Literal["window", "centre"] = "window",
     ) -> None:
+        """Raises InputError where nothing that has a weight applies to the placements."""
         super().__init__()
         self.weights = {name: weight for name, weight in weights.items() if weight > 0}
         wrists = ("left_wrist", "right_wrist")
         self.wrists = [placements.index(w) for w in wrists if w in placements]
         if len(self.wrists) < 2:
             self.weights.pop("left_right", None)
+        if not self.weights:
+            raise InputError(
+                f"no objective is left: left_right needs both wrists, and there is {', '.join(placements)}; give another a weight"
+            )
         self.contrast, self.signal_target, self.fixed_temperature = contrast, signal_target, temperature
         self.log_temperature = nn.Parameter(torch.tensor(math.log(temperature)), requires_grad=learn_temperature)
         self.bias = nn.Parameter(torch.tensor(_SIGLIP_BIAS), requires_grad=contrast == "siglip")

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from m3n.errors import InputError
 from m3n.losses import MultiTaskLoss, info_nce, same_group, siglip
 
 TEMPERATURE = 0.07
@@ -227,3 +228,8 @@ def test_the_authors_variant_compares_one_centre_sample_of_length_one():
     made, aim = (x[:, :, 5].numpy() for x in (out["pose2imu_bpt6"], batch["ideal_bpt6"]))
     made, aim = (x / np.linalg.norm(x, axis=-1, keepdims=True) for x in (made, aim))
     assert float(found["pose2imu"]) == pytest.approx(float(np.mean((made - aim) ** 2)), rel=1e-6)
+
+
+def test_one_wrist_has_no_left_and_right_to_compare():
+    with pytest.raises(InputError, match="no objective is left: left_right needs both wrists, and there is right_wrist"):
+        MultiTaskLoss({"left_right": 1.0}, TEMPERATURE, ("right_wrist",))
