@@ -44,12 +44,13 @@ def wait(until: Callable[[], Any], process: subprocess.Popen[str] | None = None)
 
 
 def processes() -> Iterator[tuple[int, int, str]]:
-    """(pid, parent, command line) of all processes."""
+    """(pid, parent, command line) of all processes that live; one that has ended may stay in the list until somebody asks."""
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             try:
-                parent = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[1])
-                yield int(folder.name), parent, (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                state, parent, *_ = (folder / "stat").read_text().rsplit(")", 1)[1].split()
+                if state != "Z":
+                    yield int(folder.name), int(parent), (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
             except OSError:
                 continue
 
