@@ -136,6 +136,7 @@ def test_ended_by_signals_and_losses_and_taken_up_again_it_ends_with_the_same_by
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
 
+@pytest.mark.timeout(900)
 def test_a_run_on_an_object_store_is_taken_up_there_and_its_checkpoint_is_used_from_there(
     data, undisturbed, bucket, recording, tmp_path
 ):
