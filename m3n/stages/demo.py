@@ -1,8 +1,7 @@
 """`m3n demo`: the whole path on data that needs no licence, through the same commands that a user would type.
 
 Choreographed poses are simulated and pretrained on; the classifier is then trained on real smart-watch recordings of one, two and
-all training subjects, from scratch, frozen and not frozen, and tested on subjects never seen. Pretrained classifiers start from
-what sentences say of the seven exercises.
+all training subjects, from scratch, frozen and not frozen, and tested on subjects never seen.
 """
 
 from __future__ import annotations
@@ -25,8 +24,8 @@ LABELLED = {"1": ["train_subjects=1"], "2": ["train_subjects=2"], "all": []}  # 
 FOLDS = (0, 1)
 METHODS: dict[str, Callable[[Path], list[str]]] = {
     "from scratch": lambda checkpoint: [],
-    "pretrained, frozen": lambda checkpoint: ["--checkpoint", str(checkpoint), "freeze=all", "head=text"],
-    "pretrained, not frozen": lambda checkpoint: ["--checkpoint", str(checkpoint), "freeze=none", "head=text"],
+    "pretrained, frozen": lambda checkpoint: ["--checkpoint", str(checkpoint), "freeze=all"],
+    "pretrained, not frozen": lambda checkpoint: ["--checkpoint", str(checkpoint), "freeze=none"],
 }
 RATE_HZ = 50.0
 TRACE_S = 8.0
