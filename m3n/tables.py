@@ -123,7 +123,9 @@ def recording_rows(shard: Location, placements: Sequence[str]) -> Iterator[dict[
 def rows_in_turn(shard: Location, columns: pa.Schema) -> Iterator[dict[str, Any]]:
     """Rows of one shard as `rows` gives them, not checked, with one row in memory at a time however large the shard is."""
     with _readable(shard), storage.open_input(shard) as stream:
-        batches = pq.ParquetFile(stream, buffer_size=1 << 20, pre_buffer=False).iter_batches(batch_size=1, columns=columns.names)
+        batches = pq.ParquetFile(stream, buffer_size=1 << 20, pre_buffer=False).iter_batches(
+            batch_size=1, columns=columns.names
+        )
         for batch in batches:
             yield from rows(_cast(pa.Table.from_batches([batch]), columns, shard))
 
