@@ -78,8 +78,7 @@ def run_cell(
 
 def _deciding(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of a cell but for those of the pretraining that only decide how fast it is."""
-    hardware = ("workers", "device", "restarts")
-    return {**settings, "pretrain": {key: value for key, value in settings["pretrain"].items() if key not in hardware}}
+    return {**settings, "pretrain": {key: value for key, value in settings["pretrain"].items() if key not in config.HARDWARE}}
 
 
 def _read(file: Path) -> dict[str, Any] | None:

@@ -122,10 +122,8 @@ class M3NClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.classes_, label = np.unique(y, return_inverse=True)
         self._own_hz = float(pretrained.windows["rate_hz"] if pretrained else self.rate_hz)
         windows = self._windows(X, label)
-        if pretrained:
-            check_scale(pretrained.normaliser, [windows.imu_npt6], "X")
         with torch.random.fork_rng(devices=[]):
-            self.fitted_ = fit(windows, self._shape(windows, pretrained), config, pretrained)
+            self.fitted_ = fit(windows, self._shape(windows, pretrained), config, pretrained, where="X")
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -169,7 +167,7 @@ class M3NClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         names = ("freeze", "head", "epochs", "min_steps", "batch_size", "lr", "encoder_lr", "weight_decay", "label_smoothing")
         settings = {name: getattr(self, name) for name in (*names, "class_weights")}
         if self.augment is not None:
-            settings["augment"] = FinetuneConfig().augment.model_dump() | dict(self.augment)
+            settings["augment"] = dict(self.augment)
         if self.model is not None:
             settings["model"] = dict(self.model)
         return check(FinetuneConfig, settings | {"seed": int(seed)})

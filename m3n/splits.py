@@ -131,9 +131,10 @@ def check_leakage(
         shared = sorted(of(train) & of(test))
         if shared:
             raise InputError(f"leakage: {what} '{shared[0][-1]}' is both trained and tested on; split by subject")
-    copies = set(_digests(train)) & set(_digests(test)) - {b""}
+    tested = _digests(test)
+    copies = set(_digests(train)) & set(tested) - {b""}
     if copies:
-        at = next(i for i, digest in enumerate(_digests(test)) if digest in copies)
+        at = next(i for i, digest in enumerate(tested) if digest in copies)
         name, start = test.recording_ids[test.recording[at]], test.start_s[at]
         raise InputError(
             f"leakage: the window of test recording '{name}' at {start:g} s is trained on too, sample for sample, under another "

@@ -10,6 +10,7 @@ from __future__ import annotations
 from m3n.config.base import Options, Positive
 from m3n.config.evidence import BASELINE_METHODS, METHODS, PRETRAINED_METHODS, ProtocolConfig, ReproduceConfig
 from m3n.config.learning import (
+    HARDWARE,
     AugmentConfig,
     EvaluateConfig,
     FinetuneConfig,
@@ -28,6 +29,7 @@ from m3n.config.simulation import CalibrateConfig, FidelityConfig, IngestConfig,
 
 __all__ = [
     "BASELINE_METHODS",
+    "HARDWARE",
     "METHODS",
     "NAME",
     "PRETRAINED_METHODS",

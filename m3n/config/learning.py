@@ -128,6 +128,9 @@ class OptimConfig(Options):
     save_every_s: Positive = Field(60.0, description="time between saved states within an epoch [s]; one ends every epoch")
 
 
+HARDWARE = {"workers", "device", "restarts"}  # keys of a pretraining that decide how fast it is, not what comes out
+
+
 class PretrainConfig(Options):
     """Multi-task pretraining on synthetic clips."""
 

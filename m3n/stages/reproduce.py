@@ -19,7 +19,7 @@ import pyarrow as pa
 from m3n import locks, report, tables, tracking
 from m3n.cluster.grid import run_cells
 from m3n.cluster.start import connect
-from m3n.config import BASELINE_METHODS, FinetuneConfig, ReproduceConfig, check, preset
+from m3n.config import BASELINE_METHODS, HARDWARE, FinetuneConfig, ReproduceConfig, check, preset
 from m3n.errors import InputError, nearest
 from m3n.progress import bar
 from m3n.splits import Split
@@ -37,7 +37,6 @@ from m3n.stages.reproduce_text import by_amount, results_text
 
 PLAN, RESULTS = "plan.json", "results.parquet"
 GRID = ("settings", "methods", "labels", "seeds", "workers")  # what may grow from one run to the next
-HARDWARE = {"workers", "device", "restarts"}  # of a pretraining: what decides how fast it is
 IDENTITY = ("dataset", "setting", "method", "labels", "seed", "fold")
 
 

@@ -7,8 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from m3n import schema, tables
 from m3n.cluster.grid import run_cells
 from m3n.cluster.start import connect
@@ -171,10 +169,5 @@ def _joined(out: Path, config: ReproduceConfig, files: Mapping[str, Path | None]
 
 
 def _subjects(clips: Path) -> list[str]:
-    found = {
-        row["subject"]
-        for shard in tables.shard_paths(clips)
-        for row in tables.rows(tables.read_shard(shard, pa.schema([("subject", pa.string())])))
-        if row["subject"]
-    }
-    return sorted(found)
+    found = {subject for shard in tables.shard_paths(clips) for subject in tables.read_column(shard, "subject").to_pylist()}
+    return sorted(found - {None, ""})

@@ -50,11 +50,15 @@ def fit(
     pretrained: Checkpoint | None,
     sentences: Sentences | None = None,
     on_step: Callable[[int, int, float], None] = lambda step, steps, loss: None,
+    where: str = "the recordings to train on",
 ) -> Fitted:
-    """Train a classifier on all of `train`, which has the window shape `shape`; `sentences` are for a text head."""
+    """Train a classifier on all of `train`, which has the window shape `shape`; `sentences` are for a text head.
+
+    Raises InputError, which names `where`, for windows in other units than a pretrained tower's.
+    """
     architecture = architecture_of(config, pretrained)
     if pretrained:
-        check_scale(pretrained.normaliser, [train.imu_npt6[train.worn_np]], "the recordings to train on")
+        check_scale(pretrained.normaliser, [train.imu_npt6[train.worn_np]], where)
     normaliser = pretrained.normaliser if pretrained else Normaliser.fit(train.imu_npt6[train.worn_np])
     dense = config.targets == "dense"
     model = new_classifier(
