@@ -221,10 +221,12 @@ def pretrain(
 @cli.command(cls=StageCommand, stage="finetune")
 @click.argument("recordings", type=LOCATION)
 @click.option("--checkpoint", type=LOCATION, help="Folder made by `m3n pretrain`; without it, training starts from scratch.")
+@click.option("--clips", type=LOCATION, help="Table of synthetic clips that the checkpoint was made from, for `rehearse`.")
 @stage_options()
 def finetune(
     recordings: Location,
     checkpoint: Location | None,
+    clips: Location | None,
     overrides: tuple[str, ...],
     config_file: Path | None,
     out: Path,
@@ -235,7 +237,7 @@ def finetune(
     from m3n.stages.finetune import finetune as run
 
     resolved = config.resolve(config.FinetuneConfig, "finetune", config_file, overrides)
-    _finish(run(recordings, out, resolved, checkpoint), json_file, out)
+    _finish(run(recordings, out, resolved, checkpoint, clips=clips), json_file, out)
 
 
 @cli.command(cls=StageCommand, stage="evaluate")

@@ -44,7 +44,7 @@ def cut_shard(shard: Location, folder: Path, shape: WindowsConfig, placements: S
     """
     excluded = sorted(excluded)
     schema.validate_synthetic_clips(tables.read_schema(shard), str(shard))
-    shape_facts = {name: getattr(shape, name) for name in ("window_s", "hop_s", "pose_fps", "rate_hz")}
+    shape_facts = {name: getattr(shape, name) for name in ("window_s", "hop_s", "pose_fps", "rate_hz", "pad_short")}
     facts = {"input": tables.file_sha256(shard), "shape": shape_facts, "placements": list(placements), "excluded": excluded}
     if (folder / CLIPS).is_file():
         if json.loads((folder / CLIPS).read_text(encoding="utf-8"))["facts"] == facts:

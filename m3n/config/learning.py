@@ -16,6 +16,10 @@ class WindowsConfig(Options):
     hop_s: Positive = Field(1.0, description="step from one window to the next [s]")
     pose_fps: Positive = Field(15.0, description="pose frames per second inside a window [Hz]")
     rate_hz: Positive = Field(50.0, description="IMU samples per second inside a window [Hz]")
+    pad_short: bool = Field(
+        False,
+        description="whether a clip shorter than a window goes on as if all stood still (as recordings do) and is not left out",
+    )
     max_short: Share = Field(0.05, description="largest share of clips that may be shorter than a window (they are left out)")
 
     @property
@@ -42,6 +46,10 @@ class ModelConfig(Options):
     depth: Count = Field(2, description="transformer layers of the pose encoder, and blocks of the IMU encoder")
     embedding: Annotated[int, Field(ge=2)] = Field(256, description="size of the joint embedding")
     dropout: Share = Field(0.0, description="dropout rate")
+    strapdown: bool = Field(
+        True,
+        description="whether the IMU encoder also reads the window in a frame that stands still, by integrating the angular rate",
+    )
 
 
 OBJECTIVES = ("text_imu", "text_pose", "imu_pose", "left_right", "pose2imu", "reconstruction")
@@ -89,6 +97,7 @@ class AugmentConfig(Options):
     scale: Weight = Field(0.1, description="standard deviation of a log-normal gain")
     noise: Weight = Field(0.05, description="standard deviation of white noise, in units of the normalised signal")
     warp: Weight = Field(0.15, description="standard deviation of a log-normal tempo")
+    shift: Share = Field(0.0, description="largest shift in time, uniform to either side, as a share of the window")
     mask: Share = Field(0.2, description="longest blanked span, as a share of the window")
     mask_signal: Share = Field(0.0, description="chance that a placement's acceleration or angular rate is blanked")
     slow: Share = Field(0.2, description="chance that a sensor records at a rate drawn from 20 Hz to the windows' own")
@@ -202,6 +211,11 @@ class FinetuneConfig(Options):
         "majority",
         description="what a window is trained to say. majority: the label of most of its time; dense: the label at each of its "
         "steps (8 samples), of which the mean counts",
+    )
+    rehearse: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0,
+        description="share of every batch that is windows of the checkpoint's clips (--clips) with the classes' labels, so that "
+        "little real data is not all there is to learn from",
     )
     label_fraction: Annotated[float, Field(gt=0, le=1)] = Field(
         1.0, description="share of the training labels used, stratified"

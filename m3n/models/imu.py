@@ -1,7 +1,8 @@
 """IMU encoders: a window of one placement's samples to a short sequence of tokens.
 
-Each maps imu_bt6 (batch, samples, 6; normalised) and told_bw (batch, width: what is known of the sensor, its placement and rate) to
-tokens_bsw (batch, steps, width), steps = samples / 8, so that pooling, heads and decoders are the same for all of them.
+Each maps imu_btc (batch, samples, channels; what the sensor read, normalised, and what follows from it) and told_bw (batch, width:
+what is known of the sensor, its placement and rate) to tokens_bsw (batch, steps, width), steps = samples / 8, so that pooling,
+heads and decoders are the same for all of them.
 Normalisation is per sample (group and layer norm), never per batch, so the result does not depend on how a batch is spread over
 workers.
 """
@@ -18,8 +19,8 @@ def _conv(inputs: int, outputs: int, kernel: int, stride: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv1d(inputs, outputs, kernel, stride, padding=kernel // 2), nn.GroupNorm(8, outputs), nn.GELU())
 
 
-def _stem(width: int) -> nn.Sequential:
-    return nn.Sequential(_conv(6, width // 2, 7, 2), _conv(width // 2, width, 5, 2), _conv(width, width, 5, 2))
+def _stem(width: int, channels: int) -> nn.Sequential:
+    return nn.Sequential(_conv(channels, width, 7, 2), _conv(width, width, 5, 2), _conv(width, width, 5, 2))
 
 
 def positions(steps: int, width: int, like: Tensor) -> Tensor:
@@ -46,13 +47,13 @@ def transformer(width: int, depth: int, dropout: float) -> nn.TransformerEncoder
 class ConvTransformer(nn.Module):
     """Convolutional stem, then a small transformer."""
 
-    def __init__(self, width: int, depth: int, dropout: float) -> None:
+    def __init__(self, width: int, depth: int, dropout: float, channels: int = 6) -> None:
         super().__init__()
-        self.stem = _stem(width)
+        self.stem = _stem(width, channels)
         self.layers = transformer(width, depth, dropout)
 
-    def forward(self, imu_bt6: Tensor, told_bw: Tensor) -> Tensor:
-        tokens_bsw = self.stem(imu_bt6.transpose(1, 2)).transpose(1, 2) + told_bw[:, None]
+    def forward(self, imu_btc: Tensor, told_bw: Tensor) -> Tensor:
+        tokens_bsw = self.stem(imu_btc.transpose(1, 2)).transpose(1, 2) + told_bw[:, None]
         return self.layers(tokens_bsw + positions(tokens_bsw.shape[1], tokens_bsw.shape[2], tokens_bsw))
 
 
@@ -73,34 +74,32 @@ class _Residual(nn.Module):
 class ResidualCNN(nn.Module):
     """Convolutional stem, then residual blocks."""
 
-    def __init__(self, width: int, depth: int, dropout: float) -> None:
+    def __init__(self, width: int, depth: int, dropout: float, channels: int = 6) -> None:
         super().__init__()
-        self.stem = _stem(width)
+        self.stem = _stem(width, channels)
         self.layers = nn.Sequential(*(_Residual(width, dropout) for _ in range(depth)))
 
-    def forward(self, imu_bt6: Tensor, told_bw: Tensor) -> Tensor:
-        return self.layers(self.stem(imu_bt6.transpose(1, 2)) + told_bw[:, :, None]).transpose(1, 2)
+    def forward(self, imu_btc: Tensor, told_bw: Tensor) -> Tensor:
+        return self.layers(self.stem(imu_btc.transpose(1, 2)) + told_bw[:, :, None]).transpose(1, 2)
 
 
 class ConvLSTM(nn.Module):
     """Convolutions, then LSTM layers, after DeepConvLSTM (Ordóñez and Roggen 2016)."""
 
-    def __init__(self, width: int, depth: int, dropout: float) -> None:
+    def __init__(self, width: int, depth: int, dropout: float, channels: int = 6) -> None:
         super().__init__()
-        self.stem = _stem(width)
+        self.stem = _stem(width, channels)
         self.layers = nn.LSTM(width, width, depth, batch_first=True, dropout=dropout if depth > 1 else 0.0)
 
-    def forward(self, imu_bt6: Tensor, told_bw: Tensor) -> Tensor:
-        return self.layers(self.stem(imu_bt6.transpose(1, 2)).transpose(1, 2) + told_bw[:, None])[0]
+    def forward(self, imu_btc: Tensor, told_bw: Tensor) -> Tensor:
+        return self.layers(self.stem(imu_btc.transpose(1, 2)).transpose(1, 2) + told_bw[:, None])[0]
 
 
 class AttendDiscriminate(nn.Module):
     """Convolutions along each sensor channel, self-attention across the channels, then GRU layers: the encoder of Attend and
     Discriminate (Abedin et al., IMWUT 5(1), 2021), which the authors of Multi^3Net build on; its convolutions stride here."""
 
-    CHANNELS = 6
-
-    def __init__(self, width: int, depth: int, dropout: float) -> None:
+    def __init__(self, width: int, depth: int, dropout: float, channels: int = 6) -> None:
         super().__init__()
         filters = max(8, width // 4)
         sizes = [1, *[filters] * 4]
@@ -111,14 +110,14 @@ class AttendDiscriminate(nn.Module):
             )
         )
         self.across_channels = nn.MultiheadAttention(filters, 1, dropout=dropout, batch_first=True)
-        self.merge = nn.Linear(self.CHANNELS * filters, width)
+        self.merge = nn.Linear(channels * filters, width)
         self.over_time = nn.GRU(width, width, depth, batch_first=True, dropout=dropout if depth > 1 else 0.0)
 
-    def forward(self, imu_bt6: Tensor, told_bw: Tensor) -> Tensor:
-        features_bs6c = self.stem(imu_bt6[:, None]).permute(0, 2, 3, 1)
-        each = features_bs6c.flatten(0, 1)
+    def forward(self, imu_btc: Tensor, told_bw: Tensor) -> Tensor:
+        features_bsfc = self.stem(imu_btc[:, None]).permute(0, 2, 3, 1)
+        each = features_bsfc.flatten(0, 1)
         each = each + self.across_channels(each, each, each, need_weights=False)[0]
-        tokens_bsw = self.merge(each.flatten(1)).unflatten(0, features_bs6c.shape[:2])
+        tokens_bsw = self.merge(each.flatten(1)).unflatten(0, features_bsfc.shape[:2])
         return self.over_time(tokens_bsw + told_bw[:, None])[0]
 
 

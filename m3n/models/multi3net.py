@@ -20,6 +20,7 @@ from torch.nn import functional
 from m3n.models.heads import make_head, projection
 from m3n.models.imu import IMU_ENCODERS, AttentionPool
 from m3n.models.pose import PoseTower
+from m3n.models.strapdown import WORLD_CHANNELS, world_channels
 
 # a reflection turns acceleration over as a vector and angular rate as a pseudovector; y is the axis across the wrist
 MIRROR = (1.0, -1.0, 1.0, -1.0, 1.0, -1.0)
@@ -31,20 +32,33 @@ class ImuTower(nn.Module):
     """One or more placements' windows to tokens and features; the part that fine-tuning keeps.
 
     What a sensor is, its place on the body and the rate it recorded at (20 to 200 Hz; windows come resampled to one rate, but a
-    slow sensor has seen nothing of what is fast), is told to the encoder beside the samples.
+    slow sensor has seen nothing of what is fast), is told to the encoder beside the samples. With `strapdown` it also reads what
+    they are in a frame that stands still (`m3n.models.strapdown`), for which the tower must know their units: `in_units_of`.
     """
 
     mirror_p6: Tensor
     kind_p: Tensor
+    unit_6: Tensor
+    rate_hz: Tensor
 
     def __init__(
-        self, placements: Sequence[str], *, imu_encoder: str, shared: bool, width: int, depth: int, dropout: float
+        self,
+        placements: Sequence[str],
+        *,
+        imu_encoder: str,
+        shared: bool,
+        width: int,
+        depth: int,
+        dropout: float,
+        strapdown: bool,
     ) -> None:
         super().__init__()
         self.placements = tuple(placements)
         self.shared = shared
+        self.strapdown = strapdown
+        channels = 6 + WORLD_CHANNELS * strapdown
         self.encoders = nn.ModuleList(
-            IMU_ENCODERS[imu_encoder](width, depth, dropout) for _ in range(1 if shared else len(self.placements))
+            IMU_ENCODERS[imu_encoder](width, depth, dropout, channels) for _ in range(1 if shared else len(self.placements))
         )
         self.pool = AttentionPool(width)
         self.told_place = nn.Embedding(len(KINDS) + 1, width)
@@ -55,6 +69,16 @@ class ImuTower(nn.Module):
         self.register_buffer("mirror_p6", torch.tensor(mirrored), persistent=False)
         known = [KINDS.index(kind) if kind in KINDS else len(KINDS) for kind in kinds]
         self.register_buffer("kind_p", torch.tensor(known), persistent=False)
+        self.register_buffer("unit_6", torch.ones(6), persistent=strapdown)
+        self.register_buffer("rate_hz", torch.tensor(FAST_HZ), persistent=strapdown)
+
+    def in_units_of(self, acc: float, gyro: float, rate_hz: float) -> None:
+        """Say what the samples of the windows are: multiples of `acc` m/s² and `gyro` rad/s, `rate_hz` of them in a second.
+
+        It travels with the weights.
+        """
+        self.unit_6.copy_(torch.tensor([acc] * 3 + [gyro] * 3))
+        self.rate_hz.fill_(rate_hz)
 
     def tokens(self, imu_bpt6: Tensor, rate_b: Tensor | None = None) -> Tensor:
         """Tokens (b, p, s, w) of all the tower's placements, which the input holds in order."""
@@ -62,8 +86,8 @@ class ImuTower(nn.Module):
         imu_bpt6 = imu_bpt6 * self.mirror_p6[None, :, None]
         told_bpw = self._told(rate_b, range(p), b)
         if self.shared:
-            return self.encoders[0](imu_bpt6.flatten(0, 1), told_bpw.flatten(0, 1)).unflatten(0, (b, p))
-        return torch.stack([self.encoders[i](imu_bpt6[:, i], told_bpw[:, i]) for i in range(p)], dim=1)
+            return self._encode(0, imu_bpt6.flatten(0, 1), told_bpw.flatten(0, 1)).unflatten(0, (b, p))
+        return torch.stack([self._encode(i, imu_bpt6[:, i], told_bpw[:, i]) for i in range(p)], dim=1)
 
     def forward(
         self,
@@ -87,10 +111,17 @@ class ImuTower(nn.Module):
         sums_bw = imu_bpt6.new_zeros(())
         for i, column in enumerate(columns):  # only what was worn is worth encoding
             rows = worn_bp[:, i].nonzero().squeeze(1)
-            encoder = self.encoders[0 if self.shared else column]
-            features_rw = pool(encoder(imu_bpt6[rows, i], told_bpw[rows, i]))
+            tokens_rsw = self._encode(0 if self.shared else column, imu_bpt6[rows, i], told_bpw[rows, i])
+            features_rw = pool(tokens_rsw)
             sums_bw = sums_bw + features_rw.new_zeros(b, *features_rw.shape[1:]).index_add(0, rows, features_rw)
         return sums_bw / worn_bp.sum(1).clamp(min=1).view(b, *[1] * (sums_bw.dim() - 1))
+
+    def _encode(self, encoder: int, imu_bt6: Tensor, told_bw: Tensor) -> Tensor:
+        if not self.strapdown:
+            return self.encoders[encoder](imu_bt6, told_bw)
+        with torch.no_grad(), torch.autocast(imu_bt6.device.type, enabled=False):  # angles add up: not in bf16
+            world_btc = world_channels(imu_bt6 * self.unit_6, self.rate_hz)
+        return self.encoders[encoder](torch.cat([imu_bt6, world_btc], dim=-1), told_bw)
 
     def _told(self, rate_b: Tensor | None, columns: Sequence[int], b: int) -> Tensor:
         """(b, p, w): the placement's embedding, and a direction for octaves of rate below `FAST_HZ`."""
@@ -142,10 +173,17 @@ class Multi3Net(nn.Module):
         depth: int = 2,
         embedding: int = 256,
         dropout: float = 0.0,
+        strapdown: bool = True,
     ) -> None:
         super().__init__()
         self.imu = ImuTower(
-            placements, imu_encoder=imu_encoder, shared=shared_imu_encoder, width=width, depth=depth, dropout=dropout
+            placements,
+            imu_encoder=imu_encoder,
+            shared=shared_imu_encoder,
+            width=width,
+            depth=depth,
+            dropout=dropout,
+            strapdown=strapdown,
         )
         self.pose = PoseTower(pose_features, width, depth, dropout)
         self.imu_projection = projection(width, embedding)
@@ -237,6 +275,7 @@ def make_imu_tower(placements: Sequence[str], architecture: dict[str, Any]) -> I
         width=architecture["width"],
         depth=architecture["depth"],
         dropout=architecture["dropout"],
+        strapdown=architecture["strapdown"],
     )
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from m3n.config import METHODS, FinetuneConfig, PretrainConfig, WindowsConfig, check, preset, resolve, updated
 from m3n.errors import InputError
 from m3n.splits import check_classes, check_leakage, draw_labels
-from m3n.stages.finetune import head_sentences, load_windows
+from m3n.stages.finetune import head_sentences, load_windows, rehearsal
 from m3n.training.baselines import BASELINES
 from m3n.training.checkpoint import Checkpoint, load_pretrained
 from m3n.training.classifier import new_classifier, predict, recording_probabilities
@@ -27,9 +27,12 @@ from m3n.windows import RecordingWindows
 ZERO = "0"  # the label budget of a method that reads no label
 
 
-def method_config(method: str, finetune: dict[str, Any], seed: int) -> FinetuneConfig:
-    """The fine-tuning of a method: the grid's settings (or the authors' preset) with the method's own on top."""
-    own = METHODS[method][1] | {"seed": seed}
+def method_config(method: str, finetune: dict[str, Any], seed: int, setting: str) -> FinetuneConfig:
+    """The fine-tuning of a method: the grid's settings (or the authors' preset) with the method's own on top.
+
+    Only clips of the same corpus have the classes' labels, so only they are rehearsed.
+    """
+    own = METHODS[method][1] | {"seed": seed} | ({"rehearse": 0} if setting != "same_corpus" else {})
     if method == "paper":
         own |= {"epochs": finetune["epochs"], "min_steps": finetune["min_steps"]}
         return resolve(FinetuneConfig, "finetune", preset("paper.yaml"), [f"{key}={value}" for key, value in own.items()])
@@ -42,7 +45,7 @@ def run_cell(cell: dict[str, Any]) -> dict[str, Any]:
 
     torch.set_num_threads(1)
     started = time.perf_counter()
-    config = method_config(cell["method"], cell["finetune"], cell["seed"])
+    config = method_config(cell["method"], cell["finetune"], cell["seed"], cell["setting"])
     pretrained = _checkpoint(cell["checkpoint"]) if cell["checkpoint"] else None
     shape = window_shape(config, pretrained)
     windows = _windows(cell["recordings"], shape.model_dump_json(), tuple(config.ignore_labels), tuple(cell["placements"]))
@@ -88,7 +91,12 @@ def _scores(
     examples = len(np.unique(train.example))
     if cell["method"] in BASELINES:
         return BASELINES[cell["method"]](train, test, cell["seed"]), examples
-    return fit(train, shape, config, pretrained, sentences).predict(test), examples
+    rehearsed = None
+    if config.rehearse:
+        rehearsed = _rehearsal(
+            cell["clips"], cell["checkpoint"], shape.model_dump_json(), train.placements, tuple(train.classes)
+        )
+    return fit(train, shape, config, pretrained, sentences, rehearsed=rehearsed).predict(test), examples
 
 
 @lru_cache(maxsize=4)
@@ -99,6 +107,13 @@ def _checkpoint(folder: str) -> Checkpoint:
 @lru_cache(maxsize=4)
 def _windows(recordings: str, shape: str, ignore: tuple[str, ...], placements: tuple[str, ...]) -> RecordingWindows:
     return load_windows(Path(recordings), WindowsConfig.model_validate_json(shape), list(placements), None, ignore)
+
+
+@lru_cache(maxsize=4)
+def _rehearsal(
+    clips: str, checkpoint: str, shape: str, placements: tuple[str, ...], classes: tuple[str, ...]
+) -> RecordingWindows:
+    return rehearsal(Path(clips), WindowsConfig.model_validate_json(shape), placements, classes, _checkpoint(checkpoint))
 
 
 def paper_pretraining(ours: PretrainConfig) -> PretrainConfig:

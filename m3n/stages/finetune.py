@@ -17,7 +17,7 @@ from m3n.config import FinetuneConfig, WindowsConfig
 from m3n.errors import InputError
 from m3n.progress import bar
 from m3n.sources.sentences import class_sentences
-from m3n.splits import check_classes, check_leakage, draw_labels, make_split
+from m3n.splits import check_classes, check_leakage, draw_labels, make_split, some
 from m3n.storage import Location
 from m3n.training import checkpoint as checkpoints
 from m3n.training.classifier import recording_probabilities
@@ -36,10 +36,12 @@ def finetune(
     config: FinetuneConfig = FinetuneConfig(),
     checkpoint: Location | None = None,
     parent_run: str | None = None,
+    clips: Location | None = None,
 ) -> dict[str, Any]:
     """Fine-tune on the training subjects of a table of recordings and score on its held-out subjects; returns the figures.
 
-    `checkpoint` is a folder made by `m3n pretrain`; None starts from random weights. Leaves in `out` the classifier, the split,
+    `checkpoint` is a folder made by `m3n pretrain`; None starts from random weights. `clips` is a table of synthetic clips for
+    `rehearse`. Leaves in `out` the classifier, the split,
     the metrics, every prediction on the test subjects, and a picture of the confusion matrix. Raises InputError for data,
     checkpoint or settings that do not fit; then nothing is left in `out`.
     """
@@ -59,9 +61,14 @@ def finetune(
     drawn = draw_labels(train.label, train.example, config.label_fraction, config.seed, config.labels_per_class)
     train = train.subset(drawn)
     sentences = head_sentences(config, windows, pretrained)
+    rehearsed = None
+    if config.rehearse:
+        if clips is None or pretrained is None:
+            raise InputError(f"rehearse={config.rehearse:g} needs --checkpoint and --clips, what it was made from: or rehearse=0")
+        rehearsed = rehearsal(clips, shape, windows.placements, windows.classes, pretrained)
     data_sha = tables.data_sha256(recordings)
     with (
-        tables.staged(out, inputs=[recordings, *([checkpoint] if checkpoint else [])]) as staging,
+        tables.staged(out, inputs=[place for place in (recordings, checkpoint, clips) if place]) as staging,
         tracking.track("finetune", out.name, config, out=staging, data_sha=data_sha, parent_id=parent_run) as run,
     ):
         with bar("finetune", 1) as advance:
@@ -71,12 +78,13 @@ def finetune(
                     run.metrics({"train/loss": loss}, step)
                 advance(1 / steps, f"loss {loss:.3f}")
 
-            fitted = fit(train, shape, config, pretrained, sentences, on_step)
+            fitted = fit(train, shape, config, pretrained, sentences, on_step, rehearsed=rehearsed)
         figures: dict[str, Any] = {
             "method": method_name(config, pretrained),
             "train_subjects": len(split.train),
             "train_windows": len(train.label),
             "train_examples": len(np.unique(train.example)),
+            "rehearsed_windows": len(rehearsed.label) if rehearsed else 0,
             "test_subjects": list(split.test),
             "test_subjects_seen_in_pretraining": seen,
             "sources": sorted(set(windows.sources)),
@@ -119,6 +127,25 @@ def head_sentences(
     if config.head != "text" or pretrained is None:
         return None
     return class_sentences(config.sentences, sorted(set(windows.sources)), windows.classes, "choose another head")
+
+
+def rehearsal(
+    clips: Location, shape: WindowsConfig, placements: Sequence[str], classes: Sequence[str], pretrained: checkpoints.Checkpoint
+) -> RecordingWindows:
+    """Windows of the clips that were pretrained on and have one of the classes' labels; InputError where there is none."""
+    rows = (
+        row | {"recording_id": row["clip_id"], "subject": row["subject"] or row["clip_id"], "segments": None}
+        for shard in tables.shard_paths(clips)
+        for row in tables.synthetic_rows(shard, placements)
+        if row["label"] in classes and (row["subject"] or row["clip_id"]) in pretrained.subjects.get(row["source"], ())
+    )
+    try:
+        return cut_recordings(rows, shape, placements, classes)
+    except InputError:
+        raise InputError(
+            f"{clips} has no clip that was pretrained on and is labelled as the recordings are ({some(classes)}): give the clips "
+            "of the checkpoint, or rehearse=0"
+        ) from None
 
 
 def load_windows(
@@ -171,12 +198,12 @@ def _score(fitted: Fitted, windows: RecordingWindows, part: str, staging: Path) 
             "confidence": pa.array(probabilities.max(1)),
         }
         tables.write_shard(staging / "predictions.parquet", pa.table(columns))
-    people = sorted(set(windows.subject.tolist()))
-    own = [windows.subject == person for person in people]
+    subjects = sorted(set(windows.subject.tolist()))
+    own = [windows.subject == subject for subject in subjects]
     confusions = [classification(windows.label[i], probabilities[i].argmax(1), windows.classes)["confusion"] for i in own]
     return {
         f"{part}_macro_f1": scores["macro_f1"],
-        **({f"{part}_macro_f1_ci95": pooled_interval(np.array(confusions))} if len(people) > 1 else {}),
+        **({f"{part}_macro_f1_ci95": pooled_interval(np.array(confusions))} if len(subjects) > 1 else {}),
         f"{part}_accuracy": scores["accuracy"],
         f"{part}_windows": len(windows.label),
         f"{part}_recording_macro_f1": by_recording["macro_f1"],

@@ -27,6 +27,7 @@ from m3n.stages.cells import ZERO, run_cell
 from m3n.stages.reproduce_data import (
     NO_PRETRAINING,
     Fold,
+    Pretraining,
     corpus_files,
     ingested,
     pretrained,
@@ -77,8 +78,8 @@ def reproduce(
         splits = [json.loads(Split(tuple(sorted(a)), validating, tuple(sorted(b))).manifest(0)) for a, b in folds]
         tables.write_text(out / "splits.json", json.dumps(splits, indent=2) + "\n")
         wanted = list(_cells(name, config, target / "recordings", folds))
-        checkpoints = pretrained(out, config, target, files, folds, wanted, address)
-        todo = [cell | {"checkpoint": checkpoints[key] if (key := pretraining_key(cell)) else None} for cell in wanted]
+        made = pretrained(out, config, target, files, folds, wanted, address)
+        todo = [cell | _start(made.get(pretraining_key(cell) or "")) for cell in wanted]
         missing = [cell for cell in todo if not _result_file(out, cell).is_file()]
         with tracking.track("reproduce", f"{name}-{out.name}", config, out=out, run_id=plan.get("mlflow_run")) as run:
             plan["mlflow_run"] = run.wait_started()
@@ -142,6 +143,13 @@ def _cells(name: str, config: ReproduceConfig, recordings: Path, folds: Sequence
                             "recordings": str(recordings.resolve()), "train_subjects": train, "test_subjects": test,
                             "placements": config.protocol.placements, "finetune": finetune,
                         }  # fmt: skip
+
+
+def _start(pretraining: Pretraining | None) -> dict[str, Any]:
+    """What a cell starts from."""
+    if pretraining is None:
+        return {"checkpoint": None, "clips": None}
+    return {"checkpoint": str(pretraining.checkpoint), "clips": str(pretraining.clips)}
 
 
 def _result_file(out: Path, cell: Mapping[str, Any]) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,14 @@ def pretraining_key(cell: Mapping[str, Any]) -> str | None:
     return f"{cell['setting']}-{preset}" + (f"-fold{cell['fold']}" if cell["setting"] == "same_corpus" else "")
 
 
+@dataclass(frozen=True)
+class Pretraining:
+    """Where a pretraining is, and the clips that it is of."""
+
+    checkpoint: Path
+    clips: Path
+
+
 def pretrained(
     out: Path,
     config: ReproduceConfig,
@@ -93,24 +102,25 @@ def pretrained(
     folds: Sequence[Fold],
     cells: Sequence[Mapping[str, Any]],
     address: str | None,
-) -> dict[str, str]:
-    """Key -> checkpoint folder of every pretraining that the cells need, made where it is missing."""
+) -> dict[str, Pretraining]:
+    """Key -> every pretraining that the cells need, made where it is missing."""
     needed: dict[str, Mapping[str, Any]] = {}
     for cell in cells:
         if key := pretraining_key(cell):
             needed.setdefault(key, cell)
-    folders = {key: out / "pretrained" / key for key in needed}
+    found: dict[str, Pretraining] = {}
     jobs = []
     for key, cell in needed.items():
-        if (folders[key] / tables.MANIFEST).is_file():
-            continue
         clips = _simulated(out, config, target, files, cell, address)
+        found[key] = Pretraining((out / "pretrained" / key).resolve(), clips.resolve())
+        if (found[key].checkpoint / tables.MANIFEST).is_file():
+            continue
         ours: PretrainConfig = paper_pretraining(config.pretrain) if cell["method"] == "paper" else config.pretrain
         if cell["setting"] == "same_corpus":
             train, _ = folds[cell["fold"]]
             left_out = [subject for subject in _subjects(clips) if subject not in train]
             ours = ours.model_copy(update={"exclude_subjects": left_out})
-        where = {"clips": str(clips.resolve()), "out": str(folders[key].resolve()), "tracking": absolute_uri()}
+        where = {"clips": str(found[key].clips), "out": str(found[key].checkpoint), "tracking": absolute_uri()}
         jobs.append(where | {"config": ours.model_dump(mode="json")})
     if jobs:
         connect(address, config.workers)
@@ -118,7 +128,7 @@ def pretrained(
             at_a_time = max(1, config.workers // config.pretrain.workers)
             for _, figures in run_cells(_pretrain, jobs, at_a_time, cpus=DRIVER_CPUS):
                 advance(1, f"loss {figures['train/loss']:.3f}")
-    return {key: str(folder.resolve()) for key, folder in folders.items()}
+    return found
 
 
 def _pretrain(job: dict[str, Any]) -> dict[str, Any]:

@@ -45,10 +45,10 @@ def augment(
     clean_bpt6 = (imu_bpt6.unflatten(-1, (2, 3)) @ rotation_bp33[:, :, None]).flatten(-2)
     clean_bpt6 = clean_bpt6 * torch.exp(strength.scale * normal(p, 1, 1))
     time_t = torch.arange(t, device=imu_bpt6.device, dtype=imu_bpt6.dtype)
-    if strength.warp > 0:
+    if strength.warp > 0 or strength.shift > 0:
         tempo_b1 = torch.exp(strength.warp * normal(1))
-        clean_bpt6 = at_times(clean_bpt6, (time_t - t / 2) * tempo_b1 + t / 2)
-        clean_bpt6 = torch.cat([clean_bpt6[..., :3], clean_bpt6[..., 3:] * tempo_b1[:, None, None]], -1)
+        begin_b1 = t / 2 + strength.shift * t * (2 * uniform(1) - 1)
+        clean_bpt6 = at_times(clean_bpt6, (time_t - t / 2) * tempo_b1 + begin_b1, tempo_b1)
     changed_bpt6, rate_b = clean_bpt6, torch.full((b,), rate_hz, device=imu_bpt6.device)
     if strength.slow > 0 and rate_hz > SLOWEST_HZ:
         drawn_b = SLOWEST_HZ * torch.exp(uniform(1)[:, 0] * math.log(rate_hz / SLOWEST_HZ))
@@ -67,13 +67,21 @@ def augment(
     return Augmented(changed_bpt6, clean_bpt6, rate_b)
 
 
-def at_times(x_bpt6: Tensor, time_bt: Tensor) -> Tensor:
-    """Samples at fractional times (b, t), in samples, on straight lines; beyond an end, its sample."""
+def at_times(x_bpt6: Tensor, time_bt: Tensor, tempo_b1: Tensor | None = None) -> Tensor:
+    """Samples at fractional times (b, t), in samples, on straight lines; beyond an end, its sample.
+
+    `tempo_b1`: how fast time runs, which angular rates are multiplied by; beyond an end time stands still.
+    """
+    inside_bt = (time_bt >= 0) & (time_bt <= x_bpt6.shape[2] - 1)
     time_bt = time_bt.clamp(0, x_bpt6.shape[2] - 1)
     low_bt = time_bt.floor().long().clamp(max=x_bpt6.shape[2] - 2)
     share_b1t1 = (time_bt - low_bt)[:, None, :, None]
     index = low_bt[:, None, :, None].expand(-1, x_bpt6.shape[1], -1, x_bpt6.shape[3])
-    return torch.lerp(x_bpt6.gather(2, index), x_bpt6.gather(2, index + 1), share_b1t1)
+    found_bpt6 = torch.lerp(x_bpt6.gather(2, index), x_bpt6.gather(2, index + 1), share_b1t1)
+    if tempo_b1 is None:
+        return found_bpt6
+    speed_bt = tempo_b1 * inside_bt
+    return torch.cat([found_bpt6[..., :3], found_bpt6[..., 3:] * speed_bt[:, None, :, None]], -1)
 
 
 def recorded_at(x_bpt6: Tensor, ratio_b: Tensor) -> Tensor:

@@ -1,12 +1,14 @@
 """Fine-tuning a classifier on labelled windows.
 
 The schedule is fixed (warm-up and cosine over a set number of steps) and the last weights are kept, so that nothing is selected on
-anybody's data; validation subjects, where given, are scored beside the test subjects but choose nothing here.
+anybody's data; validation subjects, where given, are scored beside the test subjects but choose nothing here. A share of every
+batch may be synthetic windows of the same activities (rehearsal, Robins 1995), which are most of what there is where labels are few.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import count, islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,14 +34,24 @@ def finetune(
     config: FinetuneConfig,
     own_hz: float,
     on_step: Callable[[int, int, float], None] = lambda step, steps, loss: None,
+    rehearsed: RecordingWindows | None = None,
 ) -> None:
-    """Train `model` in place on all of `windows` (not yet normalised), which are at `own_hz`."""
+    """Train `model` in place on all of `windows` (not yet normalised), which are at `own_hz`.
+
+    `rehearsed`: synthetic windows of the same placements and classes, which make up `config.rehearse` of every batch.
+    """
     columns = tower_columns(model.imu, windows.placements)
-    imu = torch.from_numpy(normaliser(windows.imu_npt6))
-    worn, label, rate = (torch.from_numpy(x) for x in (windows.worn_np, windows.label, windows.rate_n))
-    target = label if not model.dense or windows.step_label_ns is None else torch.from_numpy(windows.step_label_ns)
-    batch = min(config.batch_size, len(label))
-    per_epoch = -(-len(label) // batch)
+    parts = [windows] if rehearsed is None else [windows, rehearsed]
+    imu = torch.from_numpy(normaliser(np.concatenate([part.imu_npt6 for part in parts])))
+    worn, label, rate = (
+        torch.from_numpy(np.concatenate([getattr(part, name) for part in parts])) for name in ("worn_np", "label", "rate_n")
+    )
+    steps_ns = [part.step_label_ns for part in parts if part.step_label_ns is not None]
+    target = torch.from_numpy(np.concatenate(steps_ns)) if model.dense and len(steps_ns) == len(parts) else label
+    share = 0.0 if rehearsed is None else config.rehearse
+    batch = min(max(1, round(config.batch_size * (1 - share))), len(windows.label))
+    beside = round(batch * share / (1 - share))
+    per_epoch = -(-len(windows.label) // batch)
     steps = max(config.epochs * per_epoch, config.min_steps)
     torch.manual_seed(config.seed)
     if config.freeze == "adapters":
@@ -48,13 +60,11 @@ def finetune(
     schedule = Schedule(model, rules, config.lr, config.encoder_lr, config.weight_decay)
     weight = _class_weights(windows.label, len(windows.classes)) if config.class_weights == "balanced" else None
     draws = torch.Generator().manual_seed(int(generator(config.seed, "finetune", "augment").integers(2**62)))
-    order = np.empty(0, int)
+    real, synthetic = (_rows(len(part.label), config.seed, what) for part, what in ((windows, "order"), (parts[-1], "rehearse")))
     for step in range(steps):
         schedule.at(step / steps)
-        if len(order) < batch:
-            order = np.concatenate([order, generator(config.seed, "finetune", "order", step).permutation(len(label))])
-        rows, order = torch.from_numpy(order[:batch]), order[batch:]
-        changed = augment(imu[rows], config.augment, draws, slice(None), batch, own_hz)
+        rows = torch.tensor([*islice(real, batch), *(len(windows.label) + row for row in islice(synthetic, beside))])
+        changed = augment(imu[rows], config.augment, draws, slice(None), batch + beside, own_hz)
         forward = model.steps if model.dense else model
         logits, penalty = forward(changed.imu_bpt6, worn[rows], columns, torch.minimum(changed.rate_b, rate[rows]))
         loss = penalty + functional.cross_entropy(
@@ -66,6 +76,12 @@ def finetune(
         schedule.optimizer.step()
         on_step(step + 1, steps, float(loss.detach()))
     merge_adapters(model.imu)
+
+
+def _rows(total: int, seed: int, what: str) -> Iterator[int]:
+    """Numbers below `total`, pass after pass, each in an order of its own."""
+    for number in count():
+        yield from generator(seed, "finetune", what, number).permutation(total).tolist()
 
 
 def _class_weights(label: np.ndarray, classes: int) -> Tensor:

@@ -51,8 +51,10 @@ def fit(
     sentences: Sentences | None = None,
     on_step: Callable[[int, int, float], None] = lambda step, steps, loss: None,
     where: str = "the recordings to train on",
+    rehearsed: RecordingWindows | None = None,
 ) -> Fitted:
-    """Train a classifier on all of `train`, which has the window shape `shape`; `sentences` are for a text head.
+    """Train a classifier on all of `train`, which has the window shape `shape`; `sentences` are for a text head, and
+    `rehearsed` are windows of synthetic clips for `rehearse`.
 
     Raises InputError, which names `where`, for windows in other units than a pretrained tower's.
     """
@@ -64,7 +66,8 @@ def fit(
     model = new_classifier(
         train.placements, train.classes, config.head, architecture, pretrained, config.seed, sentences, dense
     )
-    finetune(model, train, normaliser, config, shape.rate_hz, on_step)
+    model.imu.in_units_of(normaliser.acc, normaliser.gyro, shape.rate_hz)
+    finetune(model, train, normaliser, config, shape.rate_hz, on_step, rehearsed)
     return Fitted(model, normaliser, train.classes, config.head, architecture, shape)
 
 

@@ -78,6 +78,7 @@ class Loop:
         torch.manual_seed(config.seed)
         text_features = store.sentences.shape[1]
         self.model = Multi3Net(store.placements, POSE_FEATURES, text_features, **config.model.model_dump()).to(device)
+        self.model.imu.in_units_of(store.normaliser.acc, store.normaliser.gyro, config.windows.rate_hz)
         self.forward = torch.compile(self.model) if optim.compile else self.model
         self.loss = MultiTaskLoss(config.loss.weights, placements=store.placements, **config.loss.options).to(device)
         self.names = [*self.loss.weights, "total"]

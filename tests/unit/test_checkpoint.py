@@ -83,7 +83,7 @@ def test_the_imu_tower_is_the_one_that_was_pretrained(tmp_path):
     ("changes", "named"),
     [
         ({"imu_encoder": "residual_cnn"}, "it has no weight 'encoders.0.layers."),
-        ({"width": 32}, "'encoders.0.stem.0.0.weight' is (8, 6, 7), expected (16, 6, 7)"),
+        ({"width": 32}, "'encoders.0.stem.0.0.weight' is (16, 21, 7), expected (32, 21, 7)"),
         ({"depth": 2}, "it has no weight 'encoders.0.layers.layers.1."),
         ({"shared_imu_encoder": False}, "it has no weight 'encoders.1."),
     ],

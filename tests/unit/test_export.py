@@ -43,6 +43,7 @@ def classifier(placements: tuple[str, ...] = BOTH, head: str = "linear", **model
     torch.manual_seed(0)
     architecture = ModelConfig(width=16, depth=2, embedding=16, **model).model_dump()
     net = make_classifier(placements, len(CLASSES), head, architecture).eval()
+    net.imu.in_units_of(6.7, 1.2, SHAPE.rate_hz)
     with torch.no_grad():
         for parameter in net.parameters():
             parameter.mul_(1.5).add_(0.05 * torch.randn_like(parameter))

@@ -200,12 +200,12 @@ def test_segments_of_one_label_count_together(recording):
     assert [found.classes[i] for i in found.label] == ["knock"]  # 1.2 of 2 s
 
 
-def test_a_short_recording_is_held_at_its_last_sample(recording):
+def test_a_short_recording_goes_on_as_if_the_sensor_stood_still(recording):
     row = recording("r", seconds=1.0)
     found = cut_recordings([row], SHAPE, ("right_wrist",))
     assert found.imu_npt6.shape == (1, 1, 100, 6)
     np.testing.assert_array_equal(found.imu_npt6[0, 0, :50], row["imu_right_wrist"])
-    np.testing.assert_array_equal(found.imu_npt6[0, 0, 50:], np.tile(row["imu_right_wrist"][-1], (50, 1)))
+    np.testing.assert_array_equal(found.imu_npt6[0, 0, 50:], np.tile([*row["imu_right_wrist"][-1][:3], 0, 0, 0], (50, 1)))
 
 
 def test_a_placement_that_was_not_worn_is_zero_and_marked(recording):

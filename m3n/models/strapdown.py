@@ -1,0 +1,93 @@
+"""Attitude of the wrist within a window, from the window's own samples: a strapdown inertial navigator as a layer without weights.
+
+What a wrist reads depends on how the watch sits and where the arm points; what an arm does is plain in a frame that stands still.
+Angular rate, integrated over the window, turns every sample into the frame of its first one (Titterton and Weston, Strapdown
+Inertial Navigation Technology, 2004, sec. 11.2: the quaternion of a rotation vector, one per sample). There the mean specific force
+points up, because a movement that starts and ends slowly has a mean acceleration near zero; and the mean direction of the forearm,
+seen from above, is where the person faces, more or less. No magnetometer, no rest and no calibration are needed, and a strap turned
+about the forearm changes nothing but the dorsal direction. Errors of a gyroscope stay small over a few seconds.
+
+Legend of shape suffixes: b windows, t samples.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from m3n.schema import GRAVITY
+
+WORLD_CHANNELS = 15
+ACC, RATE, SPEED = 8.0, 3.0, 1.0  # m/s², rad/s, m/s: what counts as one in the channels, about what arms do
+
+
+def world_channels(imu_bt6: Tensor, rate_hz: float | Tensor) -> Tensor:
+    """Channels (b, t, 15) of windows of specific force (m/s²) and angular rate (rad/s) in the wrist sensor's frame.
+
+    In a frame of z up and x where the forearm points on the mean, seen from above: linear acceleration / 8 m/s², angular rate / 3
+    rad/s, the directions of the forearm (the sensor's x axis) and of the back of the wrist (its z axis), and velocity / 1 m/s,
+    which is taken to be zero at both ends of the window. A window without angular rate is taken not to turn.
+    """
+    acc_bt3, gyro_bt3 = imu_bt6[..., :3], imu_bt6[..., 3:]
+    turn_bt3 = (gyro_bt3 + torch.cat([-gyro_bt3[:, :1], gyro_bt3[:, :-1]], dim=1)) / (2 * rate_hz)  # since the sample before
+    attitude_bt4 = _attitude(turn_bt3)
+    force_bt3 = _turned(attitude_bt4, acc_bt3)
+    forearm_bt3 = _turned(attitude_bt4, imu_bt6.new_tensor((1.0, 0.0, 0.0)).expand_as(acc_bt3))
+    dorsal_bt3 = _turned(attitude_bt4, imu_bt6.new_tensor((0.0, 0.0, 1.0)).expand_as(acc_bt3))
+    up_b3 = functional.normalize(force_bt3.mean(1), dim=-1)
+    mean_b3 = forearm_bt3.mean(1)
+    heading_b3 = functional.normalize(mean_b3 - (mean_b3 * up_b3).sum(-1, keepdim=True) * up_b3, dim=-1)
+    left_b3 = _cross(up_b3, heading_b3)
+    world_b33 = torch.stack([heading_b3, left_b3, up_b3], dim=2)  # columns: the world's axes in the frame of the first sample
+    linear_bt3 = force_bt3 @ world_b33 - imu_bt6.new_tensor((0.0, 0.0, GRAVITY))
+    speed_bt3 = linear_bt3.cumsum(1) / rate_hz
+    share_t1 = torch.linspace(0, 1, imu_bt6.shape[1], device=imu_bt6.device, dtype=imu_bt6.dtype)[:, None]
+    speed_bt3 = speed_bt3 - share_t1 * speed_bt3[:, -1:]
+    parts = (
+        linear_bt3 / ACC,
+        _turned(attitude_bt4, gyro_bt3) @ world_b33 / RATE,
+        forearm_bt3 @ world_b33,
+        dorsal_bt3 @ world_b33,
+        speed_bt3 / SPEED,
+    )
+    return torch.cat(parts, dim=-1)
+
+
+def _attitude(turn_bt3: Tensor) -> Tensor:
+    """Unit quaternions (b, t, 4; w first) from every sample's frame to that of the first, from each sample's rotation vector; the
+    products are built by doubling, so that a window takes log2(t) steps rather than t."""
+    angle_bt1 = (turn_bt3.square().sum(-1, keepdim=True) + 1e-12).sqrt()
+    product_bt4 = torch.cat([torch.cos(angle_bt1 / 2), torch.sin(angle_bt1 / 2) / angle_bt1 * turn_bt3], dim=-1)
+    reach = 1
+    while reach < turn_bt3.shape[1]:
+        product_bt4 = torch.cat([product_bt4[:, :reach], _times(product_bt4[:, :-reach], product_bt4[:, reach:])], dim=1)
+        reach *= 2
+    return functional.normalize(product_bt4, dim=-1)
+
+
+def _times(a: Tensor, b: Tensor) -> Tensor:
+    """Hamilton product."""
+    aw, ax, ay, az = a.unbind(-1)
+    bw, bx, by, bz = b.unbind(-1)
+    return torch.stack(
+        [
+            aw * bw - ax * bx - ay * by - az * bz,
+            aw * bx + ax * bw + ay * bz - az * by,
+            aw * by - ax * bz + ay * bw + az * bx,
+            aw * bz + ax * by - ay * bx + az * bw,
+        ],
+        dim=-1,
+    )
+
+
+def _turned(q: Tensor, v: Tensor) -> Tensor:
+    """Vectors turned by unit quaternions."""
+    twice = 2 * _cross(q[..., 1:], v)
+    return v + q[..., :1] * twice + _cross(q[..., 1:], twice)
+
+
+def _cross(a: Tensor, b: Tensor) -> Tensor:
+    ax, ay, az = a.unbind(-1)
+    bx, by, bz = b.unbind(-1)
+    return torch.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], dim=-1)
