@@ -91,13 +91,6 @@ def starts(duration_s: float, window_s: float, hop_s: float) -> np.ndarray:
     return np.arange(max(count, 0)) * hop_s
 
 
-def held_starts(duration_s: float, window_s: float, hop_s: float) -> np.ndarray:
-    """The same for what may be shorter than a window: then the windows that hold all of it, the first one from its start."""
-    if duration_s > window_s:
-        return starts(duration_s, window_s, hop_s)
-    return -starts(window_s, duration_s, hop_s)
-
-
 def cut_clips(rows: Iterable[dict[str, Any]], shape: WindowsConfig, placements: Sequence[str]) -> ClipWindows:
     """Windows of checked `synthetic_clips` rows; clips shorter than a window are named in `short`, for `judge_short`."""
     pose = [np.empty((0, shape.pose_frames, POSE_FEATURES), np.float32)]
@@ -107,7 +100,9 @@ def cut_clips(rows: Iterable[dict[str, Any]], shape: WindowsConfig, placements: 
     short: list[str] = []
     for row in rows:
         duration = min((row["n_frames"] - 1) / row["fps"], row["n_samples"] / row["rate_hz"])
-        begin = (held_starts if shape.pad_short else starts)(duration, shape.window_s, shape.hop_s)
+        begin = starts(duration, shape.window_s, shape.hop_s)
+        if shape.pad_short and not len(begin):
+            begin = np.zeros(1)
         if not len(begin):
             short.append(f"clip '{row['clip_id']}' lasts {duration:.2f} s")
             continue
@@ -151,8 +146,8 @@ def cut_recordings(
     """Labelled windows of checked `imu_recordings` rows; recordings without a label or a placement are passed over.
 
     A window takes the recording's label, or the label of most of its time where the recording has segments (windows that are
-    mostly unlabelled are left out). Windows of a recording that is shorter hold all of it, and go on beyond its ends as if the
-    sensor stood still there, so that a labelled example is never lost. `classes` fixes the labels' order; otherwise they are
+    mostly unlabelled are left out). A recording shorter than a window goes on as if the sensor stood still from its last sample
+    on, so that a labelled example is never lost. `classes` fixes the labels' order; otherwise they are
     sorted. Windows labelled with one of `ignore` are left out. Raises InputError where nothing is left.
     """
     imu, worn, recording, rate, start, step_names = [], [], [], [], [], []
@@ -165,7 +160,7 @@ def cut_recordings(
         if all(s is None for s in signals) or (row["label"] is None and not row["segments"]):
             continue
         duration = row["n_samples"] / row["rate_hz"]
-        begin = held_starts(duration, shape.window_s, shape.hop_s)
+        begin = starts(duration, shape.window_s, shape.hop_s) if duration > shape.window_s else np.zeros(1)
         names = [_majority_label(row, t, t + shape.window_s) for t in begin]
         kept = [i for i, name in enumerate(names) if name is not None and name not in ignore]
         if not kept:
@@ -283,8 +278,8 @@ def _imu_windows(samples: np.ndarray, rate_hz: float, begin: np.ndarray, shape: 
     values = resample(np.nan_to_num(samples), float(rate_hz), shape.rate_hz)
     first = np.round(begin * resampled_rate(float(rate_hz), shape.rate_hz)).astype(int)
     index = first[:, None] + np.arange(shape.samples)
-    found = values[np.clip(index, 0, len(values) - 1)].astype(np.float32)
-    found[..., 3:][(index < 0) | (index >= len(values))] = 0
+    found = values[np.minimum(index, len(values) - 1)].astype(np.float32)
+    found[..., 3:][index >= len(values)] = 0
     return found
 
 

@@ -5,7 +5,8 @@ Angular rate, integrated over the window, turns every sample into the frame of i
 Inertial Navigation Technology, 2004, sec. 11.2: the quaternion of a rotation vector, one per sample). There the mean specific force
 points up, because a movement that starts and ends slowly has a mean acceleration near zero; and the mean direction of the forearm,
 seen from above, is where the person faces, more or less. No magnetometer, no rest and no calibration are needed, and a strap turned
-about the forearm changes nothing but the dorsal direction. Errors of a gyroscope stay small over a few seconds.
+about the forearm changes nothing but the dorsal direction. Errors of a gyroscope stay small over a few seconds; those of velocity do
+not, so it is forgotten as it is summed up.
 
 Legend of shape suffixes: b windows, t samples.
 """
@@ -20,6 +21,7 @@ from m3n.schema import GRAVITY
 
 WORLD_CHANNELS = 15
 ACC, RATE, SPEED = 8.0, 3.0, 1.0  # m/s², rad/s, m/s: what counts as one in the channels, about what arms do
+FORGET_S = 0.5  # time constant of velocity, about that of a stroke of the arm
 
 
 def world_channels(imu_bt6: Tensor, rate_hz: float | Tensor) -> Tensor:
@@ -27,7 +29,7 @@ def world_channels(imu_bt6: Tensor, rate_hz: float | Tensor) -> Tensor:
 
     In a frame of z up and x where the forearm points on the mean, seen from above: linear acceleration / 8 m/s², angular rate / 3
     rad/s, the directions of the forearm (the sensor's x axis) and of the back of the wrist (its z axis), and velocity / 1 m/s,
-    which is taken to be zero at both ends of the window. A window without angular rate is taken not to turn.
+    high-passed with a time constant of 0.5 s. A window without angular rate is taken not to turn.
     """
     acc_bt3, gyro_bt3 = imu_bt6[..., :3], imu_bt6[..., 3:]
     turn_bt3 = (gyro_bt3 + torch.cat([-gyro_bt3[:, :1], gyro_bt3[:, :-1]], dim=1)) / (2 * rate_hz)  # since the sample before
@@ -41,17 +43,24 @@ def world_channels(imu_bt6: Tensor, rate_hz: float | Tensor) -> Tensor:
     left_b3 = _cross(up_b3, heading_b3)
     world_b33 = torch.stack([heading_b3, left_b3, up_b3], dim=2)  # columns: the world's axes in the frame of the first sample
     linear_bt3 = force_bt3 @ world_b33 - imu_bt6.new_tensor((0.0, 0.0, GRAVITY))
-    speed_bt3 = linear_bt3.cumsum(1) / rate_hz
-    share_t1 = torch.linspace(0, 1, imu_bt6.shape[1], device=imu_bt6.device, dtype=imu_bt6.dtype)[:, None]
-    speed_bt3 = speed_bt3 - share_t1 * speed_bt3[:, -1:]
     parts = (
         linear_bt3 / ACC,
         _turned(attitude_bt4, gyro_bt3) @ world_b33 / RATE,
         forearm_bt3 @ world_b33,
         dorsal_bt3 @ world_b33,
-        speed_bt3 / SPEED,
+        _leaky_sum(linear_bt3 / rate_hz, rate_hz) / SPEED,
     )
     return torch.cat(parts, dim=-1)
+
+
+def _leaky_sum(x_bt3: Tensor, rate_hz: float | Tensor) -> Tensor:
+    """Running sums that forget with the time constant `FORGET_S`, by doubling as the attitude is."""
+    decay = torch.exp(-1 / (FORGET_S * torch.as_tensor(rate_hz, dtype=x_bt3.dtype, device=x_bt3.device)))
+    reach = 1
+    while reach < x_bt3.shape[1]:
+        x_bt3 = torch.cat([x_bt3[:, :reach], x_bt3[:, reach:] + decay**reach * x_bt3[:, :-reach]], dim=1)
+        reach *= 2
+    return x_bt3
 
 
 def _attitude(turn_bt3: Tensor) -> Tensor:

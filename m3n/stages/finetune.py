@@ -64,7 +64,9 @@ def finetune(
     rehearsed = None
     if config.rehearse:
         if clips is None or pretrained is None:
-            raise InputError(f"rehearse={config.rehearse:g} needs --checkpoint and --clips, what it was made from: or rehearse=0")
+            raise InputError(
+                f"rehearse={config.rehearse:g} needs --checkpoint and --clips, what it was made from: or rehearse=0"
+            )
         rehearsed = rehearsal(clips, shape, windows.placements, windows.classes, pretrained)
     data_sha = tables.data_sha256(recordings)
     with (

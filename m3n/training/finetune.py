@@ -60,7 +60,9 @@ def finetune(
     schedule = Schedule(model, rules, config.lr, config.encoder_lr, config.weight_decay)
     weight = _class_weights(windows.label, len(windows.classes)) if config.class_weights == "balanced" else None
     draws = torch.Generator().manual_seed(int(generator(config.seed, "finetune", "augment").integers(2**62)))
-    real, synthetic = (_rows(len(part.label), config.seed, what) for part, what in ((windows, "order"), (parts[-1], "rehearse")))
+    real, synthetic = (
+        _rows(len(part.label), config.seed, what) for part, what in ((windows, "order"), (parts[-1], "rehearse"))
+    )
     for step in range(steps):
         schedule.at(step / steps)
         rows = torch.tensor([*islice(real, batch), *(len(windows.label) + row for row in islice(synthetic, beside))])

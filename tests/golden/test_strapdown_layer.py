@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from scipy.signal import lfilter
 from scipy.spatial.transform import Rotation, RotationSpline
 
-from m3n.models.strapdown import ACC, RATE, SPEED, world_channels
+from m3n.models.strapdown import ACC, FORGET_S, RATE, SPEED, world_channels
 from m3n.schema import GRAVITY
 
 HZ, SECONDS = 100.0, 4.0
@@ -20,10 +21,11 @@ def motion(seed: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     spline = RotationSpline(np.linspace(0, SECONDS, 6), Rotation.from_rotvec(rng.uniform(-1, 1, (6, 3))))
     attitude, rate = spline(TIME), spline(TIME, 1)  # SciPy gives the angular rate in the turning frame
     amplitude, phase = rng.uniform(0.1, 0.3, 3), 2 * np.pi * TIME / SECONDS
-    velocity = amplitude * np.stack([np.sin(phase), 1 - np.cos(phase), np.sin(2 * phase)], -1)
-    factor = 2 * np.pi / SECONDS
+    factor = 2 * np.pi / SECONDS  # the velocity is amplitude * (sin, 1 - cos, sin of twice the phase): zero at both ends
     acceleration = amplitude * factor * np.stack([np.cos(phase), np.sin(phase), 2 * np.cos(2 * phase)], -1)
     force = attitude.inv().apply(acceleration + np.array([0, 0, GRAVITY]))
+    decay = np.exp(-1 / (HZ * FORGET_S))  # the velocity since long ago is forgotten, sample by sample
+    velocity = lfilter([1 / HZ], [1, -decay], acceleration, axis=0)
     true = {"acceleration": acceleration, "rate": attitude.apply(rate), "velocity": velocity}
     true |= {"forearm": attitude.apply([1.0, 0, 0]), "dorsal": attitude.apply([0, 0, 1.0])}
     return np.concatenate([force, rate], -1), true

@@ -203,9 +203,21 @@ def test_segments_of_one_label_count_together(recording):
 def test_a_short_recording_goes_on_as_if_the_sensor_stood_still(recording):
     row = recording("r", seconds=1.0)
     found = cut_recordings([row], SHAPE, ("right_wrist",))
+    samples = row["imu_right_wrist"]
     assert found.imu_npt6.shape == (1, 1, 100, 6)
-    np.testing.assert_array_equal(found.imu_npt6[0, 0, :50], row["imu_right_wrist"])
-    np.testing.assert_array_equal(found.imu_npt6[0, 0, 50:], np.tile([*row["imu_right_wrist"][-1][:3], 0, 0, 0], (50, 1)))
+    np.testing.assert_array_equal(found.imu_npt6[0, 0, :50], samples)
+    np.testing.assert_array_equal(found.imu_npt6[0, 0, 50:], np.tile([*samples[-1][:3], 0, 0, 0], (50, 1)))
+
+
+def test_a_short_clip_is_left_out_or_held(synthetic_clip):
+    rows = [synthetic_clip("c", 31, 20.0)]  # 1.5 s
+    with pytest.raises(InputError, match="shorter than a window"):
+        judge_short(cut_clips(rows, SHAPE, ("right_wrist",)).short, 0, SHAPE)
+    found = cut_clips(rows, SHAPE.model_copy(update={"pad_short": True}), ("right_wrist",))
+    assert not found.short
+    assert len(found.imu_npt6) == len(found.pose_nfd) == 1
+    still = found.pose_nfd[0, -3:]
+    np.testing.assert_array_equal(still, np.tile(still[:1], (3, 1)))
 
 
 def test_a_placement_that_was_not_worn_is_zero_and_marked(recording):

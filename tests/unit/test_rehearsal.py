@@ -1,0 +1,85 @@
+"""Rehearsal: windows of the clips that were pretrained on go on teaching while a classifier is fine-tuned."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from m3n import schema, tables
+from m3n.cli import main
+from m3n.config import AugmentConfig, FinetuneConfig, ModelConfig, WindowsConfig
+from m3n.errors import InputError
+from m3n.stages.finetune import rehearsal
+from m3n.training.checkpoint import Checkpoint
+from m3n.training.fit import fit
+from m3n.windows import Normaliser, cut_recordings
+
+SHAPE = WindowsConfig(window_s=1.0, hop_s=1.0)
+WRIST = ("right_wrist",)
+
+
+@pytest.fixture
+def clips(tmp_path, synthetic_clip):
+    """Two labels by two people, and a label that no recording has."""
+    rows = [
+        synthetic_clip(f"{who}-{label}", 41, 20.0, subject=who, source="film", label=label)
+        for who in ("anna", "bela")
+        for label in ("knock", "wave", "bow")
+    ]
+    folder = tmp_path / "synthetic"
+    folder.mkdir()
+    tables.write_table(folder, rows, schema.synthetic_clips(("left_wrist", "right_wrist")), rows_per_shard=4)
+    return folder
+
+
+def pretrained_on(*subjects: str) -> Checkpoint:
+    return Checkpoint(
+        "multi3net",
+        {},
+        ModelConfig().model_dump(),
+        SHAPE.model_dump(),
+        list(WRIST),
+        Normaliser(9.8, 1.0),
+        subjects={"film": [*subjects]},
+    )
+
+
+def test_only_clips_that_were_pretrained_on_and_have_a_label_of_the_recordings_are_rehearsed(clips):
+    found = rehearsal(clips, SHAPE, WRIST, ["knock", "wave"], pretrained_on("anna"))
+    assert set(found.subject) == {"anna"}
+    assert found.classes == ["knock", "wave"]
+    assert set(found.recording_ids) == {"anna-knock", "anna-wave"}
+    with pytest.raises(InputError, match=r"no clip that was pretrained on and is labelled as the recordings are \(sit\)"):
+        rehearsal(clips, SHAPE, WRIST, ["sit"], pretrained_on("anna", "bela"))
+
+
+@pytest.mark.parametrize(("said", "low", "high"), [("fast", 0.8, 1.0), ("slow", 0.0, 0.2)])
+def test_what_is_rehearsed_is_learnt_beside_what_is_labelled(recording, said, low, high):
+    """No labelled window turns about z: what such a window is, the rehearsed ones say."""
+
+    def turning(axis: int, label: str):
+        imu = np.zeros((100, 6), np.float32)
+        imu[:, 2], imu[:, 3 + axis] = 9.81, 3 * np.sin(2 * np.pi * np.arange(100) / 50)
+        return recording(f"{axis}{label}", seconds=2.0, label=label, imu_right_wrist=imu)
+
+    labelled, synthetic, unseen = (
+        cut_recordings(rows, SHAPE, WRIST, ["fast", "slow"])
+        for rows in ([turning(0, "slow"), turning(1, "fast")], [turning(2, said)], [turning(2, "fast")])
+    )
+    still = AugmentConfig(turn_rad=0, tilt_rad=0, scale=0, noise=0, warp=0, mask=0, slow=0, drop=0)
+    config = FinetuneConfig(
+        rehearse=0.5, model=ModelConfig(width=16, depth=1), min_steps=80, epochs=1, batch_size=8, augment=still
+    )
+    made = fit(labelled, SHAPE, config, None, rehearsed=synthetic)
+    assert (made.predict(labelled).argmax(1) == labelled.label).all()
+    assert low <= made.predict(unseen)[:, 0].mean() <= high
+
+
+def test_rehearsal_without_clips_is_refused_in_a_line(tmp_path, recording, capsys):
+    table = tmp_path / "recordings"
+    table.mkdir()
+    rows = [recording(f"{who}{label}", subject=who, label=label) for who in "abc" for label in ("knock", "wave")]
+    tables.write_table(table, rows, schema.imu_recordings(), rows_per_shard=8)
+    assert main(["finetune", str(table), "--out", str(tmp_path / "out"), "rehearse=0.5", "test_subjects=[c]"]) == 2
+    assert "rehearse=0.5 needs --checkpoint and --clips" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
