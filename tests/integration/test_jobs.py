@@ -31,7 +31,7 @@ from m3n import tables
 from m3n.training import checkpoint as checkpoints
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-START_S, JOB_S = 60, 120
+START_S, JOB_S = 300, 600  # a few seconds, and half a minute, where the machine is quiet
 QUIET = {
     "RAY_AUTH_MODE": "disabled",
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
@@ -39,6 +39,7 @@ QUIET = {
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
     "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",
+    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "600",
 }
 
 
@@ -103,7 +104,7 @@ def cluster() -> Iterator[Cluster]:
         finally:
             head.send_signal(signal.SIGTERM)
             try:
-                head.wait(30)
+                head.wait(60)
             except subprocess.TimeoutExpired:
                 head.kill()
 
