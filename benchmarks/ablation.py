@@ -113,14 +113,20 @@ def _machine() -> str:
 
 
 def cells(options: argparse.Namespace) -> Iterator[tuple[str, int, PretrainConfig]]:
-    """(variant, seed, settings) of every cell; InputError for an unknown variant or setting, before anything is trained."""
+    """(variant, seed, settings) of every cell; left_right alone only where the clips have both wrists.
+
+    Raises InputError for a variant that is unknown or asks for a wrist that is not there, and for an unknown setting, before
+    anything is trained.
+    """
     known = variants()
-    there = schema.simulated_placements(tables.read_schema(tables.shard_paths(options.clips)[0]).names)
-    if not {"left_wrist", "right_wrist"} <= set(there):
-        known.pop("left_right alone")  # which takes both
-    for name in options.variants or known:
+    for name in options.variants or ():
         if name not in known:
             raise InputError(f"unknown variant '{name}'{nearest(name, known)}; expected some of {', '.join(known)}")
+    there = schema.simulated_placements(tables.read_schema(tables.shard_paths(options.clips)[0]).names)
+    if not {"left_wrist", "right_wrist"} <= set(there):
+        known.pop("left_right alone")
+        if "left_right alone" in (options.variants or ()):
+            raise InputError(f"{options.clips}: 'left_right alone' needs both wrists, and there is {', '.join(there)}")
     for seed in options.seeds:
         for name in options.variants or known:
             preset, overrides = known[name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
 
@@ -79,3 +80,19 @@ def test_an_unknown_variant_is_named(tmp_path):
     arguments = ["--clips", "x", "--recordings", "x", "--held-out", "s1", "--out", str(tmp_path), "--variants", "text_imu"]
     with pytest.raises(InputError, match="unknown variant 'text_imu', did you mean 'text_imu alone'"):
         ablation.main(arguments)
+
+
+def test_left_right_alone_is_left_out_or_refused_on_one_wrist(synthetic_clip, tmp_path):
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    row = synthetic_clip("c0")
+    row.pop(schema.imu_column("left_wrist"))
+    tables.write_table(clips, [row], schema.synthetic_clips(["right_wrist"]), rows_per_shard=1)
+
+    def planned(*variants: str) -> list[str]:
+        options = argparse.Namespace(clips=clips, variants=variants, seeds=[0], set=[], held_out=["s1"])
+        return [name for name, _, _ in ablation.cells(options)]
+
+    assert planned() == [name for name in ablation.variants() if name != "left_right alone"]
+    with pytest.raises(InputError, match="'left_right alone' needs both wrists, and there is right_wrist"):
+        planned("all", "left_right alone")

@@ -334,7 +334,7 @@ def test_a_pose_table_with_a_missing_column_names_it(refused, poses, column):
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_bad_pose_clip_is_named_by_file_row_and_reason(refused, ray_cluster, poses, changes, reason):
-    refused(["simulate", poses(**changes)], "part-00001.parquet row 0", reason, "max_rejected", finished=2)
+    refused(["simulate", poses(**changes), "workers=1"], "part-00001.parquet row 0", reason, "max_rejected", finished=2)
 
 
 def test_an_empty_pose_table_is_refused(refused, ray_cluster, tmp_path):

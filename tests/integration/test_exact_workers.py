@@ -84,11 +84,16 @@ def assert_same(first, second) -> None:
         assert other_metrics[name] == pytest.approx(metrics[name], abs=2e-5), name
 
 
-@pytest.mark.parametrize(("workers", "augment"), [(2, OFF), (1, ON), (2, ON), (4, ON)], ids=["2, not augmented", "1", "2", "4"])
-def test_ray_workers_end_with_the_weights_of_the_plain_loop(ray_cluster, store, tmp_path, workers, augment):
-    assert_same(alone(store, augment, tmp_path / "alone"), on_ray(store, augment, workers, tmp_path / "ray"))
+@pytest.fixture(scope="module")
+def plain(store, tmp_path_factory) -> Result:
+    return alone(store, ON, tmp_path_factory.mktemp("alone") / "on")
 
 
-def test_the_comparison_would_see_other_draws(store, tmp_path):
-    first, second = (alone(store, augment, tmp_path / name) for augment, name in ((ON, "on"), (OFF, "off")))
-    assert max(float((first[0][name] - second[0][name]).abs().max()) for name in first[0]) > 3e-4
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_ray_workers_end_with_the_weights_of_the_plain_loop(ray_cluster, store, plain, tmp_path, workers):
+    assert_same(plain, on_ray(store, ON, workers, tmp_path / "ray"))
+
+
+def test_the_comparison_would_see_other_draws(store, plain, tmp_path):
+    (weights, _), (others, _) = plain, alone(store, OFF, tmp_path / "off")
+    assert max(float((weights[name] - others[name]).abs().max()) for name in weights) > 3e-4

@@ -25,6 +25,7 @@ from m3n.cli import main
 SHARDS, CLIPS = 12, 4  # a shard takes a fifth of a second and 0.6 MB, so that there is a middle of the run to be hit in
 SLOW = ["placements=[left_wrist,right_wrist,head,pelvis,left_thigh,right_thigh,left_ankle,right_ankle]", "rate_hz=200"]
 SLOW += ["sensor=bmi160"]
+PATIENCE_S = 600  # a process that starts Ray has taken minutes on a machine with other work to do
 
 
 def contents(folder: storage.Location) -> dict[str, bytes]:
@@ -40,7 +41,8 @@ def save(folder: Path, rows: list[dict[str, Any]], rows_per_shard: int) -> Path:
 
 
 def simulate(poses: Any, out: Any, *settings: str) -> int:
-    return main(["simulate", str(poses), "--out", str(out), *settings])
+    """By one worker, unless `settings` say more: it takes seconds to start each of them, and they change no byte."""
+    return main(["simulate", str(poses), "--out", str(out), "workers=1", *settings])
 
 
 def figures_of(poses: Any, out: Any, folder: Path, *settings: str) -> dict[str, Any]:
@@ -92,12 +94,12 @@ def background(poses) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     for process in started:
         if process.poll() is None:
             process.terminate()
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE_S)
 
 
 def wait_for_shards(process: subprocess.Popen[str], staging: storage.Location, count: int) -> None:
     """Until a run has finished that many shards, and is still at work."""
-    until = monotonic() + 180
+    until = monotonic() + PATIENCE_S
     while len(storage.files(staging, ".parquet")) < count:
         assert process.poll() is None, process.communicate()[1]
         assert monotonic() < until
@@ -197,7 +199,7 @@ def test_a_worker_that_is_killed_changes_no_byte(poses, undisturbed, background,
     workers = [pid for pid, command in descendants(process.pid).items() if "ShardSimulator" in command]
     os.kill(workers[0], signal.SIGKILL)
     assert not (tmp_path / "out").exists()
-    stderr = process.communicate(timeout=120)[1]
+    stderr = process.communicate(timeout=PATIENCE_S)[1]
     if process.returncode != 0:  # Ray gave up: then what is finished is taken over
         assert simulate(poses, tmp_path / "out", *SLOW) == 0
     assert contents(tmp_path / "out") == undisturbed, stderr

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
@@ -31,7 +33,7 @@ from m3n import tables
 from m3n.training import checkpoint as checkpoints
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-START_S, JOB_S = 60, 120
+START_S, JOB_S = 300, 600  # a few seconds, and half a minute, where the machine is quiet
 QUIET = {
     "RAY_AUTH_MODE": "disabled",
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
@@ -39,6 +41,7 @@ QUIET = {
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
     "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",
+    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "600",
 }
 
 
@@ -68,14 +71,15 @@ def ray_command() -> str:
 
 
 def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+    """Ports that are free, from below those that the system deals out, so that no other Ray gets them before ours listens."""
+    found: list[int] = []
+    for port in random.sample(range(20_000, 32_000), 1000):
+        with socket.socket() as tried, suppress(OSError):
+            tried.bind(("127.0.0.1", port))
+            found.append(port)
+        if len(found) == count:
+            break
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +107,7 @@ def cluster() -> Iterator[Cluster]:
         finally:
             head.send_signal(signal.SIGTERM)
             try:
-                head.wait(30)
+                head.wait(60)
             except subprocess.TimeoutExpired:
                 head.kill()
 
