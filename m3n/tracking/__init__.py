@@ -17,7 +17,7 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
@@ -30,7 +30,7 @@ from m3n import storage
 from m3n.errors import StoppedError, one_line
 from m3n.storage import Location
 from m3n.tracking import outbox
-from m3n.tracking.delivery import PREFIX, Courier, Sender, reason, send_spool
+from m3n.tracking.delivery import MODEL_S, PREFIX, SETTLE_S, Courier, Sender, reason, send_spool
 from m3n.tracking.notes import experiment_of, run_note
 from m3n.tracking.outbox import Record
 from m3n.tracking.system import Sampler
@@ -67,6 +67,7 @@ class Run:
         self._sender = sender
         self._journal = None
         self._closed = False
+        self._patience_s = SETTLE_S
         with self._kept():
             self._journal = sender.open() if sender else None
         self._append(record)
@@ -107,10 +108,15 @@ class Run:
         """
         with self._kept():
             if self._journal is not None:
+                self._patience_s = MODEL_S
                 file = self._journal.attach(classifier)
                 self._append(
                     {"kind": "model", "file": file, "metric": metric, "score": float(score), "note": note, "time_ms": _now_ms()}
                 )
+
+    def compare(self, params: Sequence[str], metric: str = "val/macro_f1") -> None:
+        """Put a link into this sweep's description that shows all its trials in parallel coordinates: `params`, and `metric`."""
+        self._append({"kind": "view", "params": list(params), "metric": metric, "time_ms": _now_ms()})
 
     def close(self, status: str) -> None:
         """End the run (FINISHED, FAILED or KILLED), and wait a while for what is under way to a server that answers."""
@@ -122,7 +128,7 @@ class Run:
         self._closed = True
         if self._journal is not None and self._sender is not None:
             self._journal.ended = True
-            self._sender.settle(self._journal)
+            self._sender.settle(self._journal, self._patience_s)
 
     def _append(self, record: Record) -> None:
         if self._journal is None or self._sender is None or self._closed:
@@ -188,6 +194,18 @@ def start(
     section = next((s for s, schema in configs.STAGES.items() if type(config) is schema), stage)
     run.text(CONFIG, yaml.safe_dump({section: config.model_dump(mode="json")}, sort_keys=False))
     return run
+
+
+def trial(
+    sweep: Run, number: int, config: configs.Options, drawn: Mapping[str, Any], *, data_sha: str = "", run_id: str | None = None
+) -> Run:
+    """Begin the run of one trial of a sweep; `config`: the trial's own, with what was `drawn` (dotted key -> value) in it."""
+    rows = [f"| `{key}` | {value:.4g} |" if isinstance(value, float) else f"| `{key}` | {value} |" for key, value in drawn.items()]
+    about = "\n".join([f"Trial {number} of a sweep.\n", "| setting | drawn |", "| --- | --- |", *rows, ""])
+    return start(
+        "tune", f"trial {number:03d}", config, data_sha=data_sha, parent_id=sweep.reference, run_id=run_id,
+        params={"trial": number}, about=about,
+    )  # fmt: skip
 
 
 @contextmanager

@@ -20,11 +20,13 @@ from typing import Any
 from m3n.errors import one_line
 from m3n.tracking.notes import experiment_note
 from m3n.tracking.outbox import Journal, Record, Spool, abandoned
+from m3n.tracking.views import share
 
 log = logging.getLogger(__name__)
 RUN_TAG = "mlflow.m3nRun"  # MLflow's pages hide tags that begin like this
 PREFIX = "m3n-"
-SETTLE_S, POKE_S = 30.0, 5.0  # longest waits at the end of a run: for a server that answers, and for one that did not
+# longest waits at the end of a run: for a server that answers, for one that is to take a model, and for one that did not answer
+SETTLE_S, MODEL_S, POKE_S = 30.0, 180.0, 5.0
 SLOW_S = 2.0  # a failure that took longer is of a server that hangs rather than refuses
 LONGEST_PAUSE_S = 30.0
 PARENT_S = 60.0  # how long a child waits for its parent to be there
@@ -65,7 +67,8 @@ class Courier:
         self._orphans: dict[str, float] = {}  # reference of a parent that is not there -> since when [s, monotonic]
         self._warned: set[Path] = set()
         self._ways = {
-            "run": self._run, "artifact": self._artifact, "tag": self._tag, "model": self._model, "end": self._end,
+            "run": self._run, "artifact": self._artifact, "tag": self._tag, "model": self._model, "view": self._view,
+            "end": self._end,
         }  # fmt: skip
 
     def send(self, journal: Journal) -> None:
@@ -142,6 +145,10 @@ class Courier:
         from m3n.tracking.registry import register
 
         register(self.client, self._id(first), journal.folder / record["file"], record)
+
+    def _view(self, first: Record, record: Record, journal: Journal) -> None:
+        note = first["tags"]["mlflow.note.content"]
+        share(self.client, self.client.get_run(self._id(first)), record["params"], record["metric"], note)
 
     def _end(self, first: Record, record: Record, journal: Journal) -> None:
         run_id = self._id(first)
@@ -259,10 +266,10 @@ class Sender:
         with self._news:
             self._news.notify_all()
 
-    def settle(self, journal: Journal) -> bool:
+    def settle(self, journal: Journal, longest_s: float = SETTLE_S) -> bool:
         """Wait until a journal that has ended is sent, as long as there is hope; whether it was."""
         with self._news:
-            until, hope = time.monotonic() + SETTLE_S, self._attempts + 2  # one more, should a single answer get lost
+            until, hope = time.monotonic() + longest_s, self._attempts + 2  # one more, should a single answer get lost
             if self.answers is False:
                 if self._trying or self._took_s > SLOW_S:  # it hangs rather than refuses: no more waiting
                     return False

@@ -23,7 +23,7 @@ SCORES: Glossary = {
     "*/macro_f1": (
         "0 to 1",
         "higher",
-        "mean F1 of the activities, over windows (val: people to choose by; test: people never seen)",
+        "mean F1 of the activities, over windows (val: to choose by; test: people never seen)",
     ),
     "*/recording_macro_f1": ("0 to 1", "higher", "the same over whole labelled stretches"),
     "*/accuracy": ("0 to 1", "higher", "share of windows that are right"),

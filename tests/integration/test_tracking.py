@@ -1,4 +1,4 @@
-"""MLflow through bad weather: a real server that is slow, killed, restarted, or whose answers get lost; nothing waits, nothing is lost."""
+"""MLflow through bad weather: a real server that is slow, killed or restarted, or whose answers get lost."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Server:
 
 
 class Proxy:
-    """Passes requests on to a port, `delay_s` late. Of requests with a text in `deaf_to`, as often as it says, the answer is lost."""
+    """Passes requests on to a port, `delay_s` late. The answer to what holds a text in `deaf_to` is lost, as often as that says."""
 
     def __init__(self, port: int) -> None:
         self.target, self.delay_s = port, 0.0
