@@ -73,9 +73,12 @@ class Courier:
 
     def send(self, journal: Journal) -> None:
         """Send what a journal holds; ends where it has nothing more, raises where the server does not answer."""
-        first = journal.first()
-        while first is not None and (records := list(islice(journal.unsent(), RECORDS))):
-            self._attempt(first, _together(records), journal)
+        while records := list(islice(journal.unsent(), RECORDS)):
+            first = journal.first()
+            if first is None:  # torn by a full disk: nobody knows whose values these are
+                journal.acknowledge(records[-1][1])
+            else:
+                self._attempt(first, _together(records), journal)
 
     def _attempt(self, first: Record, taken: list[tuple[Record, int]], journal: Journal) -> None:
         record, kind = taken[0][0], taken[0][0]["kind"]
@@ -118,11 +121,10 @@ class Courier:
     def _parent(self, record: Record) -> str | None:
         """The parent's id; its own process may be about to make it."""
         reference = record["parent"]
-        if not reference or (found := self.find(reference)):
-            return found if reference else None
-        if time.monotonic() - self._orphans.setdefault(reference, time.monotonic()) < PARENT_S:
+        found = self.find(reference) if reference else None
+        if reference and not found and time.monotonic() - self._orphans.setdefault(reference, time.monotonic()) < PARENT_S:
             raise WaitingError(f"the parent of run {record['name']} is not there yet")
-        return None
+        return found
 
     def _metrics(self, first: Record, records: list[Record]) -> None:
         from mlflow.entities import Metric

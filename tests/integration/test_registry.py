@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 from m3n import schema, tables, tracking
 from m3n.cli import main
-from m3n.config import TuneConfig
+from m3n.config import TuneConfig, check, updated
 from m3n.errors import InputError
 from m3n.export.samples import example_samples, sample_columns
 
@@ -91,6 +92,34 @@ def test_the_alias_goes_to_the_better_one_and_a_model_is_registered_once(classif
     record = {"metric": "val/macro_f1", "score": 0.5, "note": ""}
     register(client, best().run_id, classifier, record)  # as after an answer that was lost
     assert len(client.search_model_versions("name = 'm3n-wrist-har'")) == 4
+
+
+def test_a_sweep_says_what_it_is_and_links_to_its_trials_in_parallel_coordinates(own_store):
+    from mlflow import MlflowClient
+
+    with tracking.track("tune", "weights", TuneConfig(), out=Path("runs/weights")) as sweep:
+        sweep.compare(["pretrain.loss.text_imu"])
+        for number, weight in enumerate((0.5, 2.0)):
+            drawn = {"pretrain.loss.text_imu": weight}
+            trial = tracking.trial(sweep, number, check(TuneConfig, updated({}, drawn)), drawn)
+            trial.metrics({"val/macro_f1": weight / 4})
+            trial.close("FINISHED")
+    client = MlflowClient(own_store)
+    experiment = client.get_experiment_by_name("m3n-tune")
+    assert "| `val/macro_f1` | 0 to 1 | higher |" in experiment.tags["mlflow.note.content"]
+    parent, *trials = client.search_runs([experiment.experiment_id], order_by=["attributes.start_time ASC"])
+    assert [trial.data.tags["mlflow.parentRunId"] for trial in trials] == [parent.info.run_id] * 2
+    assert [trial.data.params["pretrain.loss.text_imu"] for trial in trials] == ["0.5", "2.0"]
+    assert [trial.info.run_name for trial in trials] == ["trial 000", "trial 001"]
+    assert "| `pretrain.loss.text_imu` | 0.5 |" in trials[0].data.tags["mlflow.note.content"]
+    note = parent.data.tags["mlflow.note.content"]
+    assert "Result: `runs/weights`" in note
+    key = re.search(rf"\(#/experiments/{experiment.experiment_id}/runs\?viewStateShareKey=([\w-]+)&", note).group(1)
+    view = json.loads(experiment.tags[f"mlflow.sharedViewState.{key}"])
+    assert {run.info.run_id for run in client.search_runs([experiment.experiment_id], view["searchFilter"])} == {
+        trial.info.run_id for trial in trials
+    }
+    assert view["compareRunCharts"][0]["selectedParams"] == ["pretrain.loss.text_imu"]
 
 
 def test_samples_that_cannot_be_labelled_are_refused_in_one_line(classifier):
