@@ -32,9 +32,15 @@ from urllib.parse import quote
 import aiohttp
 from PIL import Image
 
-WIDTH, HEIGHT, COLOURS = 1500, 940, 96
+WIDTH, HEIGHT, COLOURS = 1600, 940, 96
 PATIENCE_S, SETTLED_S = 240.0, 3.0
 OBJECTIVE = "val/macro_f1"
+# what MLflow's pages remember of a visitor: trainings rather than language models, and no chat beside them
+REMEMBERED = {
+    "mlflow.workflowType_v1": '"machine_learning"',
+    "mlflow.assistant.panelOpen_v1": "false",
+    "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1": "true",
+}
 
 
 @contextmanager
@@ -93,7 +99,8 @@ class Page:
         while not await self.value(f"Boolean({shown})"):
             if time.monotonic() > until:
                 text = await self.value("document.body.innerText.slice(0, 500)")
-                raise SystemExit(f"waited in vain for {shown}; the page says: {text}")
+                print(f"waited in vain for {shown}; the page says: {text}", file=sys.stderr)
+                return
             await asyncio.sleep(0.5)
         await asyncio.sleep(SETTLED_S)
 
@@ -128,6 +135,8 @@ async def browser(program: str) -> AsyncIterator[Page]:
                 async with session.ws_connect(tab["webSocketDebuggerUrl"], max_msg_size=0) as connection:
                     page = Page(connection)
                     await page.call("Page.enable")
+                    remember = "".join(f"localStorage.setItem({key!r}, {value!r});" for key, value in REMEMBERED.items())
+                    await page.call("Page.addScriptToEvaluateOnNewDocument", source=f"try {{ {remember} }} catch (_) {{}}")
                     await page.call(
                         "Emulation.setDeviceMetricsOverride", width=WIDTH, height=HEIGHT, deviceScaleFactor=1, mobile=False
                     )
@@ -168,10 +177,14 @@ async def take(url: str, sweep: Any, trials: list[Any], out: Path, program: str)
     async with browser(program) as page:
         await page.open(f"{address}?viewStateShareKey={key}&compareRunsMode=TABLE", says(best.info.run_name))
         await page.picture(out / "mlflow_experiment.png")
-        await page.open(f"{address}?viewStateShareKey={key}&compareRunsMode=CHART", "document.querySelector('svg g.axis, svg .axis')")
+        await page.open(
+            f"{address}?viewStateShareKey={key}&compareRunsMode=CHART", "document.querySelector('main canvas, .parcoords')"
+        )
         await page.picture(out / "mlflow_parallel.png")
         ids, experiments = (quote(json.dumps(x)) for x in ([t.info.run_id for t in trials], [experiment]))
-        await page.open(f"{url}/#/compare-runs?runs={ids}&experiments={experiments}", "document.querySelector('.js-plotly-plot')")
+        await page.open(
+            f"{url}/#/compare-runs?runs={ids}&experiments={experiments}", "document.querySelector('.js-plotly-plot')"
+        )
         await page.picture(out / "mlflow_compare.png", 1250)
         await page.open(f"{address}/{best.info.run_id}", says(OBJECTIVE))
         await page.picture(out / "mlflow_run.png", 1250)

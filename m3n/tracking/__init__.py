@@ -200,7 +200,9 @@ def trial(
     sweep: Run, number: int, config: configs.Options, drawn: Mapping[str, Any], *, data_sha: str = "", run_id: str | None = None
 ) -> Run:
     """Begin the run of one trial of a sweep; `config`: the trial's own, with what was `drawn` (dotted key -> value) in it."""
-    rows = [f"| `{key}` | {value:.4g} |" if isinstance(value, float) else f"| `{key}` | {value} |" for key, value in drawn.items()]
+    rows = [
+        f"| `{key}` | {value:.4g} |" if isinstance(value, float) else f"| `{key}` | {value} |" for key, value in drawn.items()
+    ]
     about = "\n".join([f"Trial {number} of a sweep.\n", "| setting | drawn |", "| --- | --- |", *rows, ""])
     return start(
         "tune", f"trial {number:03d}", config, data_sha=data_sha, parent_id=sweep.reference, run_id=run_id,

@@ -19,7 +19,7 @@ def share(client: Any, run: Any, params: Sequence[str], metric: str, note: str) 
     experiment, key = run.info.experiment_id, f"m3n-{run.info.run_id[:12]}"
     state = view(run.info.run_id, params, metric)
     client.set_experiment_tag(experiment, f"{TAG}{key}", json.dumps(state))
-    link = f"#/experiments/{experiment}/runs?viewStateShareKey={key}&compareRunsMode=CHART"
+    link = f"#/experiments/{experiment}/runs?viewStateShareKey={key}&compareRunsMode=CHART&workflowType=machine_learning"
     text = f"**[Which settings matter: all trials in parallel coordinates]({link})**\n\n{note}"
     client.set_tag(run.info.run_id, "mlflow.note.content", text)
 

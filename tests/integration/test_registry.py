@@ -82,7 +82,7 @@ def test_the_alias_goes_to_the_better_one_and_a_model_is_registered_once(classif
 
     registered("first", classifier, 0.8)
     registered("worse", classifier, 0.7)
-    assert (best().version, best().description) == ("1", "Best trial of first")
+    assert (str(best().version), best().description) == ("1", "Best trial of first")
     registered("better", classifier, 0.9)
     assert (str(best().version), best().tags["score"]) == ("3", "0.9")
     registered("of other data", classifier, 0.5, data_sha="other")
