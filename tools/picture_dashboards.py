@@ -24,7 +24,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -175,12 +175,11 @@ async def take(url: str, sweep: Any, trials: list[Any], out: Path, program: str)
     key = f"m3n-{sweep.info.run_id[:12]}"
     address = f"{url}/#/experiments/{experiment}/runs"
     async with browser(program) as page:
-        await page.open(f"{address}?viewStateShareKey={key}&compareRunsMode=TABLE", says(best.info.run_name))
-        await page.picture(out / "mlflow_experiment.png")
-        await page.open(
-            f"{address}?viewStateShareKey={key}&compareRunsMode=CHART", "document.querySelector('main canvas, .parcoords')"
-        )
+        shared = f"{address}?viewStateShareKey={key}&workflowType=machine_learning&compareRunsMode"
+        await page.open(f"{shared}=CHART", "document.querySelector('main canvas, .parcoords')")
         await page.picture(out / "mlflow_parallel.png")
+        await page.open(f"{shared}=TABLE", says(best.info.run_name))
+        await page.picture(out / "mlflow_experiment.png")
         ids, experiments = (quote(json.dumps(x)) for x in ([t.info.run_id for t in trials], [experiment]))
         await page.open(
             f"{url}/#/compare-runs?runs={ids}&experiments={experiments}", "document.querySelector('.js-plotly-plot')"
@@ -203,8 +202,7 @@ def main(arguments: list[str] | None = None) -> None:
     if program is None:
         raise SystemExit("no Chromium here: apt-get install chromium")
     options.out.mkdir(parents=True, exist_ok=True)
-    with mlflow_server(options.store) if not options.url else suppress() as started:
-        url = options.url or str(started)
+    with nullcontext(options.url) if options.url else mlflow_server(options.store) as url:
         sweep, trials = newest_sweep(url, options.sweep)
         asyncio.run(take(url, sweep, trials, options.out, program))
 
