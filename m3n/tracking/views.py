@@ -38,9 +38,11 @@ def view(sweep: str, params: Sequence[str], metric: str) -> dict[str, Any]:
         "orderByAsc": False,
         "selectedColumns": [f"metrics.`{metric}`", *(f"params.`{name}`" for name in params)],
         "runsHiddenMode": "SHOW_ALL",
+        "runListHidden": True,  # the whole width for the axes
         "compareRunCharts": [parallel, scores],
         "compareRunSections": [
-            {"uuid": SECTION, "name": "Trials of the sweep", "display": True, "isReordered": False, "deleted": False,
-             "isGenerated": False}
+            {"uuid": SECTION, "name": "Trials of the sweep", "display": True, "isReordered": True, "deleted": False,
+             "isGenerated": False, "columns": 1, "cardHeight": 420}
         ],
+        "isAccordionReordered": True,  # what MLflow adds by itself comes after it
     }  # fmt: skip
