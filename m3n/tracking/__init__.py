@@ -17,7 +17,7 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
@@ -115,8 +115,9 @@ class Run:
                 )
 
     def compare(self, params: Sequence[str], metric: str = "val/macro_f1") -> None:
-        """Put a link into this sweep's description that shows all its trials in parallel coordinates: `params`, and `metric`."""
-        self._append({"kind": "view", "params": list(params), "metric": metric, "time_ms": _now_ms()})
+        """Put a link into this sweep's description that shows all trials in parallel coordinates: settings drawn, and `metric`."""
+        names = list(short_names(params).values())
+        self._append({"kind": "view", "params": names, "metric": metric, "time_ms": _now_ms()})
 
     def close(self, status: str) -> None:
         """End the run (FINISHED, FAILED or KILLED), and wait a while for what is under way to a server that answers."""
@@ -199,15 +200,23 @@ def start(
 def trial(
     sweep: Run, number: int, config: configs.Options, drawn: Mapping[str, Any], *, data_sha: str = "", run_id: str | None = None
 ) -> Run:
-    """Begin the run of one trial of a sweep; `config`: the trial's own, with what was `drawn` (dotted key -> value) in it."""
-    rows = [
-        f"| `{key}` | {value:.4g} |" if isinstance(value, float) else f"| `{key}` | {value} |" for key, value in drawn.items()
-    ]
+    """Begin the run of one trial of a sweep; `config`: the trial's own, with what was `drawn` (dotted key -> value) in it.
+
+    What was drawn is also logged under short names, for the axes and columns of MLflow's pages.
+    """
+    rows = [f"| `{key}` | {_short(value)} |" for key, value in drawn.items()]
     about = "\n".join([f"Trial {number} of a sweep.\n", "| setting | drawn |", "| --- | --- |", *rows, ""])
     return start(
         "tune", f"trial {number:03d}", config, data_sha=data_sha, parent_id=sweep.reference, run_id=run_id,
-        params={"trial": number}, about=about,
+        params={"trial": number, **{name: _short(drawn[key]) for key, name in short_names(drawn).items()}}, about=about,
     )  # fmt: skip
+
+
+def short_names(keys: Iterable[str]) -> dict[str, str]:
+    """Dotted key of a setting -> the name on a chart's axis, which has room for about 15 characters: the key without its stage."""
+    short = {key: key.partition(".")[2] or key for key in keys}
+    names = [*short.values(), *configs.TuneConfig.model_fields]
+    return {key: name if names.count(name) == 1 else key for key, name in short.items()}
 
 
 @contextmanager
@@ -276,6 +285,10 @@ def _user() -> dict[str, str]:
     with suppress(OSError, KeyError):  # a container without a name for its user
         return {"mlflow.user": getpass.getuser()}
     return {}
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _now_ms() -> int:

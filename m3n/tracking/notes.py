@@ -65,7 +65,7 @@ _ABOUT = {
     "`test/macro_f1`; params `freeze`, `label_fraction` and the tag `m3n.data_sha` say what was compared.",
     "m3n-tune": "Searches for the best settings (`m3n tune`). A row named after its folder is a sweep; unfold it for its trials. A "
     "trial pretrains, fine-tunes, and is judged by `val/macro_f1` on people held out for choosing, never on those tested on. Which "
-    "loss weights matter: select the trials, Compare, Parallel Coordinates, with the params `pretrain.loss.*` and the metric "
+    "loss weights matter: select the trials, Compare, Parallel Coordinates, with the params `loss.*` and the metric "
     "`val/macro_f1`; or the plots among the sweep's artifacts.",
     "m3n-reproduce": "A data set's protocol (`m3n reproduce`): one run per protocol, one child per method, label budget, seed and "
     "fold. The table is `results.md` among the parent's artifacts.",

@@ -119,7 +119,8 @@ def test_a_sweep_says_what_it_is_and_links_to_its_trials_in_parallel_coordinates
     assert {run.info.run_id for run in client.search_runs([experiment.experiment_id], view["searchFilter"])} == {
         trial.info.run_id for trial in trials
     }
-    assert view["compareRunCharts"][0]["selectedParams"] == ["pretrain.loss.text_imu"]
+    assert view["compareRunCharts"][0]["selectedParams"] == ["loss.text_imu"]
+    assert [trial.data.params["loss.text_imu"] for trial in trials] == ["0.5", "2"]
 
 
 def test_samples_that_cannot_be_labelled_are_refused_in_one_line(classifier):
