@@ -166,7 +166,7 @@ def start(
     """
     import yaml
 
-    described = configs.flatten(config) | dict(params)
+    described = dict(params) | configs.flatten(config)  # MLflow lists them in this order
     commit = git_sha()
     tags = {
         "m3n.stage": stage,
