@@ -83,10 +83,6 @@ class Run:
         if finite:
             self._append({"kind": "metrics", "values": finite, "step": step, "time_ms": _now_ms()})
 
-    def tag(self, name: str, value: str) -> None:
-        """Set a tag."""
-        self._append({"kind": "tag", "name": name, "value": value, "time_ms": _now_ms()})
-
     def artifact(self, path: Location, folder: str | None = None) -> None:
         """Keep a file (or a local folder, its content) as an artifact, as it is now."""
         with self._kept(), storage.local_copy(path) as file:

@@ -67,7 +67,7 @@ class Courier:
         self._orphans: dict[str, float] = {}  # reference of a parent that is not there -> since when [s, monotonic]
         self._warned: set[Path] = set()
         self._ways = {
-            "run": self._run, "artifact": self._artifact, "tag": self._tag, "model": self._model, "view": self._view,
+            "run": self._run, "artifact": self._artifact, "model": self._model, "view": self._view,
             "end": self._end,
         }  # fmt: skip
 
@@ -139,9 +139,6 @@ class Courier:
             self.client.log_artifacts(self._id(first), str(path), record["folder"])
         else:
             self.client.log_artifact(self._id(first), str(path), record["folder"])
-
-    def _tag(self, first: Record, record: Record, journal: Journal) -> None:
-        self.client.set_tag(self._id(first), record["name"], record["value"])
 
     def _model(self, first: Record, record: Record, journal: Journal) -> None:
         from m3n.tracking.registry import register
