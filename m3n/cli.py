@@ -382,6 +382,21 @@ def doctor(address: str | None, no_ray: bool, storage: Location | None, json_fil
         raise StoppedError(f"{figures['failures']} of {len(figures['checks'])} checks failed", 1)
 
 
+@cli.command(cls=StageCommand)
+@json_option
+def sync(json_file: Path | None) -> None:
+    """Send to MLflow what it has missed while it was down: in order, and each value once.
+
+    Any command that writes to MLflow does the same on the way; exit status 1 where the server does not answer.
+    """
+    from m3n import tracking
+
+    figures = tracking.sync()
+    _finish(figures, json_file, None)
+    for server, runs in figures["for_other_servers"].items():
+        click.echo(f"  {runs} more runs are for {server}: set MLFLOW_TRACKING_URI to it and run this again")
+
+
 @cli.group()
 def report() -> None:
     """Reports on data and results: tables, figures and plots."""

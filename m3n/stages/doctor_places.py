@@ -137,7 +137,7 @@ def _tracking_server(uri: str) -> tuple[str, str, str]:
     except urllib.error.HTTPError as error:
         return WARNING, f"{shown} answers with status {error.code}", "is it an MLflow server, and does it want a login?"
     except (OSError, ValueError) as error:
-        advice = "start it, or mend MLFLOW_TRACKING_URI; until then values are kept beside each result, in mlflow-unsent.jsonl"
+        advice = "start it, or mend MLFLOW_TRACKING_URI; what it misses is kept and sent by `m3n sync`"
         return FAILURE, f"{shown} does not answer ({getattr(error, 'reason', error)})", advice
 
 

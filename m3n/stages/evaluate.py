@@ -66,7 +66,7 @@ def evaluate(
         digests = {name: tables.data_sha256(folder) for name, folder in folders.items()}
         digest = ",".join(digests.values())
         with (
-            tracking.track("evaluate", out.name, config, out=staging, data_sha=digest, parent_id=parent_run) as run,
+            tracking.track("evaluate", out.name, config, out=out, data_sha=digest, parent_id=parent_run) as run,
             bar("evaluate", 2 * len(folders)) as advance,
         ):
             figures: dict[str, Any] = {"checkpoint": checkpoint.name}

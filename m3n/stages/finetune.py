@@ -71,7 +71,7 @@ def finetune(
     data_sha = tables.data_sha256(recordings)
     with (
         tables.staged(out, inputs=[place for place in (recordings, checkpoint, clips) if place]) as staging,
-        tracking.track("finetune", out.name, config, out=staging, data_sha=data_sha, parent_id=parent_run) as run,
+        tracking.track("finetune", out.name, config, out=out, data_sha=data_sha, parent_id=parent_run) as run,
     ):
         with bar("finetune", 1) as advance:
 
@@ -112,6 +112,9 @@ def finetune(
         )
         for artifact in (METRICS, "split.json", "confusion.png", tables.MANIFEST):
             run.artifact(staging / artifact)
+        if parent_run is None:  # of a sweep's many, the best alone is worth keeping
+            for part in (checkpoints.WEIGHTS, checkpoints.DESCRIPTION):
+                run.artifact(staging / part, "classifier")
     return figures
 
 

@@ -62,14 +62,14 @@ def pretrain(
         run_id = storage.read(noted).decode() if history and noted.is_file() else None
         with (
             tracking.track(
-                "pretrain", out.name, config, out=staging, data_sha=store.data_sha256, parent_id=parent_run, run_id=run_id
+                "pretrain", out.name, config, out=out, data_sha=store.data_sha256, parent_id=parent_run, run_id=run_id
             ) as run,
             bar("pretrain", config.optim.epochs) as advance,
         ):
 
             def on_metrics(epoch: int, metrics: dict[str, float]) -> None:
-                if run.run_id and not noted.is_file():
-                    storage.write(noted, run.run_id.encode())
+                if not noted.is_file():
+                    storage.write(noted, run.reference.encode())
                 run.metrics(metrics, epoch)
                 advance(1 if epoch >= len(history) else 0, f"loss {metrics.get('val/loss', metrics['train/loss']):.3f}")
                 history[epoch:] = [metrics]
@@ -106,6 +106,9 @@ def pretrain(
                 config=config.model_dump(mode="json"),
             )
             run.artifact(staging / tables.MANIFEST)
+            if parent_run is None:  # of a sweep's many, the best alone is worth keeping
+                for part in (checkpoints.WEIGHTS, checkpoints.DESCRIPTION):
+                    run.artifact(staging / part, "checkpoint")
     speed = {"train/windows_per_s": history[-1]["train/windows_per_s"]} if "train/windows_per_s" in history[-1] else {}
     return figures | speed | {"elapsed_s": time.perf_counter() - started}
 

@@ -82,7 +82,7 @@ def reproduce(
         todo = [cell | _start(made.get(pretraining_key(cell) or "")) for cell in wanted]
         missing = [cell for cell in todo if not _result_file(out, cell).is_file()]
         with tracking.track("reproduce", f"{name}-{out.name}", config, out=out, run_id=plan.get("mlflow_run")) as run:
-            plan["mlflow_run"] = run.wait_started()
+            plan["mlflow_run"] = run.reference
             tables.write_text(out / PLAN, json.dumps(plan, indent=2) + "\n")
             if missing:
                 connect(address, config.workers)
@@ -93,7 +93,7 @@ def reproduce(
                     file = _result_file(out, cell)
                     file.parent.mkdir(parents=True, exist_ok=True)
                     tables.write_text(file, json.dumps(row) + "\n")
-                    _track_cell(row, config, run.run_id)
+                    _track_cell(row, config, run.reference)
                     advance(1, f"{row['method']} {row['labels']}: {row['macro_f1']:.3f}")
             rows = [json.loads(file.read_text()) for file in sorted((out / "cells").rglob("*.json"))]
             figures = _write(out, name, rows, config)
@@ -157,12 +157,10 @@ def _result_file(out: Path, cell: Mapping[str, Any]) -> Path:
     return out / "cells" / cell["setting"] / cell["method"] / f"labels{labels}-seed{cell['seed']}-fold{cell['fold']}.json"
 
 
-def _track_cell(row: Mapping[str, Any], config: ReproduceConfig, parent: str | None) -> None:
-    if parent is None:
-        return
+def _track_cell(row: Mapping[str, Any], config: ReproduceConfig, parent: str) -> None:
     name = "-".join(str(row[key]) for key in IDENTITY[1:])
     own = check(FinetuneConfig, config.finetune.model_dump(exclude_unset=True) | {"seed": row["seed"]})
-    with tracking.track("reproduce", name, own, out=None, parent_id=parent, params={key: row[key] for key in IDENTITY}) as run:
+    with tracking.track("reproduce", name, own, parent_id=parent, params={key: row[key] for key in IDENTITY}) as run:
         run.metrics({f"test/{key}": row[key] for key in ("macro_f1", "accuracy", "window_macro_f1")})
 
 

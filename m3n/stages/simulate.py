@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -107,10 +106,9 @@ def simulate_clips(
         "frames_per_s": _frames_made(results) / elapsed,
     }
     data_sha = tables.joint_sha256(r["sha256"] for r in results)
-    beside = out if isinstance(out, Path) else None
     with (
         storage.local_copy(out / tables.MANIFEST) as manifest,
-        tracking.track("simulate", out.name, config, out=beside, data_sha=data_sha) as tracked,
+        tracking.track("simulate", out.name, config, out=out, data_sha=data_sha) as tracked,
     ):
         tracked.metrics({f"simulate/{name}": value for name, value in figures.items()})
         tracked.artifact(manifest)

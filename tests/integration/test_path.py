@@ -346,26 +346,28 @@ def test_a_label_that_is_only_tested_is_named_and_can_be_ignored(recording, tmp_
 
 def test_a_tracking_server_that_is_down_does_not_stop_a_training(recordings, tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    monkeypatch.setenv("M3N_CACHE", str(tmp_path / "cache"))
     arguments = ["finetune", str(recordings), "--out", str(tmp_path / "out"), *QUICK, "test_subjects=[Ben]", "model.width=16"]
     assert main(arguments) == 0
-    kept = [json.loads(line) for line in (tmp_path / "out" / "mlflow-unsent.jsonl").read_text().splitlines()]
-    assert kept[0]["params"]["test_subjects"] == ["Ben"]
+    (journal,) = (tmp_path / "cache" / "outbox").glob("*/*/journal.jsonl")
+    kept = [json.loads(line) for line in journal.read_text().splitlines()]
+    assert kept[0]["params"]["test_subjects"] == "['Ben']"
     assert kept[0]["tags"]["m3n.data_sha"] == tables.data_sha256(recordings)
-    metrics = {name: value for line in kept for name, value in line.get("metrics", {}).items()}
+    metrics = {name: value for line in kept for name, value in line.get("values", {}).items()}
     figures = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert metrics["test/macro_f1"] == figures["test_macro_f1"]
     assert "train/loss" in metrics
-    assert kept[-1] == {"status": "FINISHED"}
-    artifacts = [line["artifact"] for line in kept if "artifact" in line]
-    assert artifacts
-    assert all((tmp_path / "out" / name).is_file() for name in artifacts)
+    assert (kept[-1]["kind"], kept[-1]["status"]) == ("end", "FINISHED")
+    artifacts = {Path(line["file"]).name: journal.parent / line["file"] for line in kept if line["kind"] == "artifact"}
+    assert {"config.yaml", "metrics.json", "confusion.png", "manifest.json", "model.safetensors"} <= set(artifacts)
+    assert artifacts["metrics.json"].read_bytes() == (tmp_path / "out" / "metrics.json").read_bytes()
 
 
 def test_a_run_that_fails_is_marked_so(recordings, tmp_path):
     from m3n import tracking
 
     settings = SimulateConfig()
-    with pytest.raises(ZeroDivisionError), tracking.track("simulate", "failing", settings, out=tmp_path):
+    with pytest.raises(ZeroDivisionError), tracking.track("simulate", "failing", settings):
         _ = 1 / 0
     assert mlflow_run("simulate", "failing").info.status == "FAILED"
 

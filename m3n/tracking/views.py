@@ -1,0 +1,48 @@
+"""A sweep's trials, ready to be looked at: what MLflow's chart page shows when the link in the sweep's description is followed.
+
+MLflow keeps a view that is shared as JSON in a tag of the experiment and names it in the address. This one has the trials of one
+sweep, the best first, and in parallel coordinates every drawn setting beside the score.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+TAG = "mlflow.sharedViewState."
+SECTION = "m3n-sweep"
+
+
+def share(client: Any, run: Any, params: Sequence[str], metric: str, note: str) -> None:
+    """Tag the experiment with the view, and put the link at the head of the sweep's description (`note` is the rest)."""
+    experiment, key = run.info.experiment_id, f"m3n-{run.info.run_id[:12]}"
+    state = view(run.info.run_id, params, metric)
+    client.set_experiment_tag(experiment, f"{TAG}{key}", json.dumps(state))
+    link = f"#/experiments/{experiment}/runs?viewStateShareKey={key}&compareRunsMode=CHART&workflowType=machine_learning"
+    text = f"**[Which settings matter: all trials in parallel coordinates]({link})**\n\n{note}"
+    client.set_tag(run.info.run_id, "mlflow.note.content", text)
+
+
+def view(sweep: str, params: Sequence[str], metric: str) -> dict[str, Any]:
+    """The state of MLflow's page of runs: filter, order, columns and charts."""
+    common = {"metricSectionId": SECTION, "isGenerated": False, "deleted": False}
+    parallel = {
+        "type": "PARALLEL", "uuid": "m3n-parallel", "selectedParams": list(params), "selectedMetrics": [metric],
+        "showAllRuns": True, **common,
+    }  # fmt: skip
+    scores = {"type": "BAR", "uuid": "m3n-scores", "metricKey": metric, "runsCountToCompare": 20, **common}
+    return {
+        "searchFilter": f"tags.`mlflow.parentRunId` = '{sweep}'",
+        "orderByKey": f"metrics.`{metric}`",
+        "orderByAsc": False,
+        "selectedColumns": [f"metrics.`{metric}`", *(f"params.`{name}`" for name in params)],
+        "runsHiddenMode": "SHOW_ALL",
+        "runListHidden": True,  # the whole width for the axes
+        "compareRunCharts": [parallel, scores],
+        "compareRunSections": [
+            {"uuid": SECTION, "name": "Trials of the sweep", "display": True, "isReordered": True, "deleted": False,
+             "isGenerated": False, "columns": 1, "cardHeight": 420}
+        ],
+        "isAccordionReordered": True,  # what MLflow adds by itself comes after it
+    }  # fmt: skip
