@@ -96,6 +96,14 @@ def _writable_file(context: click.Context, parameter: click.Parameter, value: Pa
     return value
 
 
+def _answering_cluster(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Known before tables are read, and at once: Ray itself tries for minutes."""
+    from m3n.cluster.start import check_listening
+
+    check_listening(value or os.environ.get("RAY_ADDRESS"))
+    return value
+
+
 json_option = click.option(
     "--json", "json_file", type=PATH, callback=_writable_file, help="Write the figures to this file too."
 )
@@ -107,9 +115,8 @@ def stage_options(out: click.ParamType[Any] = PATH, address: bool = False) -> Ca
     def add(command: Any) -> Any:
         command = json_option(command)
         if address:
-            command = click.option("--address", help="Ray cluster to run on (default: the surrounding job's, or a local one).")(
-                command
-            )
+            where = "Ray cluster to run on, as host:port (default: the surrounding job's, or a local one)."
+            command = click.option("--address", callback=_answering_cluster, help=where)(command)
         places = "Folder for the result." if out is PATH else "Folder for the result, or s3://bucket/key or gs://bucket/key."
         command = click.option("--out", required=True, type=out, help=places)(command)
         command = click.option("--config", "config_file", type=PATH, help="YAML file with one section per stage.")(command)
@@ -439,7 +446,7 @@ def bench(name: str, arguments: tuple[str, ...]) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
-    from m3n.errors import InputError, StoppedError
+    from m3n.errors import TERMINATED, InputError, StoppedError
 
     try:
         cli.main(arguments, standalone_mode=False, prog_name="m3n")
@@ -455,6 +462,11 @@ def main(arguments: list[str] | None = None) -> int:
     except click.ClickException as error:
         click.echo(f"m3n: {error.format_message()}", err=True)
         return 2
+    except SystemExit as ended:
+        if ended.code != TERMINATED:
+            raise
+        click.echo("m3n: ended by SIGTERM: run again, simulate, pretrain and reproduce go on from what is finished", err=True)
+        return TERMINATED
     except (KeyboardInterrupt, click.Abort):
         click.echo("m3n: interrupted", err=True)
         return 130

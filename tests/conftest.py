@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
+from throttling import Throttled
 
 from m3n import schema
 from m3n.cli import main
@@ -81,6 +82,15 @@ def bucket(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
     name = f"test-{uuid.uuid4().hex[:12]}"
     urllib.request.urlopen(urllib.request.Request(f"{s3_endpoint}/{name}", method="PUT")).close()
     return f"s3://{name}/data"
+
+
+@pytest.fixture
+def throttled(s3_endpoint: str, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Throttled]:
+    """The way to `bucket`, from now on: a proxy that throttles requests and drops some of them."""
+    with Throttled(s3_endpoint) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.endpoint)
+        yield proxy
+        proxy.shutdown()
 
 
 @pytest.fixture(scope="session")

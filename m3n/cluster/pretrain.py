@@ -8,9 +8,11 @@ alone shows progress and writes to MLflow.
 
 from __future__ import annotations
 
+import logging
 import shutil
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +23,7 @@ from m3n.errors import InputError, StoppedError
 from m3n.storage import Location, full_name, location
 from m3n.window_store import WindowStore
 
+log = logging.getLogger(__name__)
 OnMetrics = Callable[[int, dict[str, float]], None]
 CPU_PER_WORKER = 0.5  # logical: with whole ones, a two-core machine has none left for Ray's own tasks, and waits for ever
 STOP = "stop"  # a file in the scratch folder that asks the workers to stop
@@ -41,12 +44,15 @@ def run_workers(
     every epoch, again for one that is done again. SIGTERM ends the run after the step under way. Raises InputError for what the
     loop found wrong with the data or the config, and StoppedError where it ended before its end.
     """
+    import ray
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
     from ray.util.queue import Queue
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     gpu = _on_gpu(config)
-    queue = Queue(actor_options={"num_cpus": 0})
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)  # or it dies with another node
+    queue = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
     storage = scratch.resolve() / RAY_TRAIN
     for left in (storage, scratch / STOP):  # by a run that was killed; Ray Train would take a run of the same name for its own
         shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
@@ -90,8 +96,31 @@ def _on_gpu(config: PretrainConfig) -> bool:
 
     gpus = int(ray.cluster_resources().get("GPU", 0))
     if config.device == "cuda" and gpus < config.workers:
-        raise InputError(f"device is cuda, but the cluster has {gpus} GPUs for {config.workers} workers: lower `workers`")
+        gpus = _awaited_gpus(config.workers, config.gpu_wait_s)
+        if gpus < config.workers:
+            raise InputError(
+                f"device is cuda, but the cluster has {gpus} GPUs for {config.workers} workers: lower `workers`, or give a cluster "
+                "that grows time to bring them (gpu_wait_s)"
+            )
     return config.device != "cpu" and gpus >= config.workers
+
+
+def _awaited_gpus(wanted: int, seconds: float) -> int:
+    """GPUs of the cluster, once there are as many as wanted or the time is up; an autoscaler is told to bring them."""
+    import ray
+    from ray.autoscaler.sdk import request_resources
+
+    until = time.monotonic() + seconds
+    if seconds:
+        log.warning("waits up to %.0f s for %d GPUs", seconds, wanted)
+        request_resources(bundles=[{"GPU": 1}] * wanted)
+    try:
+        while (gpus := int(ray.cluster_resources().get("GPU", 0))) < wanted and time.monotonic() < until:
+            time.sleep(1)
+    finally:
+        if seconds:
+            request_resources(bundles=[])  # or they would be held for ever
+    return gpus
 
 
 @contextmanager

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from m3n.errors import InputError
+from m3n.errors import TERMINATED, InputError
 
 LOCAL = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -22,6 +24,7 @@ LOCAL = {
     "RAY_BACKEND_LOG_LEVEL": "fatal",
     "RAY_AIR_NEW_OUTPUT": "0",
 }
+ANSWER_S = 10.0  # for a cluster to be there; Ray itself tries for minutes
 DATA_CPUS = 2  # logical CPUs beyond the workers', which Ray's own operators need so as not to wait for ever
 
 
@@ -42,10 +45,12 @@ def connect(address: str | None = None, workers: int = 2) -> None:
     for name in ("ray", "ray.data", "ray.train", "ray.tune"):
         logging.getLogger(name).setLevel(logging.ERROR)
     if target:
+        _check_answering(target)
         try:
             ray.init(address=target, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise InputError(f"no Ray cluster answers at {target}: {str(error).splitlines()[0]}") from None
+        _end_by_sigterm()
         return
     with _native_code_hushed():
         ray.init(
@@ -55,6 +60,13 @@ def connect(address: str | None = None, workers: int = 2) -> None:
             logging_level=logging.ERROR,
             object_store_memory=_object_store_bytes(),
         )
+    _end_by_sigterm()
+
+
+def _end_by_sigterm() -> None:
+    """SIGTERM (`ray job stop`, a spot instance taken away) ends this process with `TERMINATED`, in place of Ray's own 15."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(TERMINATED))
 
 
 def probe(address: str | None = None) -> dict[str, float]:
@@ -65,7 +77,7 @@ def probe(address: str | None = None) -> dict[str, float]:
     import ray
 
     already = ray.is_initialized()
-    _listening(address or os.environ.get("RAY_ADDRESS"))
+    check_listening(address or os.environ.get("RAY_ADDRESS"))
     connect(address)
     try:
         theirs = ray.get(ray.remote(_version).remote(), timeout=120)
@@ -82,15 +94,37 @@ def probe(address: str | None = None) -> dict[str, float]:
             ray.shutdown()
 
 
-def _listening(address: str | None) -> None:
-    """InputError where nothing listens at host:port, which Ray itself takes minutes to find out."""
+def check_listening(address: str | None) -> None:
+    """InputError where nothing listens at the host:port of an address, which Ray itself takes minutes to find out."""
     host, _, port = (address or "").rpartition("://")[2].rpartition(":")
     if not (host and port.isdigit()):
         return
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_S).close()
     except OSError as error:
         raise InputError(f"no Ray cluster answers at {address}: {error.strerror or error}") from None
+
+
+def _check_answering(target: str) -> None:
+    """InputError where what Ray would connect to (loopback becomes this machine's own address) does not speak gRPC."""
+    check_listening(target)
+    if "://" in target:  # Ray's client, which gives up by itself
+        return
+    import grpc
+    from ray._private.services import canonicalize_bootstrap_address
+
+    try:
+        place = canonicalize_bootstrap_address(target)
+    except (ConnectionError, ValueError) as error:
+        raise InputError(f"no Ray cluster answers at {target}: {str(error).splitlines()[0]}") from None
+    check_listening(place)
+    if place is None or os.environ.get("RAY_USE_TLS", "0") != "0":
+        return
+    with grpc.insecure_channel(place, options=[("grpc.enable_http_proxy", 0)]) as channel:
+        try:
+            grpc.channel_ready_future(channel).result(timeout=ANSWER_S)
+        except grpc.FutureTimeoutError:
+            raise InputError(f"no Ray cluster answers at {target}: something else listens there") from None
 
 
 def _version() -> str:

@@ -137,7 +137,7 @@ class OptimConfig(Options):
     save_every_s: Positive = Field(60.0, description="time between saved states within an epoch [s]; one ends every epoch")
 
 
-HARDWARE = {"workers", "device", "restarts"}  # keys of a pretraining that decide how fast it is, not what comes out
+HARDWARE = {"workers", "device", "gpu_wait_s", "restarts"}  # of a pretraining: how fast it is, not what comes out
 
 
 class PretrainConfig(Options):
@@ -159,6 +159,7 @@ class PretrainConfig(Options):
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="where the networks run; auto: on GPUs where the cluster has one for every worker"
     )
+    gpu_wait_s: Weight = Field(0.0, description="with device=cuda: time for an autoscaling cluster to bring the GPUs [s]")
     seed: int = Field(0, ge=0, description="seed of weights, order, augmentation and split")
 
     @field_validator("exclude_subjects", mode="before")

@@ -100,6 +100,7 @@ def finetune(
         tables.write_text(staging / "split.json", split.manifest(config.seed))
         tables.write_text(staging / METRICS, json.dumps(figures, indent=2) + "\n")
         inputs = {recordings.name: data_sha} | ({"checkpoint": tables.file_sha256(checkpoint)} if checkpoint else {})
+        inputs |= {"clips": tables.data_sha256(clips)} if clips and rehearsed else {}
         tables.write_manifest(
             staging,
             table="classifier",

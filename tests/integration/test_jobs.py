@@ -31,9 +31,12 @@ from safetensors.numpy import load_file
 
 from m3n import tables
 from m3n.training import checkpoint as checkpoints
+from m3n.training.state import LAST, read_header
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+TINY = ("model.width=16", "model.depth=1", "model.embedding=16")
 START_S, JOB_S = 300, 600  # a few seconds, and half a minute, where the machine is quiet
+CARRIED = ("--working-dir", ".", "--runtime-env", "runtime_env.yaml")
 QUIET = {
     "RAY_AUTH_MODE": "disabled",
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
@@ -54,11 +57,29 @@ class Cluster:
 
     def submit(self, name: str, *entrypoint: str) -> subprocess.CompletedProcess[str]:
         """`ray job submit` of the checkout, as the docstrings of `jobs/` say it; waits for the end."""
-        command = [ray_command(), "job", "submit", "--address", self.dashboard, "--submission-id", name]
-        command += ["--working-dir", ".", "--runtime-env", "runtime_env.yaml", "--", "python", *entrypoint]
+        return self.run("submit", "--submission-id", name, *CARRIED, "--", "python", *entrypoint)
+
+    def start(self, name: str, *entrypoint: str) -> None:
+        """The same, without waiting for the end."""
+        done = self.run("submit", "--no-wait", "--submission-id", name, *CARRIED, "--", "python", *entrypoint)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def run(self, verb: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [ray_command(), "job", verb, "--address", self.dashboard, *arguments]
         return subprocess.run(
             command, cwd=REPOSITORY, env=self.environment, capture_output=True, text=True, timeout=JOB_S, check=False
         )
+
+    def ended(self, *names: str) -> None:
+        """Wait until the jobs have succeeded."""
+        for name in names:
+            until = monotonic() + JOB_S
+            while (info := self.info(name)).status in ("PENDING", "RUNNING") and monotonic() < until:
+                sleep(0.2)
+            assert info.status == "SUCCEEDED", f"{info.message}\n{self.logs(name)}"
+
+    def logs(self, name: str) -> str:
+        return self.run("logs", name).stdout
 
     def info(self, name: str) -> Any:
         from ray.job_submission import JobSubmissionClient
@@ -133,6 +154,13 @@ def test_simulated_rows_of_a_job_are_those_of_the_command(cluster: Cluster, corp
     for shard in shards:
         assert pq.read_table(tmp_path / "job" / shard.name).equals(pq.read_table(shard))
 
+    before = (tmp_path / "job" / tables.MANIFEST).stat().st_mtime_ns  # a client that tries again, as after a lost connection
+    again = cluster.submit("simulate", "jobs/simulate.py", str(corpus / "poses"), "--out", str(tmp_path / "job"))
+    assert again.returncode == 1
+    assert "simulate already exists" in again.stdout + again.stderr
+    assert cluster.info("simulate").status == "SUCCEEDED"
+    assert (tmp_path / "job" / tables.MANIFEST).stat().st_mtime_ns == before
+
 
 def test_weights_of_a_pretraining_job_are_those_of_the_command(
     cluster: Cluster, corpus: Path, checkpoint: Path, tmp_path: Path
@@ -151,6 +179,61 @@ def test_weights_of_a_pretraining_job_are_those_of_the_command(
     assert weights.keys() == here.keys()
     for name in weights:
         np.testing.assert_allclose(weights[name], here[name], atol=1e-5, err_msg=name)
+
+
+def test_a_job_that_is_stopped_leaves_a_run_that_the_next_job_takes_up(cluster: Cluster, corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    settings = ["optim.epochs=60", "optim.patience=60", "optim.batch_size=16", "windows.hop_s=2", "workers=1", *TINY]
+    entrypoint = ["jobs/pretrain.py", str(corpus / "synthetic"), "--out", str(out), *settings]
+    cluster.start("stopped", *entrypoint)
+    state, until = tmp_path / "out.partial" / LAST, monotonic() + JOB_S
+    while not (header := read_header(state)) or header["progress"]["epoch"] < 2:
+        assert cluster.info("stopped").status in ("PENDING", "RUNNING"), cluster.logs("stopped")
+        assert monotonic() < until
+        sleep(0.05)
+    assert cluster.run("stop", "stopped").returncode == 0
+    assert cluster.info("stopped").status == "STOPPED"
+    assert "run the same command again to go on from there" in cluster.logs("stopped")
+    assert not out.exists()
+    kept = read_header(state)["progress"]["epoch"]
+    assert 2 <= kept < 60
+    done = cluster.submit("taken-up", *entrypoint)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"goes on where it was interrupted: epoch {kept + 1}" in done.stdout
+    assert json.loads((out / tables.MANIFEST).read_text())["epochs"] == 60
+
+
+def test_a_classifier_is_made_and_used_by_jobs(
+    cluster: Cluster, corpus: Path, checkpoint: Path, watch: Path, tmp_path: Path
+) -> None:
+    settings = ["epochs=1", "min_steps=3", "folds=3", "windows.hop_s=8"]
+    cluster.start(
+        "evaluate", "jobs/evaluate.py", str(checkpoint), "--recordings", str(watch), "--out", str(tmp_path / "judged")
+    )
+    done = cluster.submit(
+        "finetune", "jobs/finetune.py", str(watch), "--checkpoint", str(checkpoint), "--out", str(tmp_path / "ft"), *settings
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    done = cluster.submit(
+        "predict", "jobs/predict.py", str(watch), "--checkpoint", str(tmp_path / "ft"), "--out", str(tmp_path / "timeline")
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    cluster.ended("evaluate")
+    assert (tmp_path / "timeline" / "timeline.csv").stat().st_size > 1000
+    assert (tmp_path / "judged" / tables.MANIFEST).is_file()
+
+
+def test_a_grid_and_a_sweep_are_jobs_too(cluster: Cluster, corpus: Path, watch: Path, tmp_path: Path) -> None:
+    (tmp_path / "space.py").write_text('def space(trial):\n    trial.suggest_float("pretrain.loss.pose2imu", 0.5, 3.0)\n')
+    tiny = [f"pretrain.{setting}" for setting in (*TINY, "optim.epochs=1", "workers=1", "windows.hop_s=2")]
+    tiny += ["finetune.epochs=1", "finetune.min_steps=2", "finetune.windows.hop_s=8", "trials=1", "concurrent=1"]
+    data = [str(corpus / "synthetic"), str(watch)]
+    cluster.start("tune", "jobs/tune.py", *data, "--space", str(tmp_path / "space.py"), "--out", str(tmp_path / "sweep"), *tiny)
+    grid = ["methods=[random_forest]", "labels=[1]", "seeds=[0]", "workers=1", "protocol.split=k_fold", "protocol.folds=2"]
+    cluster.start("reproduce", "jobs/reproduce.py", "seglearn_watch", "--out", str(tmp_path / "grid"), *grid)
+    cluster.ended("tune", "reproduce")
+    assert (tmp_path / "sweep" / "best.yaml").is_file()
+    assert "random_forest" in (tmp_path / "grid" / "results.md").read_text()
 
 
 def test_a_job_with_bad_input_fails_with_status_2_and_one_line(cluster: Cluster, tmp_path: Path) -> None:

@@ -1,14 +1,17 @@
-"""`cluster.yaml` and `runtime_env.yaml` are what Ray accepts, in our versions, and open nothing to the internet."""
+"""`cluster.yaml`, `runtime_env.yaml` and `deploy/` are what Ray, KubeRay and SkyPilot accept, in our versions, open nothing to the
+internet, and run commands of m3n that there are."""
 
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from commands import check_command
 from ray.autoscaler._private.util import prepare_config, validate_config
 from ray.runtime_env import RuntimeEnv
 
@@ -82,3 +85,89 @@ def test_ray_accepts_the_runtime_environment_of_jobs() -> None:
     assert all(isinstance(value, str) for value in environment["env_vars"].values())
     needed = ("m3n", "jobs", "configs", "tune_spaces")
     assert not {f"/{name}/" for name in needed} & set(environment["excludes"])
+
+
+def test_the_google_cloud_of_the_docs_is_accepted_too() -> None:
+    """docs/cluster.md says what replaces the keys of the same names."""
+    (block,) = re.findall(r"```yaml\n(# gcp.*?)```", (REPOSITORY / "docs" / "cluster.md").read_text(encoding="utf-8"), re.S)
+    config = prepare_config(load("cluster.yaml") | yaml.safe_load(block))
+    validate_config(config)
+    assert config["provider"]["type"] == "gcp"
+    types = config["available_node_types"]
+    assert set(types) == {"head", "cpu", "gpu"}
+    assert all(types[name]["node_config"]["scheduling"][0]["preemptible"] for name in ("cpu", "gpu"))
+    assert all("accessConfigs" in interface for t in types.values() for interface in t["node_config"]["networkInterfaces"])
+    assert not EVERYWHERE & {str(value) for value in values(config)}
+
+
+@pytest.fixture
+def kubernetes() -> dict[str, dict[str, Any]]:
+    """Kind -> document of deploy/rayjob.yaml."""
+    return {document["kind"]: document for document in yaml.safe_load_all((REPOSITORY / "deploy" / "rayjob.yaml").read_text())}
+
+
+# Fields that KubeRay 1.5 knows (ray-operator/apis/ray/v1 in its repository); it refuses, or silently drops, any other one.
+RAY_JOB = {
+    "entrypoint",
+    "runtimeEnvYAML",
+    "backoffLimit",
+    "shutdownAfterJobFinishes",
+    "ttlSecondsAfterFinished",
+    "rayClusterSpec",
+}
+RAY_CLUSTER = {"rayVersion", "authOptions", "enableInTreeAutoscaling", "autoscalerOptions", "headGroupSpec", "workerGroupSpecs"}
+HEAD = {"serviceType", "rayStartParams", "template"}
+WORKERS = {"groupName", "minReplicas", "maxReplicas", "rayStartParams", "template"}
+
+
+def test_the_ray_job_has_fields_that_kuberay_knows(kubernetes: dict[str, dict[str, Any]]) -> None:
+    job = kubernetes["RayJob"]
+    assert job["apiVersion"] == "ray.io/v1"
+    assert set(job["spec"]) <= RAY_JOB
+    cluster = job["spec"]["rayClusterSpec"]
+    assert set(cluster) <= RAY_CLUSTER
+    assert set(cluster["headGroupSpec"]) <= HEAD
+    assert {group["groupName"] for group in cluster["workerGroupSpecs"]} == {"cpu", "gpu"}
+    for group in cluster["workerGroupSpecs"]:
+        assert set(group) <= WORKERS
+        assert group["minReplicas"] == 0 < group["maxReplicas"]
+    RuntimeEnv(**yaml.safe_load(job["spec"]["runtimeEnvYAML"]))
+    (pin,) = re.findall(r"(?m)^ray==(\S+)$", (REPOSITORY / "constraints.txt").read_text())
+    assert cluster["rayVersion"] == pin
+    assert f"rayproject/ray:{pin}-py311-" in (REPOSITORY / "deploy" / "Dockerfile").read_text()
+    for start in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
+        assert all(isinstance(value, str) for value in start["rayStartParams"].values())
+
+
+def test_pods_see_one_volume_and_nothing_of_them_is_seen_from_outside(kubernetes: dict[str, dict[str, Any]]) -> None:
+    cluster = kubernetes["RayJob"]["spec"]["rayClusterSpec"]
+    templates = [group["template"] for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"])]
+    for template in (*templates, kubernetes["Deployment"]["spec"]["template"]):
+        (volume,) = template["spec"]["volumes"]
+        assert volume["persistentVolumeClaim"]["claimName"] == kubernetes["PersistentVolumeClaim"]["metadata"]["name"]
+        for container in template["spec"]["containers"]:
+            assert container["volumeMounts"] == [{"name": volume["name"], "mountPath": "/mnt/m3n"}]
+            assert "hostPort" not in str(container)
+    assert kubernetes["PersistentVolumeClaim"]["spec"]["accessModes"] == ["ReadWriteMany"]
+    assert kubernetes["Service"]["spec"]["type"] == cluster["headGroupSpec"]["serviceType"] == "ClusterIP"
+    assert cluster["authOptions"] == {"mode": "token"}
+
+
+def test_skypilot_knows_the_fields_of_its_task() -> None:
+    """By SkyPilot itself where it is installed, which is a package too large for our tests."""
+    task = load("deploy/sky.yaml")
+    assert set(task) == {"name", "resources", "workdir", "envs", "setup", "run"}
+    assert task["resources"]["use_spot"] is True
+    assert "ports" not in task["resources"]
+    assert all(isinstance(value, str) for value in task["envs"].values())
+    sky = pytest.importorskip("sky", reason="SkyPilot is not installed")
+    assert sky.Task.from_yaml(str(REPOSITORY / "deploy" / "sky.yaml")).name == "m3n"
+
+
+def test_what_is_run_there_is_a_command_of_m3n(kubernetes: dict[str, dict[str, Any]]) -> None:
+    check_command(shlex.split(kubernetes["RayJob"]["spec"]["entrypoint"])[1:])
+    lines = [line for line in load("deploy/sky.yaml")["run"].splitlines() if "bin/m3n " in line]
+    assert len(lines) == 2
+    for line in lines:
+        known = line.replace("$STORE", "s3").replace("$BUCKET", "bucket").replace("$(nproc)", "8")
+        check_command(shlex.split(known.replace("$SKYPILOT_NUM_GPUS_PER_NODE", "1")))

@@ -1,0 +1,46 @@
+"""Whether a command line of m3n that stands in a document could run: its command, its options and its settings exist.
+
+Nothing is run, and files need not be there.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from m3n import config
+from m3n.cli import cli
+from m3n.errors import InputError
+from m3n.stages.ingest import options_of
+from m3n.stages.reproduce import protocol_file
+from m3n.stages.tune import load_space
+
+
+def check_command(words: list[str]) -> None:
+    """`words`: m3n or a script of `jobs/`, and its arguments. Raises InputError or click.ClickException where it could not run."""
+    program = Path(words[0])
+    names = [program.stem] if program.suffix == ".py" else []
+    group: click.Command = cli
+    rest = [*names, *words[1:]]
+    while isinstance(group, click.Group):
+        if not rest or rest[0] in ("--help", "--version"):
+            return
+        found = group.get_command(click.Context(group), rest[0])
+        if found is None:
+            raise InputError(f"no command {rest[0]}")
+        group, rest = found, rest[1:]
+    if "--help" in rest:
+        return
+    address = [rest.index(word) for word in rest if word == "--address"]
+    for at in address:  # asked at once whether somebody listens there
+        del rest[at : at + 2]
+    context = group.make_context(str(group.name), rest)
+    overrides = [word for word in context.params.get("overrides", ()) if "=" in word]
+    if group.name == "ingest":
+        config.resolve(options_of(context.params["source"]), "ingest", None, overrides)
+    elif (stage := getattr(group, "stage", None)) is not None:
+        base = protocol_file(context.params["name"]) if group.name == "reproduce" else None
+        config.resolve(config.STAGES[stage], stage, None, overrides, **({"base": base} if base else {}))
+    if group.name == "tune":
+        load_space(context.params["space"])
