@@ -4,9 +4,9 @@ What a wrist reads depends on how the watch sits and where the arm points; what 
 Angular rate, integrated over the window, turns every sample into the frame of its first one (Titterton and Weston, Strapdown
 Inertial Navigation Technology, 2004, sec. 11.2: the quaternion of a rotation vector, one per sample). There the mean specific force
 points up, because a movement that starts and ends slowly has a mean acceleration near zero; and the mean direction of the forearm,
-seen from above, is where the person faces, more or less. No magnetometer, no rest and no calibration are needed, and a strap turned
-about the forearm changes nothing but the dorsal direction. Errors of a gyroscope stay small over a few seconds; those of velocity do
-not, so it is forgotten as it is summed up.
+seen from above, is where the person faces, more or less. No magnetometer, no rest and no calibration are needed, and a strap
+turned about the forearm changes nothing but the dorsal direction. Errors of a gyroscope stay small over a few seconds; those of
+velocity do not, so it is forgotten as it is summed up.
 
 Legend of shape suffixes: b windows, t samples.
 """

@@ -2,7 +2,7 @@
 
 The schedule is fixed (warm-up and cosine over a set number of steps) and the last weights are kept, so that nothing is selected on
 anybody's data; validation subjects, where given, are scored beside the test subjects but choose nothing here. A share of every
-batch may be synthetic windows of the same activities (rehearsal, Robins 1995), which are most of what there is where labels are few.
+batch may be synthetic windows of the same activities (rehearsal, Robins 1995): where labels are few, they are most of it.
 """
 
 from __future__ import annotations
