@@ -23,6 +23,7 @@ from m3n.windows import Normaliser, RecordingWindows
 
 if TYPE_CHECKING:
     from m3n.config import FinetuneConfig
+    from m3n.training.midway import Midway
 
 
 def finetune(
@@ -32,8 +33,9 @@ def finetune(
     config: FinetuneConfig,
     own_hz: float,
     on_step: Callable[[int, int, float], None] = lambda step, steps, loss: None,
+    midway: Midway | None = None,
 ) -> None:
-    """Train `model` in place on all of `windows` (not yet normalised), which are at `own_hz`."""
+    """Train `model` in place on all of `windows` (not yet normalised), which are at `own_hz`; `midway` looks at it on the way."""
     columns = tower_columns(model.imu, windows.placements)
     imu = torch.from_numpy(normaliser(windows.imu_npt6))
     worn, label, rate = (torch.from_numpy(x) for x in (windows.worn_np, windows.label, windows.rate_n))
@@ -48,8 +50,8 @@ def finetune(
     schedule = Schedule(model, rules, config.lr, config.encoder_lr, config.weight_decay)
     weight = _class_weights(windows.label, len(windows.classes)) if config.class_weights == "balanced" else None
     draws = torch.Generator().manual_seed(int(generator(config.seed, "finetune", "augment").integers(2**62)))
-    order = np.empty(0, int)
-    for step in range(steps):
+    first, order = midway.start(model, schedule.optimizer, draws) if midway else (0, np.empty(0, int))
+    for step in range(first, steps):
         schedule.at(step / steps)
         if len(order) < batch:
             order = np.concatenate([order, generator(config.seed, "finetune", "order", step).permutation(len(label))])
@@ -65,6 +67,8 @@ def finetune(
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         schedule.optimizer.step()
         on_step(step + 1, steps, float(loss.detach()))
+        if midway:
+            midway.after(step + 1, steps, model, schedule.optimizer, draws, order)
     merge_adapters(model.imu)
 
 

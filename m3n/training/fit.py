@@ -19,6 +19,7 @@ from m3n.windows import Normaliser, RecordingWindows
 
 if TYPE_CHECKING:
     from m3n.config import FinetuneConfig
+    from m3n.training.midway import Midway
 
 
 @dataclass
@@ -51,8 +52,10 @@ def fit(
     sentences: Sentences | None = None,
     on_step: Callable[[int, int, float], None] = lambda step, steps, loss: None,
     where: str = "the recordings to train on",
+    midway: Midway | None = None,
 ) -> Fitted:
-    """Train a classifier on all of `train`, which has the window shape `shape`; `sentences` are for a text head.
+    """Train a classifier on all of `train`, which has the window shape `shape`; `sentences` are for a text head, `midway` looks at
+    it on the way.
 
     Raises InputError, which names `where`, for windows in other units than a pretrained tower's.
     """
@@ -64,7 +67,7 @@ def fit(
     model = new_classifier(
         train.placements, train.classes, config.head, architecture, pretrained, config.seed, sentences, dense
     )
-    finetune(model, train, normaliser, config, shape.rate_hz, on_step)
+    finetune(model, train, normaliser, config, shape.rate_hz, on_step, midway)
     return Fitted(model, normaliser, train.classes, config.head, architecture, shape)
 
 
