@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import types
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from m3n.randomness import generator
 Settings = dict[str, Any]  # dotted config key -> value
 Draw = Callable[[Any], None]
 CHECKED_DRAWS = 64  # random ones, so that every branch of a space is likely to be seen
-LARGEST_GRID = 100_000
+LARGEST_GRID = 10_000
 # what decides who is trained and scored on, or what all trials share
 FIXED = ("pretrain.exclude_subjects", "pretrain.workers", "pretrain.device", "pretrain.restarts", "finetune.train_subjects",
          "finetune.val_subjects", "finetune.test_subjects", "finetune.fold", "finetune.folds", "finetune.ignore_labels",
@@ -151,7 +152,8 @@ def _completed(file: Path, draw: Draw, number: int, entry: Settings, config: Tun
     for _ in range(20):  # a setting of our own may lead into another branch
         study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
         study.enqueue_trial(settings)
-        ranges = _asked(file, draw, study).distributions
+        with warnings.catch_warnings(action="ignore"):  # of values out of range, which are refused below
+            ranges = _asked(file, draw, study).distributions
         more = {key: own[key] for key in ranges if key not in settings and key in own and _holds(ranges[key], own[key])}
         if not more:
             break
