@@ -8,6 +8,7 @@ trial repeats what it has reported, and a scheduler is told the reports of the t
 from __future__ import annotations
 
 import logging
+import math
 import os
 import shutil
 import signal
@@ -24,6 +25,7 @@ TRIAL_CPUS = 0.01  # a trial's driver mostly waits; its Ray Train workers ask fo
 STEP, FINISHED, ERROR = "step", "finished", "error"  # keys of a report, beside the metric and what else was measured
 
 Result = dict[str, Any]
+Reports = Sequence[tuple[int, float | None]]
 # number, settings, and what to call with every report
 RunTrial = Callable[[int, dict[str, Any], Callable[[Result], None]], None]
 
@@ -41,9 +43,9 @@ class Rule:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a trial ended: its reports by step, the last of them whole, and why it failed where it did."""
+    """How a trial ended: its reports by step (None where it reported that it failed), the last of them whole, and why it failed."""
 
-    reports: dict[int, float]
+    reports: dict[int, float | None]
     last: Result
     error: str | None
 
@@ -54,7 +56,7 @@ def run_trials(
     draw: Callable[[], tuple[int, dict[str, Any]] | None],
     on_end: Callable[[int, Outcome], None],
     rule: Rule,
-    past: Sequence[Sequence[tuple[int, float]]],
+    past: Sequence[Reports],
     concurrent: int,
     restarts: int,
     storage: Path,
@@ -105,7 +107,7 @@ def run_trials(
 
         def end(self, trial: Any, error: str | None) -> None:
             found = self.results.pop(trial.config["number"], {})
-            reports = {step: result[self.metric] for step, result in sorted(found.items()) if not result.get(ERROR)}
+            reports = {step: None if ERROR in result else result[self.metric] for step, result in sorted(found.items())}
             self.on_end(trial.config["number"], Outcome(reports, dict(trial.last_result or {}), error))
 
     shutil.rmtree(storage, ignore_errors=True)
@@ -170,7 +172,7 @@ def _signals() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _scheduler(rule: Rule, past: Sequence[Sequence[tuple[int, float]]]) -> Any:
+def _scheduler(rule: Rule, past: Sequence[Reports]) -> Any:
     """Ray's scheduler, deaf to a step that a trial has reported before, and told of the trials that ended earlier."""
     from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, MedianStoppingRule
 
@@ -197,7 +199,7 @@ def _scheduler(rule: Rule, past: Sequence[Sequence[tuple[int, float]]]) -> Any:
     scheduler.heard = {}
     for number, reports in enumerate(past):
         trial = _PastTrial(f"past-{number}")
-        results = [{STEP: step, rule.metric: value} for step, value in reports]
+        results = [{STEP: step, rule.metric: math.nan if value is None else value} for step, value in reports]
         scheduler.on_trial_add(None, trial)
         for result in results:
             scheduler.on_trial_result(None, trial, result)

@@ -27,7 +27,7 @@ from m3n.stages.evaluate_data import clip_people
 from m3n.stages.finetune import finetune, load_windows
 from m3n.stages.tune_results import ARTIFACTS, write_results
 from m3n.stages.tune_space import Space, load_space, trial_configs
-from m3n.stages.tune_study import COMPLETE, FAILED, METRIC, STOPPED, Study, Trial
+from m3n.stages.tune_study import COMPLETE, FAILED, METRIC, OPEN, STOPPED, Study, Trial
 from m3n.stages.tune_trial import PRETRAINED, Sweep, labelled_parts, pretraining_key, run_trial
 
 PLAN, JOURNAL, TEST = "plan.json", "trials.jsonl", "test"
@@ -59,24 +59,21 @@ def tune(
     with locks.held(out):
         plan = _taken_up(out, plan) if resume and (out / PLAN).is_file() else _begun(out, plan)
         study = Study(out / JOURNAL, found, config)
-        with (
-            tracking.track(
-                "tune", out.name, config, out=out, data_sha=plan["inputs"]["data"], run_id=plan.get("mlflow_run")
-            ) as run,
-            bar("tune", config.most_trials or 0) as advance,
-        ):
+        with tracking.track(
+            "tune", out.name, config, out=out, data_sha=plan["inputs"]["data"], run_id=plan.get("mlflow_run")
+        ) as run:
             plan["mlflow_run"] = run.wait_started()
             tables.write_text(out / PLAN, json.dumps(plan, indent=2) + "\n")
             if not study.finished:
                 connect(address, config.concurrent * config.pretrain.workers)
                 sweep = Sweep(config, data, recordings, out, split, run.run_id, tracking.absolute_uri())
-                _run(study, sweep, run, advance)
-            best = study.best
-            if best is None:
-                _give_up(out, study)
+                with bar("tune", config.most_trials or 0) as advance:
+                    _run(study, sweep, run, advance)
+            if study.best is None:
+                raise _nothing_found(out, study)
             figures = write_results(out, study) | {"elapsed_s": time.perf_counter() - started}
             if config.test:
-                figures |= _test(sweep_out=out, recordings=recordings, study=study, split=split, parent=run.run_id)
+                figures |= _test(out, recordings, study, split, run.run_id)
             tables.write_manifest(
                 out, table="sweep", totals={k: v for k, v in figures.items() if k != "elapsed_s"}, inputs=plan["inputs"],
                 config=config.model_dump(mode="json"),
@@ -90,11 +87,12 @@ def tune(
 
 def _run(study: Study, sweep: Sweep, run: tracking.Run, advance: Advance) -> None:
     config = sweep.config
-    ended = [trial for trial in study.trials if trial.state in (COMPLETE, STOPPED, FAILED)]
+    ended = [trial for trial in study.trials if trial.state != OPEN]
+    failed_before = len(study.of(FAILED))
     advance(len(ended), "")
 
     def hopeless() -> bool:
-        return not study.of(COMPLETE) and len(study.of(FAILED)) >= HOPELESS
+        return not study.of(COMPLETE) and len(study.of(FAILED)) - failed_before >= HOPELESS
 
     def draw() -> tuple[int, dict[str, Any]] | None:
         trial = None if hopeless() else study.next()
@@ -102,9 +100,9 @@ def _run(study: Study, sweep: Sweep, run: tracking.Run, advance: Advance) -> Non
 
     def on_end(number: int, outcome: Outcome) -> None:
         state = FAILED if outcome.error else COMPLETE if outcome.last.get(FINISHED) else STOPPED
-        kept = (METRIC, "parameters", "latency_ms", "elapsed_s")
+        kept = (METRIC, "parameters", "latency_ms") if state != FAILED else ()
         measured = {name: outcome.last[name] for name in kept if name in outcome.last}
-        study.ended(number, state, outcome.reports, measured if state != FAILED else {}, outcome.error)
+        study.ended(number, state, outcome.reports, measured, outcome.error, outcome.last.get("elapsed_s", 0.0))
         _track_trial(study.trials[number], sweep, run)
         if state == COMPLETE:
             run.metrics({f"tune/{METRIC}": measured[METRIC]}, number)
@@ -117,18 +115,21 @@ def _run(study: Study, sweep: Sweep, run: tracking.Run, advance: Advance) -> Non
         restarts=config.restarts, storage=sweep.out / ".ray-tune",
     )  # fmt: skip
     if not study.finished and not hopeless():
-        done = len(study.trials) - len(study.of("open"))
+        done = len(study.trials) - len(study.of(OPEN))
         raise StoppedError(
             f"interrupted after {done} trials, kept in {sweep.out}: run the same command with --resume to go on",
             status or INTERRUPTED,
         )
 
 
-def _give_up(out: Path, study: Study) -> None:
-    reason = next((trial.error for trial in study.of(FAILED)), "none ended")
-    count = len(study.trials)
-    shutil.rmtree(out)
-    raise InputError(f"none of {count} trials ended well, so that nothing is kept; the first failed: {reason}")
+def _nothing_found(out: Path, study: Study) -> Exception:
+    """What to end with where no trial ended well; where each said itself why not, nothing is worth keeping."""
+    failed = study.of(FAILED)
+    what = f"none of {len(study.trials)} trials ended well; the first that failed: {failed[0].error if failed else 'none did'}"
+    if failed and all(trial.reports and trial.reports[-1][1] is None for trial in failed):
+        shutil.rmtree(out)
+        return InputError(what)
+    return StoppedError(f"{what} ({out})", 1)
 
 
 def _track_trial(trial: Trial, sweep: Sweep, parent: tracking.Run) -> None:
@@ -140,19 +141,19 @@ def _track_trial(trial: Trial, sweep: Sweep, parent: tracking.Run) -> None:
     name = f"{sweep.out.name}-trial-{trial.number:04d}"
     with tracking.track("tune", name, own, out=None, parent_id=parent.run_id, params=more) as run:
         for step, value in trial.reports:
-            run.metrics({"val/macro_f1": value}, step)
-        run.metrics({key.replace("_", "/", 1) if key == METRIC else key: value for key, value in trial.figures.items()},
-                    sweep.config.steps)  # fmt: skip
+            if value is not None:
+                run.metrics({"val/macro_f1": value}, step)
+        run.metrics({name: value for name, value in trial.figures.items() if name != METRIC}, sweep.config.steps)
 
 
-def _test(sweep_out: Path, recordings: Path, study: Study, split: Split, parent: str | None) -> dict[str, float]:
+def _test(out: Path, recordings: Path, study: Study, split: Split, parent: str | None) -> dict[str, float]:
     """Train the best settings on training and validation subjects together, and score the test subjects."""
     best = study.best
     assert best is not None
     pretraining, finetuning = trial_configs(study.config, best.settings)
     people = {"train_subjects": sorted({*split.train, *split.val}), "val_subjects": [], "test_subjects": list(split.test)}
-    checkpoint = sweep_out / PRETRAINED / pretraining_key(pretraining)
-    scores = finetune(recordings, sweep_out / TEST, finetuning.model_copy(update=people), checkpoint, parent)
+    checkpoint = out / PRETRAINED / pretraining_key(pretraining)
+    scores = finetune(recordings, out / TEST, finetuning.model_copy(update=people), checkpoint, parent)
     return {"test_macro_f1": scores["test_macro_f1"]}
 
 

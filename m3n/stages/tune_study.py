@@ -26,12 +26,12 @@ OPEN, COMPLETE, STOPPED, FAILED = "open", "complete", "stopped", "failed"
 
 @dataclass
 class Trial:
-    """One trial: `reports` are (step, macro F1) on the way, `figures` the last one's, all that was measured."""
+    """One trial: `reports` are (step, macro F1) on the way, None where it says that it failed; `figures` are the last one's."""
 
     number: int
     settings: Settings
     state: str = OPEN
-    reports: list[tuple[int, float]] = field(default_factory=list)
+    reports: list[tuple[int, float | None]] = field(default_factory=list)
     figures: dict[str, float] = field(default_factory=dict)
     elapsed_s: float = 0.0
     error: str | None = None
@@ -133,7 +133,8 @@ class Study:
         trial.error, trial.reports = event["error"], [(int(step), value) for step, value in event["reports"]]
         if not self.config.objectives:  # Optuna knows no reports where there are several
             for step, value in trial.reports:
-                asked.report(value, step)
+                if value is not None:
+                    asked.report(value, step)
         values = [trial.figures[name] for name in (METRIC, *self.config.objectives)] if trial.state == COMPLETE else None
         self.optuna.tell(asked, values, self._states.get(trial.state, self._failed))
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
-import psutil
 import pytest
 import yaml
 
@@ -42,6 +41,24 @@ def wait(until: Callable[[], Any], process: subprocess.Popen[str] | None = None)
         assert monotonic() < deadline, "waited in vain"
         assert process is None or process.poll() is None, process.communicate()
         sleep(0.02)
+
+
+def below(ancestor: int) -> dict[int, str]:
+    """Command lines of a process' descendants that live."""
+    parents, commands = {}, {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            state, parent, *_ = (folder / "stat").read_text().rsplit(")", 1)[1].split()
+            if state != "Z":
+                parents[int(folder.name)] = int(parent)
+                commands[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+    found, new = set[int](), {ancestor}
+    while new:
+        new = {pid for pid, parent in parents.items() if parent in new}
+        found |= new
+    return {pid: commands[pid] for pid in found}
 
 
 @pytest.fixture(scope="module")
@@ -102,19 +119,18 @@ def test_a_sweep_cut_off_by_signals_and_losses_ends_as_one_that_was_not(inputs, 
 
     process = start()
     wait(lambda: reports(out) >= whole // 2, process)
-    family = psutil.Process(process.pid).children(recursive=True)
+    family = below(process.pid)
     process.kill()
     process.communicate()
-    psutil.wait_procs(family, timeout=PATIENCE_S)
+    wait(lambda: not any(Path(f"/proc/{pid}").exists() for pid in family))
     assert not (out / "manifest.json").exists()
     kept, killed = reports(out), []
     assert whole // 2 <= kept < whole
 
     def kill_a_trial() -> None:
         wait(lambda: reports(out) > kept)
-        found = [p for p in psutil.Process().children(recursive=True) if "ImplicitFunc" in " ".join(p.cmdline())]
-        killed.append(found[0].pid)
-        found[0].kill()
+        killed.append(next(pid for pid, command in below(os.getpid()).items() if "ImplicitFunc" in command))
+        os.kill(killed[0], signal.SIGKILL)
 
     killer = threading.Thread(target=kill_a_trial)
     killer.start()
