@@ -297,26 +297,28 @@ def predict(
 @click.argument("data", type=PATH)
 @click.argument("recordings", type=PATH)
 @click.option("--space", required=True, help="Search space: a Python file, or the name of one in tune_spaces/.")
+@click.option("--resume", is_flag=True, help="Go on with the sweep in --out: after an interruption, or to more trials.")
 @stage_options(address=True)
 def tune(
     data: Path,
     recordings: Path,
     space: str,
+    resume: bool,
     overrides: tuple[str, ...],
     config_file: Path | None,
     out: Path,
     address: str | None,
     json_file: Path | None,
 ) -> None:
-    """Search pretraining settings for the best validation macro F1 after fine-tuning, on Ray Tune.
+    """Search settings of pretraining and fine-tuning for the best macro F1 on validation subjects, on Ray Tune.
 
-    DATA is a table of synthetic clips, RECORDINGS one of real, labelled recordings. The held-out subjects are never looked at.
+    DATA is a table of synthetic clips, RECORDINGS one of real, labelled recordings. No trial looks at the held-out test subjects.
     """
     from m3n import config
     from m3n.stages.tune import tune as run
 
     resolved = config.resolve(config.TuneConfig, "tune", config_file, overrides)
-    _finish(run(data, recordings, out, space, resolved, address), json_file, out)
+    _finish(run(data, recordings, out, space, resolved, address, resume), json_file, out)
 
 
 @cli.command(cls=StageCommand, stage="reproduce")

@@ -6,7 +6,7 @@ First the authors' equal weights with nothing frozen.
 from typing import Any
 
 OBJECTIVES = ("text_imu", "text_pose", "imu_pose", "left_right", "pose2imu", "reconstruction")
-FIRST = [{**{f"pretrain.loss.{name}": 1.0 for name in OBJECTIVES}, "pretrain.optim.lr": 2e-3, "finetune.freeze": "none"}]
+FIRST = [{**{f"pretrain.loss.{name}": 1.0 for name in OBJECTIVES}, "pretrain.optim.lr": 2e-3, "finetune.freeze": "none"}, {}]
 
 
 def space(trial: Any) -> None:

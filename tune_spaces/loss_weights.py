@@ -7,7 +7,7 @@ A space is a function `space(trial)` that draws settings with Optuna's `trial.su
 from typing import Any
 
 OBJECTIVES = ("text_imu", "text_pose", "imu_pose", "left_right", "pose2imu", "reconstruction")
-FIRST = [{**{f"pretrain.loss.{name}": 1.0 for name in OBJECTIVES}, "pretrain.loss.temperature": 0.07}]
+FIRST = [{**{f"pretrain.loss.{name}": 1.0 for name in OBJECTIVES}, "pretrain.loss.temperature": 0.07}, {}]
 
 
 def space(trial: Any) -> None:

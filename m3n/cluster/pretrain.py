@@ -13,18 +13,21 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from m3n.config import PretrainConfig
 from m3n.errors import InputError, StoppedError
-from m3n.storage import Location, full_name, location
+from m3n.storage import Location, full_name, location, read, write
 from m3n.window_store import WindowStore
 
 log = logging.getLogger(__name__)
 OnMetrics = Callable[[int, dict[str, float]], None]
+Snapshots = Mapping[int, Path]  # epoch -> where the best checkpoint until its end is kept, on a disk that all nodes share
+NO_SNAPSHOTS: Snapshots = MappingProxyType({})
 CPU_PER_WORKER = 0.5  # logical: with whole ones, a two-core machine has none left for Ray's own tasks, and waits for ever
 STOP = "stop"  # a file in the scratch folder that asks the workers to stop
 RAY_TRAIN = ".ray-train"
@@ -37,6 +40,7 @@ def run_workers(
     scratch: Path,
     description: dict[str, Any],
     on_metrics: OnMetrics,
+    snapshots: Snapshots = NO_SNAPSHOTS,
 ) -> None:
     """Pretrain on `config.workers` Ray Train workers, from the state in `staging` where there is one.
 
@@ -65,6 +69,7 @@ def run_workers(
             "stop": str(scratch.resolve() / STOP),
             "description": description,
             "queue": queue,
+            "snapshots": {epoch: str(folder.resolve()) for epoch, folder in snapshots.items()},
         },
         torch_config=TorchConfig(backend="nccl" if gpu else "gloo"),
         scaling_config=ScalingConfig(
@@ -89,6 +94,15 @@ def run_workers(
         raise InputError(outcome["error"])
     if outcome["stopped"]:
         raise StoppedError(*outcome["stopped"])
+
+
+def keep_snapshot(staging: Location, folder: Path) -> None:
+    """Copy the best checkpoint so far to where the next better one does not replace it."""
+    from m3n.training.checkpoint import DESCRIPTION, WEIGHTS
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (WEIGHTS, DESCRIPTION):
+        write(folder / name, read(staging / name))
 
 
 def _on_gpu(config: PretrainConfig) -> bool:
@@ -165,6 +179,8 @@ def _train_on_worker(settings: dict[str, Any]) -> dict[str, Any]:
 
     def on_epoch(epoch: int, metrics: dict[str, float]) -> None:
         if rank == 0:
+            if epoch in settings["snapshots"]:
+                keep_snapshot(staging, Path(settings["snapshots"][epoch]))
             settings["queue"].put((epoch, metrics))
 
     try:

@@ -21,10 +21,10 @@ from m3n.config.learning import (
     ParameterGroup,
     PredictConfig,
     PretrainConfig,
-    TuneConfig,
     WindowsConfig,
 )
 from m3n.config.reading import NAME, STAGES, check, describe, flatten, keys, preset, resolve, sha256, updated
+from m3n.config.search import TuneConfig
 from m3n.config.simulation import CalibrateConfig, FidelityConfig, IngestConfig, SimulateConfig, Site
 
 __all__ = [

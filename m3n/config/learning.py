@@ -1,4 +1,4 @@
-"""Configs of the stages that learn: pretrain, finetune, tune and evaluate."""
+"""Configs of the stages that learn: pretrain, finetune and evaluate."""
 
 from __future__ import annotations
 
@@ -261,16 +261,6 @@ class FinetuneConfig(Options):
         if isinstance(self.train_subjects, int) and self.train_subjects < 1:
             raise ValueError(f"train_subjects is {self.train_subjects}, expected at least 1")
         return self
-
-
-class TuneConfig(Options):
-    """Search over pretraining settings; the objective is validation macro F1 after fine-tuning."""
-
-    trials: Count = Field(8, description="trials to run")
-    concurrent: Count = Field(1, description="trials at a time")
-    seed: int = Field(0, ge=0, description="seed of the sampler")
-    pretrain: PretrainConfig = PretrainConfig()
-    finetune: FinetuneConfig = FinetuneConfig()
 
 
 class EvaluateConfig(Options):

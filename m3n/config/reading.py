@@ -19,7 +19,8 @@ from pydantic import ValidationError
 
 from m3n.config.base import Options
 from m3n.config.evidence import ReproduceConfig
-from m3n.config.learning import EvaluateConfig, FinetuneConfig, PredictConfig, PretrainConfig, TuneConfig
+from m3n.config.learning import EvaluateConfig, FinetuneConfig, PredictConfig, PretrainConfig
+from m3n.config.search import TuneConfig
 from m3n.config.simulation import FidelityConfig, IngestConfig, SimulateConfig
 from m3n.errors import InputError, nearest
 

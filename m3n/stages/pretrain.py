@@ -12,12 +12,13 @@ import json
 import logging
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from m3n import schema, storage, tables, text, tracking
 from m3n.cluster.feed import cut_shards
-from m3n.cluster.pretrain import run_workers
+from m3n.cluster.pretrain import NO_SNAPSHOTS, Snapshots, keep_snapshot, run_workers
 from m3n.cluster.start import connect
 from m3n.config import HARDWARE, PretrainConfig
 from m3n.errors import TERMINATED, StoppedError
@@ -39,8 +40,13 @@ def pretrain(
     config: PretrainConfig = PretrainConfig(),
     address: str | None = None,
     parent_run: str | None = None,
+    snapshots: Snapshots = NO_SNAPSHOTS,
+    on_epoch: Callable[[int], None] = lambda epoch: None,
 ) -> dict[str, Any]:
     """Pretrain on a table of synthetic clips; the best checkpoint and the last state are left in `out`.
+
+    `snapshots`: folders for the best checkpoint until the end of some epochs; `on_epoch(epoch)` is called after every one, those
+    before an interruption included, when that is there.
 
     Returns the figures of the best epoch. Raises InputError for data or settings that cannot be trained with, and StoppedError
     where the run ended before its end but can be taken up again.
@@ -73,13 +79,17 @@ def pretrain(
                 run.metrics(metrics, epoch)
                 advance(1 if epoch >= len(history) else 0, f"loss {metrics.get('val/loss', metrics['train/loss']):.3f}")
                 history[epoch:] = [metrics]
+                on_epoch(epoch)
 
+            if history and (last := snapshots.get(len(history) - 1)) and not (last / checkpoints.DESCRIPTION).exists():
+                keep_snapshot(staging, last)  # the run ended between its state and the copy
             for epoch, metrics in enumerate(list(history)):
                 if run_id is None:
                     run.metrics(metrics, epoch)
                 advance(1, "")
+                on_epoch(epoch)
             try:
-                run_workers(store, config, staging, scratch, description, on_metrics)
+                run_workers(store, config, staging, scratch, description, on_metrics, snapshots)
             except StoppedError as stopped:
                 if stopped.status != TERMINATED:
                     raise

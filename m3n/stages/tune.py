@@ -1,68 +1,39 @@
-"""`m3n tune`: search pretraining settings for the best macro F1 after fine-tuning, on validation subjects.
+"""`m3n tune`: search settings of pretraining and fine-tuning for the best macro F1 on validation subjects.
 
-Held-out test subjects are split off first and never looked at: a trial is scored on subjects taken from the training ones.
+Held-out test subjects are split off first and no trial looks at them: trials are scored on subjects taken from the training ones.
+All that a sweep has done lies in its output folder, trial by trial, so that one that was interrupted, in whatever way, goes on with
+`--resume`, and one that is over goes on to more trials.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
-import tempfile
-from collections.abc import Callable
+import shutil
+import time
 from pathlib import Path
 from typing import Any
 
-import yaml
+import numpy as np
 
 from m3n import config as configs
-from m3n import report, schema, tables, tracking
+from m3n import locks, tables, tracking
 from m3n.cluster.start import connect
-from m3n.cluster.tune import run_trials
-from m3n.config import FinetuneConfig, PretrainConfig, TuneConfig
-from m3n.errors import InputError, nearest
-from m3n.progress import bar
-from m3n.splits import Split, make_split
+from m3n.cluster.tune import FINISHED, Outcome, Rule, run_trials
+from m3n.config import HARDWARE, FinetuneConfig, TuneConfig, WindowsConfig
+from m3n.errors import InputError, StoppedError
+from m3n.progress import Advance, bar
+from m3n.splits import Split, check_leakage, make_split
+from m3n.stages.evaluate_data import clip_people
+from m3n.stages.finetune import finetune, load_windows
+from m3n.stages.tune_results import ARTIFACTS, write_results
+from m3n.stages.tune_space import Space, load_space, trial_configs
+from m3n.stages.tune_study import COMPLETE, FAILED, METRIC, OPEN, STOPPED, Study, Trial
+from m3n.stages.tune_trial import PRETRAINED, Sweep, labelled_parts, pretraining_key, run_trial
 
-METRIC = "val_macro_f1"
-
-
-def load_space(name: str) -> tuple[Callable[[Any], None], list[dict[str, Any]]]:
-    """The function `space` of a search-space file, and its first settings; checked before anything runs.
-
-    `name` is a path, or the name of a file in `tune_spaces/`. Raises InputError for a file without `space`, or one that draws a
-    key that no config has.
-    """
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    folder = Path(__file__).resolve().parents[2] / "tune_spaces"
-    file = next((f for f in (Path(name), folder / name, folder / f"{name}.py") if f.is_file()), None)
-    if file is None:
-        known = sorted(f.stem for f in folder.glob("*.py"))
-        raise InputError(
-            f"no search space '{name}'{nearest(name, known)}: expected a Python file, or one of {', '.join(known)}"
-        )
-    spec = importlib.util.spec_from_file_location("m3n_search_space", file)
-    if spec is None or spec.loader is None:
-        raise InputError(f"{file} is not a Python file: a search space is a .py file with a function space(trial)")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # Ray Tune saves the search, which refers to the function by its module
-    spec.loader.exec_module(module)
-    if not callable(getattr(module, "space", None)):
-        raise InputError(f"{file} has no function space(trial)")
-    trial = optuna.create_study().ask()
-    module.space(trial)
-    first = list(getattr(module, "FIRST", []))
-    for settings in (trial.params, *first):
-        trial_configs(TuneConfig(), settings)
-    return module.space, first
-
-
-def trial_configs(config: TuneConfig, settings: dict[str, Any]) -> tuple[PretrainConfig, FinetuneConfig]:
-    """The configs of one trial: those of the sweep with the drawn settings on top. Raises InputError for an unknown key."""
-    checked = configs.check(TuneConfig, configs.updated(config.model_dump(exclude_unset=True), settings))
-    return checked.pretrain, checked.finetune
+PLAN, JOURNAL, TEST = "plan.json", "trials.jsonl", "test"
+MAY_CHANGE = {"trials", "hours", "concurrent", "test", "restarts", *(f"pretrain.{key}" for key in HARDWARE - {"device"})}
+HOPELESS = 3  # trials that fail before any other one ends well: then it is not the settings
+INTERRUPTED = 130  # 128 + SIGINT
 
 
 def tune(
@@ -72,84 +43,142 @@ def tune(
     space: str,
     config: TuneConfig = TuneConfig(),
     address: str | None = None,
+    resume: bool = False,
 ) -> dict[str, Any]:
     """Search a space over a table of synthetic clips and one of recordings; returns the figures.
 
-    Leaves `best.yaml` (a config for `m3n pretrain` and `m3n finetune`), `trials.json` and `trials.md` in `out`.
+    Leaves `best.yaml` (a config for `m3n pretrain` and `m3n finetune`), a table, importances and plots in `out`; see
+    `tune_results`. `resume` goes on with the sweep in `out`, if there is one. Raises InputError for a space, data or settings that
+    cannot be searched, before anything runs, and StoppedError where the sweep was interrupted and can be taken up.
     """
-    draw, first = load_space(space)
-    split = _split(recordings, config.finetune)
-    data, recordings = data.resolve(), recordings.resolve()
-    tables.shard_paths(data)
-    results: list[dict[str, Any]] = []
-    with (
-        tables.staged(out, inputs=[data, recordings]) as staging,
-        tracking.track("tune", out.name, config, out=staging, data_sha=tables.data_sha256(data)) as run,
-        tempfile.TemporaryDirectory(dir=staging, prefix=".tune-") as storage,
-        bar("tune", config.trials) as advance,
-    ):
-        parent = run.wait_started()
-        tracking_uri = tracking.absolute_uri()
-        shared = Path(storage).resolve() / "pretrained"
-        shared.mkdir()
-
-        def score(settings: dict[str, Any]) -> dict[str, float]:
-            return _score_trial(settings, config, data, recordings, split, shared, parent, tracking_uri)
-
-        def on_result(number: int, settings: dict[str, Any], figures: dict[str, float]) -> None:
-            results.append({"trial": number, "settings": settings, **figures})
-            run.metrics({f"tune/{key}": value for key, value in figures.items()}, number)
-            advance(1, f"best {max((r.get(METRIC, 0.0) for r in results), default=0.0):.3f}")
-
-        connect(address, config.concurrent * config.pretrain.workers)
-        run_trials(
-            score, draw, first, metric=METRIC, trials=config.trials, concurrent=config.concurrent, seed=config.seed,
-            storage=Path(storage), on_result=on_result,
-        )  # fmt: skip
-        done = sorted((r for r in results if METRIC in r), key=lambda r: -r[METRIC])
-        if not done:
-            raise RuntimeError(f"all {len(results)} trials failed")
-        pretrain, finetune = trial_configs(config, done[0]["settings"])
-        best = {
-            "pretrain": pretrain.model_dump(mode="json", exclude_unset=True),
-            "finetune": finetune.model_dump(mode="json", exclude_unset=True),
-        }
-        tables.write_text(staging / "best.yaml", yaml.safe_dump(best, sort_keys=False))
-        tables.write_text(staging / "trials.json", json.dumps(results, indent=2) + "\n")
-        keys = list(done[0]["settings"])
-        rows = [[str(r["trial"]), f"{r[METRIC]:.3f}", *(_short(r["settings"].get(k)) for k in keys)] for r in done]
-        tables.write_text(staging / "trials.md", report.markdown_table(["trial", METRIC, *keys], rows))
-        figures = {
-            "trials": len(results),
-            "failed": len(results) - len(done),
-            f"best_{METRIC}": done[0][METRIC],
-            "best_trial": done[0]["trial"],
-        }
-        tables.write_manifest(
-            staging,
-            table="sweep",
-            totals=figures,
-            inputs={data.name: tables.data_sha256(data)},
-            config=config.model_dump(mode="json"),
-        )
-        for name in ("best.yaml", "trials.md", "trials.json"):
-            run.artifact(staging / name)
-        run.metrics({f"tune/best_{METRIC}": done[0][METRIC]}, len(results))
+    started = time.perf_counter()
+    found = load_space(space, config)
+    data, recordings, out = data.resolve(), recordings.resolve(), out.resolve()
+    split = _checked_split(data, recordings, config)
+    plan = _planned(found, data, recordings, config, split)
+    with locks.held(out):
+        plan = _taken_up(out, plan) if resume and (out / PLAN).is_file() else _begun(out, plan)
+        study = Study(out / JOURNAL, found, config)
+        with tracking.track(
+            "tune", out.name, config, out=out, data_sha=plan["inputs"]["data"], run_id=plan.get("mlflow_run")
+        ) as run:
+            plan["mlflow_run"] = run.reference
+            tables.write_text(out / PLAN, json.dumps(plan, indent=2) + "\n")
+            if not study.finished:
+                connect(address, config.concurrent * config.pretrain.workers)
+                sweep = Sweep(config, data, recordings, out, split, run.reference, tracking.absolute_uri())
+                with bar("tune", config.most_trials or 0) as advance:
+                    _run(study, sweep, run, advance)
+            if study.best is None:
+                raise _nothing_found(out, study)
+            figures = write_results(out, study) | {"elapsed_s": time.perf_counter() - started}
+            run.compare(list(study.best.settings))
+            if config.test:
+                figures |= _test(out, data, recordings, study, split, run)
+            tables.write_manifest(
+                out, table="sweep", totals={k: v for k, v in figures.items() if k != "elapsed_s"}, inputs=plan["inputs"],
+                config=config.model_dump(mode="json"),
+            )  # fmt: skip
+            for name in ARTIFACTS:
+                if (out / name).is_file():
+                    run.artifact(out / name)
+            run.metrics({f"tune/{key}": value for key, value in figures.items() if isinstance(value, int | float)})
     return figures
 
 
-def _short(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+def _run(study: Study, sweep: Sweep, run: tracking.Run, advance: Advance) -> None:
+    config = sweep.config
+    ended = [trial for trial in study.trials if trial.state != OPEN]
+    failed_before = len(study.of(FAILED))
+    advance(len(ended), "")
+
+    def hopeless() -> bool:
+        return not study.of(COMPLETE) and len(study.of(FAILED)) - failed_before >= HOPELESS
+
+    def draw() -> tuple[int, dict[str, Any]] | None:
+        trial = None if hopeless() else study.next()
+        return None if trial is None else (trial.number, trial.settings)
+
+    def on_end(number: int, outcome: Outcome) -> None:
+        state = FAILED if outcome.error else COMPLETE if outcome.last.get(FINISHED) else STOPPED
+        kept = (METRIC, "parameters", "latency_ms") if state != FAILED else ()
+        measured = {name: outcome.last[name] for name in kept if name in outcome.last}
+        study.ended(number, state, outcome.reports, measured, outcome.error, outcome.last.get("elapsed_s", 0.0))
+        _track_trial(study.trials[number], sweep, run)
+        if state == COMPLETE:
+            run.metrics({f"tune/{METRIC}": measured[METRIC]}, number)
+        advance(1, f"best {study.best.figures[METRIC]:.3f}" if study.best else "")
+
+    rule = Rule(config.scheduler, METRIC, config.steps, config.grace, config.reduction)
+    status = run_trials(
+        lambda number, settings, send: run_trial(sweep, number, settings, send),
+        draw=draw, on_end=on_end, rule=rule, past=[trial.reports for trial in ended], concurrent=config.concurrent,
+        restarts=config.restarts, storage=sweep.out / ".ray-tune",
+    )  # fmt: skip
+    if not study.finished and not hopeless():
+        done = len(study.trials) - len(study.of(OPEN))
+        raise StoppedError(
+            f"interrupted after {done} trials, kept in {sweep.out}: run the same command with --resume to go on",
+            status or INTERRUPTED,
+        )
 
 
-def _split(recordings: Path, config: FinetuneConfig) -> Split:
-    """Training and validation subjects of the sweep; without `val_subjects`, a quarter of the training ones validate."""
-    subjects: set[str] = set()
-    for shard in tables.shard_paths(recordings):
-        schema.validate_imu_recordings(tables.read_schema(shard), str(shard))
-        subjects |= {row["subject"] for row in tables.rows(tables.read_shard(shard, schema.imu_recordings(())))}
+def _nothing_found(out: Path, study: Study) -> Exception:
+    """What to end with where no trial ended well; where each said itself why not, nothing is worth keeping."""
+    failed = study.of(FAILED)
+    what = f"none of {len(study.trials)} trials ended well; the first that failed: {failed[0].error if failed else 'none did'}"
+    if failed and all(trial.reports and trial.reports[-1][1] is None for trial in failed):
+        shutil.rmtree(out)
+        return InputError(what)
+    return StoppedError(f"{what} ({out})", 1)
+
+
+def _track_trial(trial: Trial, sweep: Sweep, parent: tracking.Run) -> None:
+    """A run of the trial's own, below that of the sweep."""
+    own = configs.check(TuneConfig, configs.updated(sweep.config.model_dump(exclude_unset=True), trial.settings))
+    run = tracking.trial(parent, trial.number, own, trial.settings)
+    for step, value in trial.reports:
+        if value is not None:
+            run.metrics({"val/macro_f1": value}, step)
+    run.metrics({name: value for name, value in trial.figures.items() if name != METRIC}, sweep.config.steps)
+    run.close("FAILED" if trial.state == FAILED else "FINISHED")
+
+
+def _test(out: Path, data: Path, recordings: Path, study: Study, split: Split, sweep: tracking.Run) -> dict[str, float]:
+    """Train the best settings on training and validation subjects together, score the test subjects, and register the model."""
+    best = study.best
+    assert best is not None
+    pretraining, finetuning = trial_configs(study.config, best.settings)
+    people = {"train_subjects": sorted({*split.train, *split.val}), "val_subjects": [], "test_subjects": list(split.test)}
+    checkpoint = out / PRETRAINED / pretraining_key(pretraining)
+    scores = finetune(recordings, out / TEST, finetuning.model_copy(update=people), checkpoint, sweep.reference, data)
+    note = f"Best of {len(study.trials)} trials of {out.name}, trial {best.number}"
+    sweep.register(out / TEST, "val/macro_f1", best.figures[METRIC], note)
+    return {"test_macro_f1": scores["test_macro_f1"]}
+
+
+def _checked_split(data: Path, recordings: Path, config: TuneConfig) -> Split:
+    """Subjects that train, validate and test, after every check that a trial would fail in; no `val_subjects`: a quarter of those
+    that train validate."""
+    pretraining, finetuning = trial_configs(config, {})
+    people = clip_people(data)
+    seen: dict[str, list[str]] = {}
+    for source, subject in people:
+        if subject not in pretraining.exclude_subjects:
+            seen.setdefault(source, []).append(subject)
+    given = finetuning.windows.model_dump(exclude_unset=True) if finetuning.windows else {}
+    shape = WindowsConfig(**{**pretraining.windows.model_dump(), **given})
+    windows = load_windows(recordings, shape, finetuning.placements, None, finetuning.ignore_labels)
+    split = _split(windows.subjects, finetuning)
+    labelled_parts(windows, split, finetuning, seen)
+    trained, test = (windows.subset(np.isin(windows.subject, part)) for part in ((*split.train, *split.val), split.test))
+    check_leakage(trained, test, seen, finetuning.allow_seen)
+    return split
+
+
+def _split(subjects: list[str], config: FinetuneConfig) -> Split:
     whole = make_split(
-        sorted(subjects), test=config.test_subjects, val=config.val_subjects, train=config.train_subjects,
+        subjects, test=config.test_subjects, val=config.val_subjects, train=config.train_subjects,
         folds=config.folds, fold=config.fold, seed=config.seed,
     )  # fmt: skip
     if whole.val:
@@ -160,40 +189,34 @@ def _split(recordings: Path, config: FinetuneConfig) -> Split:
     return Split(whole.train[count:], whole.train[:count], whole.test)
 
 
-def _score_trial(
-    settings: dict[str, Any],
-    config: TuneConfig,
-    data: Path,
-    recordings: Path,
-    split: Split,
-    shared: Path,
-    parent: str | None,
-    tracking_uri: str,
-) -> dict[str, float]:
-    """One trial, on a worker of the cluster: pretrain, fine-tune, and score on the validation subjects.
+def _planned(space: Space, data: Path, recordings: Path, config: TuneConfig, split: Split) -> dict[str, Any]:
+    """What decides the outcome of a sweep; a sweep is taken up only with the same."""
+    return {
+        "space": {"name": space.file.name, "sha256": space.sha256},
+        "inputs": {"data": tables.data_sha256(data), "recordings": tables.data_sha256(recordings)},
+        "split": {"train": list(split.train), "val": list(split.val), "test": list(split.test)},
+        "config": {key: value for key, value in configs.flatten(config).items() if key not in MAY_CHANGE},
+        "packages": tables.package_versions(),
+    }
 
-    Trials of one pretraining config share the checkpoint in `shared`: the first to come makes it, and others wait.
-    """
-    import fcntl
-    import os
 
-    from m3n.stages.finetune import finetune
-    from m3n.stages.pretrain import pretrain
+def _begun(out: Path, plan: dict[str, Any]) -> dict[str, Any]:
+    if (out / PLAN).is_file():
+        raise InputError(f"{out} holds a sweep: go on with it by --resume, remove it, or choose another --out")
+    if out.is_file() or (out.is_dir() and any(out.iterdir())):
+        raise InputError(f"{out} exists and was not made by `m3n tune`: choose another --out, or remove it")
+    out.mkdir(parents=True, exist_ok=True)
+    return plan
 
-    os.environ["MLFLOW_TRACKING_URI"] = tracking_uri
-    pretrain_config, finetune_config = trial_configs(config, settings)
-    held_out = {"train_subjects": list(split.train), "val_subjects": [], "test_subjects": list(split.val)}
-    checkpoint = shared / configs.sha256(pretrain_config)[:16]
-    with checkpoint.with_suffix(".wait").open("w") as turn:
-        fcntl.flock(turn, fcntl.LOCK_EX)
-        if not (checkpoint / tables.MANIFEST).is_file():
-            pretrain(data, checkpoint, pretrain_config, parent_run=parent)
-    with tempfile.TemporaryDirectory() as folder:
-        figures = finetune(
-            recordings,
-            Path(folder) / "finetune",
-            finetune_config.model_copy(update=held_out),
-            checkpoint,
-            parent,
-        )
-    return {METRIC: figures["test_macro_f1"]}
+
+def _taken_up(out: Path, plan: dict[str, Any]) -> dict[str, Any]:
+    earlier = json.loads((out / PLAN).read_text(encoding="utf-8"))
+    for part in ("space", "inputs", "config"):
+        for key in {**earlier[part], **plan[part]}:
+            was, now = earlier[part].get(key), plan[part].get(key)
+            if was != now:
+                what = f"another space ({earlier['space']['name']})" if part == "space" else f"{part}.{key} = {was!r}"
+                raise InputError(
+                    f"{out} holds a sweep with {what}, not {now!r}: go on with what it had, or choose another --out"
+                )
+    return plan | {"mlflow_run": earlier.get("mlflow_run")}

@@ -73,10 +73,6 @@ class Run:
         self._append(record)
         self._sampler = Sampler(self.metrics) if system else None
 
-    def wait_started(self) -> str:
-        """`reference`, which nobody has to wait for."""
-        return self.reference
-
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
         """Log metrics of one step; what is not finite is left out."""
         finite = {k: float(v) for k, v in values.items() if v == v and abs(v) != float("inf")}

@@ -25,6 +25,7 @@ from m3n.windows import Normaliser, RecordingWindows
 
 if TYPE_CHECKING:
     from m3n.config import FinetuneConfig
+    from m3n.training.midway import Midway
 
 
 def finetune(
@@ -35,10 +36,12 @@ def finetune(
     own_hz: float,
     on_step: Callable[[int, int, float], None] = lambda step, steps, loss: None,
     rehearsed: RecordingWindows | None = None,
+    midway: Midway | None = None,
 ) -> None:
     """Train `model` in place on all of `windows` (not yet normalised), which are at `own_hz`.
 
-    `rehearsed`: synthetic windows of the same placements and classes, which make up `config.rehearse` of every batch.
+    `rehearsed`: synthetic windows of the same placements and classes, which make up `config.rehearse` of every batch. `midway`
+    looks at the model on the way.
     """
     columns = tower_columns(model.imu, windows.placements)
     parts = [windows] if rehearsed is None else [windows, rehearsed]
@@ -60,10 +63,10 @@ def finetune(
     schedule = Schedule(model, rules, config.lr, config.encoder_lr, config.weight_decay)
     weight = _class_weights(windows.label, len(windows.classes)) if config.class_weights == "balanced" else None
     draws = torch.Generator().manual_seed(int(generator(config.seed, "finetune", "augment").integers(2**62)))
-    real, synthetic = (
-        _rows(len(part.label), config.seed, what) for part, what in ((windows, "order"), (parts[-1], "rehearse"))
-    )
-    for step in range(steps):
+    first = midway.start(model, schedule.optimizer, draws) if midway else 0
+    real = _rows(len(windows.label), config.seed, "order", first * batch)
+    synthetic = _rows(len(parts[-1].label), config.seed, "rehearse", first * beside)
+    for step in range(first, steps):
         schedule.at(step / steps)
         rows = torch.tensor([*islice(real, batch), *(len(windows.label) + row for row in islice(synthetic, beside))])
         changed = augment(imu[rows], config.augment, draws, slice(None), batch + beside, own_hz)
@@ -77,13 +80,16 @@ def finetune(
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         schedule.optimizer.step()
         on_step(step + 1, steps, float(loss.detach()))
+        if midway:
+            midway.after(step + 1, steps, model, schedule.optimizer, draws)
     merge_adapters(model.imu)
 
 
-def _rows(total: int, seed: int, what: str) -> Iterator[int]:
-    """Numbers below `total`, pass after pass, each in an order of its own."""
-    for number in count():
-        yield from generator(seed, "finetune", what, number).permutation(total).tolist()
+def _rows(total: int, seed: int, what: str, done: int) -> Iterator[int]:
+    """Numbers below `total`, pass after pass, each in an order of its own, without the first `done`."""
+    for number in count(done // total):
+        order = generator(seed, "finetune", what, number).permutation(total).tolist()
+        yield from order[done % total :] if number == done // total else order
 
 
 def _class_weights(label: np.ndarray, classes: int) -> Tensor:

@@ -19,6 +19,7 @@ from m3n.windows import Normaliser, RecordingWindows
 
 if TYPE_CHECKING:
     from m3n.config import FinetuneConfig
+    from m3n.training.midway import Midway
 
 
 @dataclass
@@ -52,9 +53,10 @@ def fit(
     on_step: Callable[[int, int, float], None] = lambda step, steps, loss: None,
     where: str = "the recordings to train on",
     rehearsed: RecordingWindows | None = None,
+    midway: Midway | None = None,
 ) -> Fitted:
-    """Train a classifier on all of `train`, which has the window shape `shape`; `sentences` are for a text head, and
-    `rehearsed` are windows of synthetic clips for `rehearse`.
+    """Train a classifier on all of `train`, which has the window shape `shape`; `sentences` are for a text head, `rehearsed` are
+    windows of synthetic clips for `rehearse`, and `midway` looks at it on the way.
 
     Raises InputError, which names `where`, for windows in other units than a pretrained tower's.
     """
@@ -67,7 +69,7 @@ def fit(
         train.placements, train.classes, config.head, architecture, pretrained, config.seed, sentences, dense
     )
     model.imu.in_units_of(normaliser.acc, normaliser.gyro, shape.rate_hz)
-    finetune(model, train, normaliser, config, shape.rate_hz, on_step, rehearsed)
+    finetune(model, train, normaliser, config, shape.rate_hz, on_step, rehearsed, midway)
     return Fitted(model, normaliser, train.classes, config.head, architecture, shape)
 
 

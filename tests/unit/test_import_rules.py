@@ -22,7 +22,7 @@ LAYERS = (
     ("body", "imu", "text", "windows", "window_store", "splits", "timeline", "units"),
     ("models", "losses", "freeze"),
     ("training",),
-    ("cluster", "tracking", "report", "export"),
+    ("cluster", "tracking", "report", "sweep_plots", "export"),
     ("stages", "classifier"),
     ("cli", "jobs"),
 )

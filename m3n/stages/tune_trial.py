@@ -1,0 +1,230 @@
+"""One trial of a sweep, on a worker of the cluster: pretrain, fine-tune, and score on the validation subjects.
+
+What a trial has found is in its folder: a line for every report, and the state of the fine-tuning at the last one; the pretraining
+keeps a state of its own. So a trial that is started again repeats its reports and goes on after the last. Trials of one
+pretraining config share the checkpoint: the first to come makes it, others wait for it, or take it up where that one was given up.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from m3n import locks, tables
+from m3n.cluster.tune import ERROR, FINISHED, STEP
+from m3n.config import HARDWARE, FinetuneConfig, PretrainConfig, TuneConfig
+from m3n.errors import InputError, StoppedError
+from m3n.models import Classifier
+from m3n.splits import Split, check_classes, check_leakage, draw_labels
+from m3n.stages.finetune import head_sentences, load_windows, rehearsal
+from m3n.stages.pretrain import pretrain
+from m3n.stages.tune_space import Settings, trial_configs
+from m3n.stages.tune_study import METRIC, read_lines
+from m3n.training.checkpoint import Checkpoint, load_pretrained
+from m3n.training.classifier import predict
+from m3n.training.embed import embed_recordings, load_multi3net
+from m3n.training.fit import fit, window_shape
+from m3n.training.metrics import classification
+from m3n.training.midway import Midway
+from m3n.training.probes import linear_probe
+from m3n.windows import RecordingWindows
+
+Send = Callable[[dict[str, Any]], None]
+REPORTS, STATE = "reports.jsonl", "finetune.safetensors"
+TRIALS, PRETRAINED = "trials", "pretrained"
+LATENCY_RUNS = 100
+WAIT_S = 1.0
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What all trials of a sweep share; it travels to the workers. Paths are absolute."""
+
+    config: TuneConfig
+    data: Path
+    recordings: Path
+    out: Path
+    split: Split
+    parent_run: str
+    tracking_uri: str
+
+
+def run_trial(sweep: Sweep, number: int, settings: Settings, send: Send) -> None:
+    """Run a trial, or the rest of one, sending every report; a config or data that cannot be trained with is reported too."""
+    torch.set_num_threads(1)
+    os.environ["MLFLOW_TRACKING_URI"] = sweep.tracking_uri
+    folder = sweep.out / TRIALS / f"{number:04d}"
+    folder.mkdir(parents=True, exist_ok=True)
+    with _turn(folder):  # what was cut off a moment ago may still be dying
+        log = _Log(folder / REPORTS, send)
+        if log.whole:
+            return
+        try:
+            pretraining, finetuning = trial_configs(sweep.config, settings)
+            checkpoint = _pretrained(sweep, pretraining, log)
+            figures = _finetuned(sweep, finetuning, load_pretrained(checkpoint), log, folder / STATE)
+        except (InputError, StoppedError) as error:
+            log.add({STEP: log.step + 1, METRIC: math.nan, ERROR: str(error.args[0])})
+            return
+        log.add({STEP: sweep.config.steps, **figures, FINISHED: True})
+        (folder / STATE).unlink(missing_ok=True)
+
+
+class _Log:
+    """The reports of a trial, on disk before they are sent; those there already are sent again."""
+
+    def __init__(self, file: Path, send: Send) -> None:
+        self._file, self._send, self._sent = file, send, read_lines(file)
+        self._before_s = self._sent[-1]["elapsed_s"] if self._sent else 0.0
+        self._started = time.perf_counter()
+        for report in self._sent:
+            send(report)
+
+    @property
+    def step(self) -> int:
+        return self._sent[-1][STEP] if self._sent else 0
+
+    @property
+    def whole(self) -> bool:
+        return bool(self._sent) and bool({FINISHED, ERROR} & set(self._sent[-1]))
+
+    def add(self, report: dict[str, Any]) -> None:
+        if report[STEP] <= self.step:
+            return
+        report = {**report, "elapsed_s": self._before_s + time.perf_counter() - self._started}
+        with self._file.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(report) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        self._sent.append(report)
+        self._send(report)
+
+
+def labelled_parts(
+    windows: RecordingWindows, split: Split, config: FinetuneConfig, seen: dict[str, list[str]]
+) -> tuple[RecordingWindows, RecordingWindows]:
+    """Windows of the training subjects, of the labels that are drawn, and of the validation subjects, after the usual checks."""
+    train, val = (windows.subset(np.isin(windows.subject, part)) for part in (split.train, split.val))
+    check_leakage(train, val, seen, config.allow_seen)
+    check_classes(train, val)
+    return train.subset(
+        draw_labels(train.label, train.example, config.label_fraction, config.seed, config.labels_per_class)
+    ), val
+
+
+def pretraining_key(config: PretrainConfig) -> str:
+    """The same for configs whose pretrainings are the same."""
+    decides = config.model_dump(mode="json", exclude={**dict.fromkeys(HARDWARE, True), "optim": {"save_every_s"}})
+    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _pretrained(sweep: Sweep, config: PretrainConfig, log: _Log) -> Path:
+    """The folder of the pretraining of a config, made where it is not there; reports the probes on the way."""
+    folder = sweep.out / PRETRAINED / pretraining_key(config)
+    folder.parent.mkdir(exist_ok=True)
+    looks = sweep.config.reports if sweep.config.scheduler != "none" else 0
+    steps = {math.ceil(config.optim.epochs * k / (looks + 1)) - 1: k for k in range(1, looks + 1)}  # by epoch
+    snapshots = {epoch: folder.with_suffix(".snapshots") / str(epoch) for epoch in steps}
+    probe = _Probe(sweep)
+    failures: list[Exception] = []
+
+    with _turn(folder):
+        probes = _Log(folder.with_suffix(".probes.jsonl"), log.add)
+
+        def on_epoch(epoch: int) -> None:
+            if epoch not in steps or steps[epoch] <= probes.step or not snapshots[epoch].is_dir() or failures:
+                return
+            try:
+                probes.add({STEP: steps[epoch], METRIC: probe.macro_f1(snapshots[epoch])})
+            except Exception as error:  # this is the thread that listens to the workers
+                failures.append(error)
+
+        if not (folder / tables.MANIFEST).is_file():
+            pretrain(sweep.data, folder, config, None, sweep.parent_run, snapshots, on_epoch)
+        if failures:
+            raise failures[0]
+        shutil.rmtree(folder.with_suffix(".snapshots"), ignore_errors=True)
+    return folder
+
+
+@contextmanager
+def _turn(folder: Path) -> Iterator[None]:
+    """Wait until no other process is at work on a trial, or on a pretraining."""
+    with ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(locks.held(folder.with_name(f"{folder.name}.turn")))
+                break
+            except InputError:
+                time.sleep(WAIT_S)
+        yield
+
+
+class _Probe:
+    """Scores the encoder of a pretraining that is under way, on labels of the sweep's own config, the same for all trials."""
+
+    def __init__(self, sweep: Sweep) -> None:
+        self.sweep, self.config = sweep, sweep.config.finetune
+        self._parts: tuple[RecordingWindows, RecordingWindows] | None = None
+
+    def macro_f1(self, folder: Path) -> float:
+        """Of a linear probe on the features of a checkpoint."""
+        model, pretrained = load_multi3net(folder)
+        self._parts = self._parts or _cut(self.sweep, self.config, pretrained)
+        train, val = self._parts
+        features = [embed_recordings(model, pretrained, part, batch=256)[0] for part in (train, val)]
+        scores = linear_probe(features[0], train.label, features[1], len(train.classes), c=1.0)
+        return classification(val.label, scores.argmax(1), val.classes)["macro_f1"]
+
+
+def _cut(sweep: Sweep, config: FinetuneConfig, pretrained: Checkpoint) -> tuple[RecordingWindows, RecordingWindows]:
+    shape = window_shape(config, pretrained)
+    windows = load_windows(sweep.recordings, shape, config.placements, pretrained, config.ignore_labels)
+    return labelled_parts(windows, sweep.split, config, pretrained.subjects)
+
+
+def _finetuned(sweep: Sweep, config: FinetuneConfig, pretrained: Checkpoint, log: _Log, state: Path) -> dict[str, float]:
+    """Figures of a fine-tuning; reports as many times as asked, but for the last, at the end."""
+    train, val = _cut(sweep, config, pretrained)
+    reports = sweep.config.reports
+
+    def macro_f1(probabilities: np.ndarray) -> float:
+        return classification(val.label, probabilities.argmax(1), val.classes)["macro_f1"]
+
+    def look(number: int, model: Classifier) -> None:
+        if number < reports:
+            log.add({STEP: reports + number, METRIC: macro_f1(predict(model, val, pretrained.normaliser))})
+
+    midway = Midway(state, [k / reports for k in range(1, reports + 1)], look)
+    sentences = head_sentences(config, train, pretrained)
+    shape = window_shape(config, pretrained)
+    rehearsed = rehearsal(sweep.data, shape, train.placements, train.classes, pretrained) if config.rehearse else None
+    fitted = fit(train, shape, config, pretrained, sentences, rehearsed=rehearsed, midway=midway)
+    one = val.subset(np.arange(1))
+    return {
+        METRIC: macro_f1(fitted.predict(val)),
+        "parameters": sum(parameter.numel() for parameter in fitted.model.parameters()),
+        "latency_ms": _latency_ms(lambda: fitted.predict(one)),
+    }
+
+
+def _latency_ms(run: Callable[[], Any]) -> float:
+    """Median time of a run, after some to warm up."""
+    times = []
+    for _ in range(LATENCY_RUNS + 10):
+        started = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - started)
+    return 1000 * float(np.median(times[10:]))

@@ -1,0 +1,58 @@
+"""A fine-tuning that is looked at on the way, and one that goes on from there, end with the weights of one left alone."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from m3n.config import FinetuneConfig, ModelConfig, WindowsConfig
+from m3n.training.classifier import new_classifier, predict
+from m3n.training.finetune import finetune
+from m3n.training.midway import Midway
+from m3n.windows import Normaliser, cut_recordings
+
+ARCHITECTURE = ModelConfig(width=16, depth=1, dropout=0.2).model_dump()
+STEPS = 12
+
+
+class CutOffError(Exception):
+    pass
+
+
+@pytest.fixture(scope="module")
+def windows(recording):
+    rows = [recording(f"r{i}", seconds=6.0, label=("wave", "shake")[i % 2], worn="right_wrist") for i in range(8)]
+    return cut_recordings(rows, WindowsConfig(), ("right_wrist",))
+
+
+@pytest.mark.parametrize("freeze", ["none", "lp_ft", "adapters"])
+def test_looked_at_or_cut_off_and_taken_up_the_weights_are_the_same(windows, freeze, tmp_path):
+    normaliser = Normaliser.fit(windows.imu_npt6)
+    config = FinetuneConfig(freeze=freeze, epochs=1, min_steps=STEPS, batch_size=12)
+
+    def trained(midway: Midway | None = None, last: int = STEPS) -> dict[str, torch.Tensor]:
+        model = new_classifier(("right_wrist",), windows.classes, "linear", ARCHITECTURE, None, 0)
+
+        def on_step(step: int, steps: int, loss: float) -> None:
+            if step > last:
+                raise CutOffError
+
+        finetune(model, windows, normaliser, config, 50.0, on_step, midway)
+        return model.state_dict()
+
+    looks: list[int] = []
+
+    def look(number: int, model: torch.nn.Module) -> None:
+        looks.append(number)
+        predict(model, windows, normaliser)
+
+    alone = trained()
+    seen = trained(Midway(tmp_path / "seen", [1 / 3, 2 / 3, 1], look))
+    assert looks == [1, 2, 3]
+    with pytest.raises(CutOffError):
+        trained(Midway(tmp_path / "cut", [1 / 3, 2 / 3, 1], look), last=9)
+    looks.clear()
+    taken_up = trained(Midway(tmp_path / "cut", [1 / 3, 2 / 3, 1], look))
+    assert looks == [3]
+    for found in (seen, taken_up):
+        assert all(torch.equal(alone[name], found[name]) for name in alone)
