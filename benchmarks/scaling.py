@@ -43,12 +43,12 @@ NUMBERS = {
     "imu_rate": assumed(50, "samples/s", "`rate_hz=50`, two wrists"),
     # what was measured
     "simulate": measured(0.31e6, "frames/s a core", f"{SIMULATOR}: the job on Ray, one worker, Parquet to Parquet"),
-    "cpu_windows": measured(246, "windows/s a core", f"{PRETRAINING}: `m3n pretrain`, default model, one thread"),
-    "feed_windows": measured(34_600, "windows/s a worker", f"{PRETRAINING}: data alone, Ray Data, two cores"),
+    "cpu_windows": measured(211, "windows/s a core", f"{PRETRAINING}: `m3n pretrain`, default model, one thread"),
+    "feed_windows": measured(23_800, "windows/s a worker", f"{PRETRAINING}: data alone, Ray Data, two cores"),
     "cut_windows": measured(1_600, "windows/s a core", "`cut_shard` on clips of 10 s, CPU time on a busy machine, 2026-11-26"),
     "window_kb": measured(21, "kB a window", "[pretraining.md](pretraining.md#from-clips-to-batches)"),
     "gflops": measured(0.171, "GFLOP a window", "forward and backward of the default model, counted by PyTorch (`gpu_step.py`)"),
-    "finetune_windows": Number(625, "windows/s a core", "`cpu_windows`, by the 0.067 GFLOP that the IMU encoder alone takes"),
+    "finetune_windows": Number(540, "windows/s a core", "`cpu_windows`, by the 0.067 GFLOP that the IMU encoder alone takes"),
     # the cluster
     "cpu_nodes": assumed(8, "nodes", "`max_workers` of `cpu` in cluster.yaml"),
     "cpu_node_cores": assumed(4, "cores", "c7i.2xlarge: 8 vCPUs are 4 cores"),

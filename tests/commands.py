@@ -14,7 +14,7 @@ from m3n.cli import cli
 from m3n.errors import InputError
 from m3n.stages.ingest import options_of
 from m3n.stages.reproduce import protocol_file
-from m3n.stages.tune import load_space
+from m3n.stages.tune_space import load_space
 
 
 def check_command(words: list[str]) -> None:
@@ -43,4 +43,4 @@ def check_command(words: list[str]) -> None:
         base = protocol_file(context.params["name"]) if group.name == "reproduce" else None
         config.resolve(config.STAGES[stage], stage, None, overrides, **({"base": base} if base else {}))
     if group.name == "tune":
-        load_space(context.params["space"])
+        load_space(context.params["space"], config.resolve(config.TuneConfig, "tune", None, overrides))

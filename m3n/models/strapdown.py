@@ -17,9 +17,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from m3n.schema import GRAVITY
-
 WORLD_CHANNELS = 15
+GRAVITY = 9.80665  # m/s², `m3n.schema.GRAVITY`, which takes pyarrow: networks need torch alone
 ACC, RATE, SPEED = 8.0, 3.0, 1.0  # m/s², rad/s, m/s: what counts as one in the channels, about what arms do
 FORGET_S = 0.5  # time constant of velocity, about that of a stroke of the arm
 

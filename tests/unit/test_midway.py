@@ -37,7 +37,7 @@ def test_looked_at_or_cut_off_and_taken_up_the_weights_are_the_same(windows, fre
             if step > last:
                 raise CutOffError
 
-        finetune(model, windows, normaliser, config, 50.0, on_step, midway)
+        finetune(model, windows, normaliser, config, 50.0, on_step, midway=midway)
         return model.state_dict()
 
     looks: list[int] = []
