@@ -86,10 +86,15 @@ class Study:
         return self._before_s + time.monotonic() - self._started
 
     def ended(
-        self, number: int, state: str, reports: Mapping[int, float], figures: dict[str, float], error: str | None
+        self,
+        number: int,
+        state: str,
+        reports: Mapping[int, float | None],
+        figures: dict[str, float],
+        error: str | None,
+        elapsed_s: float = 0.0,
     ) -> None:
         """Note how a trial ended."""
-        elapsed_s = figures.pop("elapsed_s", 0.0)
         event = {"ended": number, "state": state, "reports": sorted(reports.items()), "figures": figures,
                  "elapsed_s": elapsed_s, "error": error}  # fmt: skip
         self._write(event)

@@ -223,27 +223,31 @@ def test_poses_of_those_who_validate_or_are_tested_on_end_the_sweep_before_it_be
 RULE = Rule("none", "f1", steps=4, grace=1, reduction=2.0)
 
 
-def climb(number: int, settings: dict[str, Any], send: Callable[[dict[str, Any]], None]) -> None:
-    """Four reports that end at `goal`; where there is a folder, its first run dies after two of them."""
-    for step in range(1, 5):
-        send({STEP: step, "f1": settings["goal"] * step / 4, **({FINISHED: True} if step == 4 else {})})
-        mark = Path(settings.get("folder", "/nowhere")) / "died"
-        if step == 2 and mark.parent.is_dir() and not mark.exists():
-            mark.touch()
-            os.kill(os.getpid(), signal.SIGKILL)
+def climbing() -> Callable[..., None]:
+    """A trial of four reports that end at `goal`; where there is a folder, its first run dies after two of them."""
+
+    def climb(number: int, settings: dict[str, Any], send: Callable[[dict[str, Any]], None]) -> None:
+        for step in range(1, 5):
+            send({STEP: step, "f1": settings["goal"] * step / 4, **({FINISHED: True} if step == 4 else {})})
+            mark = Path(settings.get("folder", "/nowhere")) / "died"
+            if step == 2 and mark.parent.is_dir() and not mark.exists():
+                mark.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    return climb  # not by its name: the workers do not know this file
 
 
 def outcomes(
-    goals: list[float], folder: Path, rule: Rule, past: list[list[tuple[int, float]]], **more: Any
+    goals: list[float], scratch: Path, rule: Rule, past: list[list[tuple[int, float]]], **more: Any
 ) -> dict[int, Outcome]:
     waiting = [(number, {"goal": goal, **more}) for number, goal in enumerate(goals)]
     found: dict[int, Outcome] = {}
     status = run_trials(
-        climb, draw=lambda: waiting.pop(0) if waiting else None, on_end=found.__setitem__, rule=rule, past=past, concurrent=1,
-        restarts=2, storage=folder / "ray",
+        climbing(), draw=lambda: waiting.pop(0) if waiting else None, on_end=found.__setitem__, rule=rule, past=past, concurrent=1,
+        restarts=2, storage=scratch / "ray",
     )  # fmt: skip
     assert status == 0
-    assert not (folder / "ray").exists()
+    assert not (scratch / "ray").exists()
     return found
 
 
