@@ -8,6 +8,7 @@ there are few trials. Both are over the complete trials, and over settings that 
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from m3n.stages.tune_study import COMPLETE, FAILED, METRIC, STOPPED, Study, Tria
 BEST, RESULTS, TRIALS, IMPORTANCE = "best.yaml", "results.md", "trials.json", "importance.json"
 PARALLEL, CONTOUR, BARS, FRONT = "parallel.png", "contour.png", "importance.png", "pareto.png"
 ARTIFACTS = (BEST, RESULTS, TRIALS, IMPORTANCE, PARALLEL, CONTOUR, BARS, FRONT)
+GOOD = 0.25  # share of the trials that counts as good in PED-ANOVA
 FEWEST = 4  # complete trials that importances are worth anything from
 MOST_CONTOURS = 3  # settings, each against each
 
@@ -67,17 +69,20 @@ def own_trial(study: Study) -> Trial | None:
 def importances(study: Study) -> dict[str, dict[str, float]]:
     """Setting -> `fanova` and `ped_anova`, each summing to 1, the most important first; empty where there are too few trials."""
     optuna = quiet_optuna()
-    scores = [trial.figures[METRIC] for trial in study.of(COMPLETE)]
+    complete = study.of(COMPLETE)
+    scores = [trial.figures[METRIC] for trial in complete]
+    shared = sorted(set.intersection(*(set(trial.settings) for trial in complete)))
     if len(scores) < FEWEST or max(scores) == min(scores):
         return {}
+    measures = optuna.importance
     evaluators = {
-        "fanova": optuna.importance.FanovaImportanceEvaluator(seed=study.config.seed),
-        "ped_anova": optuna.importance.PedAnovaImportanceEvaluator(),
+        "fanova": (measures.FanovaImportanceEvaluator(seed=study.config.seed), lambda trial: trial.values[0]),
+        "ped_anova": (measures.PedAnovaImportanceEvaluator(target_quantile=GOOD), lambda trial: -trial.values[0]),
     }
-    target = (lambda trial: trial.values[0]) if study.config.objectives else None
     found: dict[str, dict[str, float]] = {}
-    for name, evaluator in evaluators.items():
-        values = optuna.importance.get_param_importances(study.optuna, evaluator=evaluator, target=target)
+    for name, (evaluator, target) in evaluators.items():
+        with warnings.catch_warnings(action="ignore"):  # that PED-ANOVA takes low values for good ones
+            values = measures.get_param_importances(study.optuna, evaluator=evaluator, params=shared, target=target)
         for key, value in values.items():
             found.setdefault(key, {})[name] = float(value)
     return dict(sorted(found.items(), key=lambda item: -item[1].get("fanova", 0.0)))
