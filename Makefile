@@ -6,8 +6,6 @@
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 EXTRAS := smpl,text,data,export,dev
-# Two processes, each with a Ray of its own; a file's tests stay together, for the fixtures they share, in the order of the folders.
-PROCESSES := -n 2 --dist loadfile --no-loadscope-reorder
 STAMP := $(VENV)/installed-$(firstword $(shell { echo "$(CURDIR)"; cat pyproject.toml constraints.txt; } | cksum))
 
 .DEFAULT_GOAL := help
@@ -20,8 +18,8 @@ help: ## This list
 demo: $(STAMP) ## Poses -> virtual IMUs -> pretraining -> a classifier of a real watch, into runs/demo
 	@$(VENV)/bin/m3n demo $(ARGS)
 
-test: $(STAMP) ## The whole test suite, in two processes
-	@$(PYTHON) -m pytest $(PROCESSES) $(ARGS)
+test: $(STAMP) ## The whole test suite
+	@$(PYTHON) -m pytest $(ARGS)
 
 lint: $(STAMP) ## ruff (findings and format) and mypy
 	@$(PYTHON) -m ruff check .
