@@ -280,19 +280,6 @@ def test_what_is_simulated_from_store_to_store_is_what_is_simulated_on_disk(pose
     assert json.loads(contents(out)["manifest.json"])["seed"] == 1
 
 
-def test_a_store_that_throttles_and_a_worker_that_is_killed_change_no_byte(poses, undisturbed, background, bucket, throttled):
-    given, out = storage.location(f"{bucket}/poses"), storage.location(f"{bucket}/out")
-    for shard in tables.shard_paths(poses):
-        storage.write(given / shard.name, shard.read_bytes())
-    process = background(given, out, "workers=2", *SLOW)
-    wait_for_shards(process, out.with_name("out.partial"), 2)
-    os.kill(next(pid for pid, command in descendants(process.pid).items() if "ShardSimulator" in command), signal.SIGKILL)
-    stderr = process.communicate(timeout=120)[1]
-    assert process.returncode == 0, stderr
-    assert contents(out) == undisturbed
-    assert min(throttled.counts["throttled"], throttled.counts["dropped"]) > 10
-
-
 def test_a_store_that_goes_away_is_one_line_and_when_it_is_back_the_next_run_goes_on(
     poses, undisturbed, background, bucket, throttled, tmp_path
 ):
