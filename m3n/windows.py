@@ -91,6 +91,11 @@ def starts(duration_s: float, window_s: float, hop_s: float) -> np.ndarray:
     return np.arange(max(count, 0)) * hop_s
 
 
+def held_starts(duration_s: float, window_s: float, hop_s: float) -> np.ndarray:
+    """The same, with a window from the start of what is shorter than one."""
+    return starts(duration_s, window_s, hop_s) if duration_s > window_s else np.zeros(1)
+
+
 def cut_clips(rows: Iterable[dict[str, Any]], shape: WindowsConfig, placements: Sequence[str]) -> ClipWindows:
     """Windows of checked `synthetic_clips` rows; clips shorter than a window are named in `short`, for `judge_short`."""
     pose = [np.empty((0, shape.pose_frames, POSE_FEATURES), np.float32)]
@@ -100,9 +105,7 @@ def cut_clips(rows: Iterable[dict[str, Any]], shape: WindowsConfig, placements: 
     short: list[str] = []
     for row in rows:
         duration = min((row["n_frames"] - 1) / row["fps"], row["n_samples"] / row["rate_hz"])
-        begin = starts(duration, shape.window_s, shape.hop_s)
-        if shape.pad_short and not len(begin):
-            begin = np.zeros(1)
+        begin = (held_starts if shape.pad_short else starts)(duration, shape.window_s, shape.hop_s)
         if not len(begin):
             short.append(f"clip '{row['clip_id']}' lasts {duration:.2f} s")
             continue
@@ -147,8 +150,8 @@ def cut_recordings(
 
     A window takes the recording's label, or the label of most of its time where the recording has segments (windows that are
     mostly unlabelled are left out). A recording shorter than a window goes on as if the sensor stood still from its last sample
-    on, so that a labelled example is never lost. `classes` fixes the labels' order; otherwise they are
-    sorted. Windows labelled with one of `ignore` are left out. Raises InputError where nothing is left.
+    on, so that a labelled example is never lost. `classes` fixes the labels' order; otherwise they are sorted. Windows labelled
+    with one of `ignore` are left out. Raises InputError where nothing is left.
     """
     imu, worn, recording, rate, start, step_names = [], [], [], [], [], []
     label: list[str] = []
@@ -160,7 +163,7 @@ def cut_recordings(
         if all(s is None for s in signals) or (row["label"] is None and not row["segments"]):
             continue
         duration = row["n_samples"] / row["rate_hz"]
-        begin = starts(duration, shape.window_s, shape.hop_s) if duration > shape.window_s else np.zeros(1)
+        begin = held_starts(duration, shape.window_s, shape.hop_s)
         names = [_majority_label(row, t, t + shape.window_s) for t in begin]
         kept = [i for i, name in enumerate(names) if name is not None and name not in ignore]
         if not kept:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections import Counter
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
@@ -19,7 +18,7 @@ HOP_BY_HOP = {"connection", "transfer-encoding", "content-length"}
 
 
 class Throttled(ThreadingHTTPServer):
-    """`endpoint` is what clients are given; `counts`: requests by what became of them."""
+    """`endpoint` is what clients are given."""
 
     daemon_threads = True
 
@@ -28,7 +27,6 @@ class Throttled(ThreadingHTTPServer):
         self.behind = urlsplit(behind).netloc
         self.endpoint = f"http://127.0.0.1:{self.server_port}"
         self.away = False
-        self.counts: Counter[str] = Counter()
         self.number = itertools.count(1)
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -44,13 +42,10 @@ class _Handler(BaseHTTPRequestHandler):
         body = self._body()
         number = next(self.server.number)
         if self.server.away or number % THROTTLED == 0:
-            self.server.counts["throttled"] += 1
             self._send(503, {"Content-Type": "application/xml"}, SLOW_DOWN)
         elif number % DROPPED == 0:
-            self.server.counts["dropped"] += 1
             self.close_connection = True
         else:
-            self.server.counts["passed"] += 1
             upstream = HTTPConnection(self.server.behind, timeout=60)
             upstream.request(self.command, self.path, body, dict(self.headers))
             answer = upstream.getresponse()

@@ -162,6 +162,11 @@ class PretrainConfig(Options):
     gpu_wait_s: Weight = Field(0.0, description="with device=cuda: time for an autoscaling cluster to bring the GPUs [s]")
     seed: int = Field(0, ge=0, description="seed of weights, order, augmentation and split")
 
+    @property
+    def deciding(self) -> dict[str, Any]:
+        """What decides the weights, as JSON has it: all but speed, and how often the state is saved."""
+        return self.model_dump(mode="json", exclude={**dict.fromkeys(HARDWARE, True), "optim": {"save_every_s"}})
+
     @field_validator("exclude_subjects", mode="before")
     @classmethod
     def _subjects_are_names(cls, value: Any) -> Any:

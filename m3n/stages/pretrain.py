@@ -20,7 +20,7 @@ from m3n import schema, storage, tables, text, tracking
 from m3n.cluster.feed import cut_shards
 from m3n.cluster.pretrain import NO_SNAPSHOTS, Snapshots, keep_snapshot, run_workers
 from m3n.cluster.start import connect
-from m3n.config import HARDWARE, PretrainConfig
+from m3n.config import PretrainConfig
 from m3n.errors import TERMINATED, StoppedError
 from m3n.progress import bar
 from m3n.storage import Location
@@ -158,8 +158,7 @@ def _scratch(staging: Location) -> Path:
 
 def _fingerprint(config: PretrainConfig, data_sha256: str, batch: int) -> str:
     """Digest of all that decides the weights, but for how workers add up."""
-    decides = config.model_dump(mode="json", exclude={**dict.fromkeys(HARDWARE, True), "optim": {"save_every_s"}})
-    return hashlib.sha256(json.dumps([decides, data_sha256, batch], sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([config.deciding, data_sha256, batch], sort_keys=True).encode()).hexdigest()
 
 
 def _taken_up(staging: Location, fingerprint: str, out: Location) -> list[dict[str, float]]:

@@ -27,7 +27,6 @@ from m3n.stages.cells import ZERO, run_cell
 from m3n.stages.reproduce_data import (
     NO_PRETRAINING,
     Fold,
-    Pretraining,
     corpus_files,
     ingested,
     pretrained,
@@ -38,6 +37,7 @@ from m3n.stages.reproduce_text import by_amount, results_text
 
 PLAN, RESULTS = "plan.json", "results.parquet"
 GRID = ("settings", "methods", "labels", "seeds", "workers")  # what may grow from one run to the next
+FROM_SCRATCH = {"checkpoint": None, "clips": None}
 IDENTITY = ("dataset", "setting", "method", "labels", "seed", "fold")
 
 
@@ -79,7 +79,7 @@ def reproduce(
         tables.write_text(out / "splits.json", json.dumps(splits, indent=2) + "\n")
         wanted = list(_cells(name, config, target / "recordings", folds))
         made = pretrained(out, config, target, files, folds, wanted, address)
-        todo = [cell | _start(made.get(pretraining_key(cell) or "")) for cell in wanted]
+        todo = [cell | made.get(pretraining_key(cell), FROM_SCRATCH) for cell in wanted]
         missing = [cell for cell in todo if not _result_file(out, cell).is_file()]
         with tracking.track("reproduce", f"{name}-{out.name}", config, out=out, run_id=plan.get("mlflow_run")) as run:
             plan["mlflow_run"] = run.reference
@@ -143,13 +143,6 @@ def _cells(name: str, config: ReproduceConfig, recordings: Path, folds: Sequence
                             "recordings": str(recordings.resolve()), "train_subjects": train, "test_subjects": test,
                             "placements": config.protocol.placements, "finetune": finetune,
                         }  # fmt: skip
-
-
-def _start(pretraining: Pretraining | None) -> dict[str, Any]:
-    """What a cell starts from."""
-    if pretraining is None:
-        return {"checkpoint": None, "clips": None}
-    return {"checkpoint": str(pretraining.checkpoint), "clips": str(pretraining.clips)}
 
 
 def _result_file(out: Path, cell: Mapping[str, Any]) -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -86,14 +85,6 @@ def pretraining_key(cell: Mapping[str, Any]) -> str | None:
     return f"{cell['setting']}-{preset}" + (f"-fold{cell['fold']}" if cell["setting"] == "same_corpus" else "")
 
 
-@dataclass(frozen=True)
-class Pretraining:
-    """Where a pretraining is, and the clips that it is of."""
-
-    checkpoint: Path
-    clips: Path
-
-
 def pretrained(
     out: Path,
     config: ReproduceConfig,
@@ -102,25 +93,26 @@ def pretrained(
     folds: Sequence[Fold],
     cells: Sequence[Mapping[str, Any]],
     address: str | None,
-) -> dict[str, Pretraining]:
-    """Key -> every pretraining that the cells need, made where it is missing."""
+) -> dict[str | None, dict[str, str]]:
+    """Key -> `checkpoint` and `clips`, the folders of every pretraining that the cells need, made where it is missing."""
     needed: dict[str, Mapping[str, Any]] = {}
     for cell in cells:
         if key := pretraining_key(cell):
             needed.setdefault(key, cell)
-    found: dict[str, Pretraining] = {}
+    found: dict[str | None, dict[str, str]] = {}
     jobs = []
     for key, cell in needed.items():
         clips = _simulated(out, config, target, files, cell, address)
-        found[key] = Pretraining((out / "pretrained" / key).resolve(), clips.resolve())
-        if (found[key].checkpoint / tables.MANIFEST).is_file():
+        checkpoint = (out / "pretrained" / key).resolve()
+        found[key] = {"checkpoint": str(checkpoint), "clips": str(clips.resolve())}
+        if (checkpoint / tables.MANIFEST).is_file():
             continue
         ours: PretrainConfig = paper_pretraining(config.pretrain) if cell["method"] == "paper" else config.pretrain
         if cell["setting"] == "same_corpus":
             train, _ = folds[cell["fold"]]
             left_out = [subject for subject in _subjects(clips) if subject not in train]
             ours = ours.model_copy(update={"exclude_subjects": left_out})
-        where = {"clips": str(found[key].clips), "out": str(found[key].checkpoint), "tracking": absolute_uri()}
+        where = {"clips": found[key]["clips"], "out": str(checkpoint), "tracking": absolute_uri()}
         jobs.append(where | {"config": ours.model_dump(mode="json")})
     if jobs:
         connect(address, config.workers)

@@ -24,7 +24,7 @@ import torch
 
 from m3n import locks, tables
 from m3n.cluster.tune import ERROR, FINISHED, STEP
-from m3n.config import HARDWARE, FinetuneConfig, PretrainConfig, TuneConfig
+from m3n.config import FinetuneConfig, PretrainConfig, TuneConfig
 from m3n.errors import InputError, StoppedError
 from m3n.models import Classifier
 from m3n.splits import Split, check_classes, check_leakage, draw_labels
@@ -126,8 +126,7 @@ def labelled_parts(
 
 def pretraining_key(config: PretrainConfig) -> str:
     """The same for configs whose pretrainings are the same."""
-    decides = config.model_dump(mode="json", exclude={**dict.fromkeys(HARDWARE, True), "optim": {"save_every_s"}})
-    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(config.deciding, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _pretrained(sweep: Sweep, config: PretrainConfig, log: _Log) -> Path:

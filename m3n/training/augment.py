@@ -72,15 +72,14 @@ def at_times(x_bpt6: Tensor, time_bt: Tensor, tempo_b1: Tensor | None = None) ->
 
     `tempo_b1`: how fast time runs, which angular rates are multiplied by; beyond an end time stands still.
     """
-    inside_bt = (time_bt >= 0) & (time_bt <= x_bpt6.shape[2] - 1)
-    time_bt = time_bt.clamp(0, x_bpt6.shape[2] - 1)
+    asked_bt, time_bt = time_bt, time_bt.clamp(0, x_bpt6.shape[2] - 1)
     low_bt = time_bt.floor().long().clamp(max=x_bpt6.shape[2] - 2)
     share_b1t1 = (time_bt - low_bt)[:, None, :, None]
     index = low_bt[:, None, :, None].expand(-1, x_bpt6.shape[1], -1, x_bpt6.shape[3])
     found_bpt6 = torch.lerp(x_bpt6.gather(2, index), x_bpt6.gather(2, index + 1), share_b1t1)
     if tempo_b1 is None:
         return found_bpt6
-    speed_bt = tempo_b1 * inside_bt
+    speed_bt = tempo_b1 * (asked_bt == time_bt)
     return torch.cat([found_bpt6[..., :3], found_bpt6[..., 3:] * speed_bt[:, None, :, None]], -1)
 
 

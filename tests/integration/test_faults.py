@@ -13,11 +13,11 @@ import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from time import monotonic, sleep
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from processes import below, wait
 
 from m3n import schema, storage, tables
 from m3n.cli import main
@@ -99,28 +99,7 @@ def background(poses) -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
 def wait_for_shards(process: subprocess.Popen[str], staging: storage.Location, count: int) -> None:
     """Until a run has finished that many shards, and is still at work."""
-    until = monotonic() + PATIENCE_S
-    while len(storage.files(staging, ".parquet")) < count:
-        assert process.poll() is None, process.communicate()[1]
-        assert monotonic() < until
-        sleep(0.02)
-
-
-def descendants(pid: int) -> dict[int, str]:
-    """Process ids below one, with their command lines."""
-    parents, commands = {}, {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            stat, command = (folder / "stat").read_text(), (folder / "cmdline").read_bytes()
-        except OSError:  # it has ended
-            continue
-        parents[int(folder.name)] = int(stat.rpartition(")")[2].split()[1])
-        commands[int(folder.name)] = command.replace(b"\0", b" ").decode(errors="replace")
-    found, new = {}, {pid}
-    while new:
-        new = {child for child, parent in parents.items() if parent in new}
-        found |= {child: commands[child] for child in new}
-    return found
+    wait(lambda: len(storage.files(staging, ".parquet")) >= count, process, patience_s=PATIENCE_S)
 
 
 def damage(shard: Path) -> None:
@@ -196,7 +175,7 @@ def test_a_clip_that_stands_in_two_shards_is_taken_from_the_first_whoever_is_fas
 def test_a_worker_that_is_killed_changes_no_byte(poses, undisturbed, background, tmp_path):
     process = background(poses, tmp_path / "out", "workers=2", *SLOW)
     wait_for_shards(process, tmp_path / "out.partial", 2)
-    workers = [pid for pid, command in descendants(process.pid).items() if "ShardSimulator" in command]
+    workers = [pid for pid, command in below(process.pid).items() if "ShardSimulator" in command]
     os.kill(workers[0], signal.SIGKILL)
     assert not (tmp_path / "out").exists()
     stderr = process.communicate(timeout=PATIENCE_S)[1]

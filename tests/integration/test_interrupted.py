@@ -8,12 +8,12 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from time import monotonic, sleep
-from typing import Any
 
 import pytest
+from processes import below, living
+from processes import wait as wait_for
 
 from m3n import schema, storage, tables
 from m3n.cli import main
@@ -23,6 +23,7 @@ from m3n.training.state import LAST, read_header
 EPOCHS = 25
 SETTINGS = [f"optim.epochs={EPOCHS}", "optim.batch_size=16", "windows.hop_s=2", "model.width=16", "model.depth=1"]
 PATIENCE_S = 600
+wait = partial(wait_for, patience_s=PATIENCE_S)
 
 
 def run(data: Path, out: Path | str) -> list[str]:
@@ -33,36 +34,6 @@ def progress(out: Location) -> tuple[int, int]:
     """(epoch, step) of the state that a run has left so far."""
     header = read_header(out.with_name(f"{out.name}.partial") / LAST)
     return (header["progress"]["epoch"], header["progress"]["step"]) if header else (0, 0)
-
-
-def wait(until: Callable[[], Any], process: subprocess.Popen[str] | None = None) -> None:
-    deadline = monotonic() + PATIENCE_S
-    while not until():
-        assert monotonic() < deadline, "waited in vain"
-        assert process is None or process.poll() is None, process.communicate()
-        sleep(0.02)
-
-
-def processes() -> Iterator[tuple[int, int, str]]:
-    """(pid, parent, command line) of all processes that live; one that has ended may stay in the list until somebody asks."""
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            try:
-                state, parent, *_ = (folder / "stat").read_text().rsplit(")", 1)[1].split()
-                if state != "Z":
-                    yield int(folder.name), int(parent), (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-            except OSError:
-                continue
-
-
-def below(ancestor: int) -> dict[int, str]:
-    """Command lines of a process' descendants."""
-    everything, found, new = list(processes()), {}, {ancestor}
-    while new:
-        children = {pid: command for pid, parent, command in everything if parent in new}
-        found |= children
-        new = set(children)
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +56,7 @@ def start(data: Path, out: Path | str) -> subprocess.Popen[str]:
 
 
 def gone(pids: dict[int, str]) -> bool:
-    return not set(pids) & {pid for pid, _, _ in processes()}
+    return not set(pids) & {pid for pid, _, _ in living()}
 
 
 @pytest.mark.timeout(2400)  # about a minute where the machine is quiet

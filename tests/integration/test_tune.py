@@ -9,12 +9,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from time import monotonic, sleep
 from typing import Any
 
 import pytest
 import yaml
+from processes import below
+from processes import wait as wait_for
 
 from m3n import schema, tables
 from m3n.cli import main
@@ -22,6 +24,7 @@ from m3n.cluster.tune import FINISHED, STEP, Outcome, Rule, run_trials
 from m3n.stages.evaluate_data import clip_people
 
 PATIENCE_S = 240
+wait = partial(wait_for, patience_s=PATIENCE_S)
 TINY = ["pretrain.model.width=16", "pretrain.model.depth=1", "pretrain.model.embedding=16", "pretrain.windows.hop_s=2"]
 TINY += ["pretrain.workers=1", "pretrain.optim.batch_size=32", "pretrain.optim.epochs=6", "finetune.epochs=1"]
 TINY += ["finetune.min_steps=60", "finetune.test_subjects=[e,f]", "finetune.val_subjects=[c,d]", "finetune.augment.noise=2"]
@@ -34,32 +37,6 @@ def space(trial):
     if trial.suggest_categorical("finetune.freeze", ["none", "all"]) == "none":
         trial.suggest_float("finetune.encoder_lr", 1e-5, 1e-2, log=True)
 """
-
-
-def wait(until: Callable[[], Any], process: subprocess.Popen[str] | None = None) -> None:
-    deadline = monotonic() + PATIENCE_S
-    while not until():
-        assert monotonic() < deadline, "waited in vain"
-        assert process is None or process.poll() is None, process.communicate()
-        sleep(0.02)
-
-
-def below(ancestor: int) -> dict[int, str]:
-    """Command lines of a process' descendants that live."""
-    parents, commands = {}, {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            state, parent, *_ = (folder / "stat").read_text().rsplit(")", 1)[1].split()
-            if state != "Z":
-                parents[int(folder.name)] = int(parent)
-                commands[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-        except OSError:
-            continue
-    found, new = set[int](), {ancestor}
-    while new:
-        new = {pid for pid, parent in parents.items() if parent in new}
-        found |= new
-    return {pid: commands[pid] for pid in found}
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,44 @@
+"""Processes as a test sees them from outside: what lives below one, and waiting for what they do."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+
+def living() -> Iterator[tuple[int, int, str]]:
+    """(pid, parent, command line) of all processes that live; one that has ended may stay in the list until somebody asks."""
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                state, parent, *_ = (folder / "stat").read_text().rsplit(")", 1)[1].split()
+                if state != "Z":
+                    yield (
+                        int(folder.name),
+                        int(parent),
+                        (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"),
+                    )
+            except OSError:
+                continue
+
+
+def below(ancestor: int) -> dict[int, str]:
+    """Command lines of a process' descendants that live."""
+    everything, found, new = list(living()), {}, {ancestor}
+    while new:
+        children = {pid: command for pid, parent, command in everything if parent in new}
+        found |= children
+        new = set(children)
+    return found
+
+
+def wait(until: Callable[[], Any], process: subprocess.Popen[str] | None = None, *, patience_s: float) -> None:
+    """Until something is so, while `process` (if any) is at work."""
+    deadline = monotonic() + patience_s
+    while not until():
+        assert monotonic() < deadline, "waited in vain"
+        assert process is None or process.poll() is None, process.communicate()
+        sleep(0.02)
