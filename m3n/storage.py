@@ -13,15 +13,17 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from time import sleep
 from typing import Any, TypeVar, final
 from urllib.parse import parse_qsl, urlencode
 from uuid import uuid4
@@ -34,6 +36,7 @@ from m3n.errors import InputError
 STORES = ("s3", "gs")
 PUBLISHING = ".publishing"
 TORN = ".tmp"  # ending of what a killed process was writing
+PAUSES_S = (0.2, 1.0)  # between tries of a read
 REQUESTS = 16  # at a time; a store answers each in tens of milliseconds
 # what a user can mend, and what to do about it
 MENDABLE = {
@@ -110,6 +113,7 @@ class ObjectPath:
 
 
 Location = Path | ObjectPath
+T = TypeVar("T")
 L = TypeVar("L", Path, ObjectPath, Path | ObjectPath)
 
 
@@ -180,16 +184,61 @@ def files(folder: L, suffix: str = "") -> list[L]:
 
 def open_input(path: Location) -> Any:
     """A file for pyarrow to read from, at any position. Faults of a store are InputError, those of a disk OSError."""
-    if isinstance(path, Path):
-        return pa.OSFile(str(path))
-    with _answering(path):
-        return path.filesystem.open_input_file(path.path)
+    return pa.OSFile(str(path)) if isinstance(path, Path) else _StoredFile(path)
+
+
+class _StoredFile(io.RawIOBase):
+    """An object to read from, which asks again where a read breaks off: pyarrow's own tries end at the first byte of an answer."""
+
+    def __init__(self, place: ObjectPath) -> None:
+        self._place = place
+        self._file = _insist(place, lambda: place.filesystem.open_input_file(place.path))
+        self._size = _insist(place, self._file.size)
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
+        return self._at
+
+    def read(self, size: int | None = -1) -> bytes:
+        rest = max(0, self._size - self._at)
+        asked = rest if size is None or size < 0 else min(size, rest)
+        content: bytes = _insist(self._place, lambda: self._file.read_at(asked, self._at)) if asked else b""
+        self._at += len(content)
+        return content
+
+    def close(self) -> None:
+        if not self.closed:
+            self._file.close()
+        super().close()
+
+
+def _insist(place: ObjectPath, act: Callable[[], T]) -> T:
+    """What `act` gives, at the last of a few tries; InputError where the store does not answer at all."""
+    with _answering(place):
+        for pause_s in PAUSES_S:
+            try:
+                return act()
+            except FileNotFoundError:
+                raise
+            except OSError:
+                sleep(pause_s)
+        return act()
 
 
 def read(path: Location) -> bytes:
     """All of a file; InputError where it cannot be read."""
     if isinstance(path, ObjectPath):
-        with _answering(path), path.filesystem.open_input_file(path.path) as stream:
+        with _StoredFile(path) as stream:
             return stream.read()
     try:
         return path.read_bytes()

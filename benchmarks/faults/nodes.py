@@ -1,6 +1,6 @@
 """What is lost when a node of the cluster dies in the middle of a stage, and another one joins: nothing.
 
-    python benchmarks/faults/nodes.py                        # simulate, pretrain and the cells of reproduce
+    python benchmarks/faults/nodes.py                        # simulate, pretrain, the trials of tune, the cells of reproduce
     python benchmarks/faults/nodes.py simulate --json lost.json
 
 Every node is a raylet of its own on this machine, with processes and an object store of its own (`ray.cluster_utils`). The head
@@ -33,14 +33,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from ray.cluster_utils import Cluster
 
-from m3n import tables
+from m3n import schema, tables
 from m3n.cli import main as m3n
 from m3n.training.state import LAST, read_header
 
@@ -53,6 +54,16 @@ SIMULATE = [
     "workers=2",
 ]
 PRETRAIN = ["optim.epochs=15", "optim.batch_size=16", "windows.hop_s=2", "model.width=16", "model.depth=1", "workers=2"]
+TUNE = [
+    "trials=3",
+    "concurrent=1",
+    "scheduler=none",
+    "pretrain.workers=1",
+    "pretrain.optim.epochs=8",
+    "pretrain.windows.hop_s=2",
+]
+TUNE += ["pretrain.optim.batch_size=16", "pretrain.model.width=16", "pretrain.model.depth=1", "finetune.epochs=1"]
+TUNE += ["finetune.min_steps=20", "finetune.test_subjects=[person-0,person-1]", "finetune.val_subjects=[person-2,person-3]"]
 REPRODUCE = """
 reproduce:
   protocol: {source: seglearn_watch, placements: [left_wrist, right_wrist], split: k_fold, folds: 2}
@@ -187,6 +198,54 @@ def pretrain(nodes: Nodes, folder: Path) -> dict[str, Any]:
     return how | {"of": "15 epochs", "lost": different(folder / "undisturbed", folder / "disturbed")}
 
 
+def tune(nodes: Nodes, folder: Path) -> dict[str, Any]:
+    """A trial of a node that dies goes on elsewhere from its last epoch; every trial ends as in the undisturbed sweep."""
+    m3n(["ingest", "choreography", "--out", str(folder / "clips"), "clips=48", "rows_per_shard=8"])
+    undisturbed(nodes, ["simulate", str(folder / "clips" / "poses"), "--out", str(folder / "synthetic")])
+    (folder / "recordings").mkdir()
+    tables.write_table(folder / "recordings", list(_recordings()), schema.imu_recordings(), rows_per_shard=8)
+
+    def trials(out: Path) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads((out / "trials.json").read_text())
+        for trial in found:
+            del trial["elapsed_s"]
+            trial["figures"].pop("latency_ms", None)
+        return found
+
+    def command(out: Path) -> list[str]:
+        return ["tune", str(folder / "synthetic"), str(folder / "recordings"), "--space", "joint", "--out", str(out), *TUNE]
+
+    def begun() -> bool:
+        return bool(list((folder / "disturbed").glob(f"pretrained/*.partial/{LAST}")))
+
+    undisturbed(nodes, command(folder / "undisturbed"))
+    how = disturbed(nodes, command(folder / "disturbed"), begun, "RayTrainWorker")
+    pairs = zip(trials(folder / "undisturbed"), trials(folder / "disturbed"), strict=True)
+    return how | {"of": "3 trials", "lost": [f"trial {one['number']}" for one, other in pairs if one != other]}
+
+
+def _recordings() -> Iterator[dict[str, Any]]:
+    """Six people's swings of the right wrist, of two tempos."""
+    time_t = np.arange(300) / 50.0
+    for person in range(6):
+        for label, hz in (("wave", 1.0), ("shake", 3.0)):
+            for take in range(2):
+                swing_t = np.sin(2 * np.pi * (hz + 0.1 * person) * time_t + take)
+                still_t = np.zeros_like(time_t)
+                samples = np.stack([still_t, still_t, 9.81 + 3 * swing_t, 2 * swing_t, still_t, still_t], axis=1)
+                yield {
+                    "recording_id": f"{person}-{label}-{take}",
+                    "source": "swings",
+                    "subject": f"person-{person}",
+                    "session": "1",
+                    "label": label,
+                    "segments": None,
+                    "rate_hz": 50.0,
+                    "n_samples": len(samples),
+                    "imu_right_wrist": samples.astype(np.float32).ravel(),
+                }
+
+
 def reproduce(nodes: Nodes, folder: Path) -> dict[str, Any]:
     """Cells of a node that dies run again on another; every cell has the score of the undisturbed grid."""
     protocol = folder / "tiny.yaml"
@@ -206,7 +265,7 @@ def reproduce(nodes: Nodes, folder: Path) -> dict[str, Any]:
     return how | {"of": f"{len(expected)} cells", "lost": lost}
 
 
-STAGES = {"simulate": simulate, "pretrain": pretrain, "reproduce": reproduce}
+STAGES = {"simulate": simulate, "pretrain": pretrain, "tune": tune, "reproduce": reproduce}
 
 
 def main() -> None:

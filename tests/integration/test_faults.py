@@ -18,6 +18,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from processes import below, wait
+from throttling import DROPPED
 
 from m3n import schema, storage, tables
 from m3n.cli import main
@@ -257,6 +258,19 @@ def test_what_is_simulated_from_store_to_store_is_what_is_simulated_on_disk(pose
     assert f"{given}/part-00003.parquet cannot be read as Parquet" in one_line(given, f"{bucket}/out2")
     assert not storage.location(f"{bucket}/out2").exists()
     assert json.loads(contents(out)["manifest.json"])["seed"] == 1
+
+
+def test_a_store_that_throttles_and_a_worker_that_is_killed_change_no_byte(poses, undisturbed, background, bucket, throttled):
+    given, out = storage.location(f"{bucket}/poses"), storage.location(f"{bucket}/out")
+    for shard in tables.shard_paths(poses):
+        storage.write(given / shard.name, shard.read_bytes())
+    process = background(given, out, "workers=2", *SLOW)
+    wait_for_shards(process, out.with_name("out.partial"), 2)
+    os.kill(next(pid for pid, command in below(process.pid).items() if "ShardSimulator" in command), signal.SIGKILL)
+    stderr = process.communicate(timeout=120)[1]
+    assert process.returncode == 0, stderr
+    assert contents(out) == undisturbed
+    assert next(throttled.number) > 10 * DROPPED
 
 
 def test_a_store_that_goes_away_is_one_line_and_when_it_is_back_the_next_run_goes_on(

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from processes import below, living
 from processes import wait as wait_for
+from throttling import DROPPED
 
 from m3n import schema, storage, tables
 from m3n.cli import main
@@ -110,7 +111,7 @@ def test_ended_by_signals_and_losses_and_taken_up_again_it_ends_with_the_same_by
 
 @pytest.mark.timeout(1800)
 def test_a_run_on_an_object_store_is_taken_up_there_and_its_checkpoint_is_used_from_there(
-    data, undisturbed, bucket, recording, tmp_path
+    data, undisturbed, bucket, throttled, recording, tmp_path
 ):
     """Killed after the state of some epoch is on the store, which throttles and drops requests all the while; a second command,
     as of another machine, ends it."""
@@ -132,6 +133,7 @@ def test_a_run_on_an_object_store_is_taken_up_there_and_its_checkpoint_is_used_f
     settings = ["test_subjects=[b]", "epochs=1", "min_steps=2"]
     arguments = ["finetune", str(tmp_path / "recordings"), "--checkpoint", out.uri, "--out", str(tmp_path / "ft"), *settings]
     assert main(arguments) == 0
+    assert next(throttled.number) > 10 * DROPPED
 
 
 def test_another_config_starts_afresh_and_says_so(data, undisturbed, tmp_path, caplog):

@@ -80,7 +80,7 @@ def reports(out: Path) -> int:
 
 @pytest.mark.timeout(900)  # under two minutes where the machine is quiet
 def test_a_sweep_cut_off_by_signals_and_losses_ends_as_one_that_was_not(inputs, undisturbed, tmp_path):
-    """Ctrl-C while the first trial pretrains, a kill between reports, and at last the loss of a trial's own process."""
+    """Ctrl-C while the first trial pretrains, SIGTERM and a kill between reports, and at last the loss of a trial's own process."""
     out, whole = tmp_path / "sweep", reports(undisturbed)
     command = [sys.executable, "-c", "from m3n.cli import entry; entry()", *inputs, "--out", str(out), "--resume", *SWEEP]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
@@ -88,12 +88,16 @@ def test_a_sweep_cut_off_by_signals_and_losses_ends_as_one_that_was_not(inputs, 
     def start() -> subprocess.Popen[str]:
         return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
-    process = start()
-    wait(lambda: list(out.glob("pretrained/*.partial/last.safetensors")), process)
-    process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=PATIENCE_S)
-    assert process.returncode == 130, stderr
-    assert "run the same command with --resume to go on" in stderr.splitlines()[-1]
+    for until, number, status in (
+        (lambda: list(out.glob("pretrained/*.partial/last.safetensors")), signal.SIGINT, 130),
+        (lambda: reports(out) >= whole // 4, signal.SIGTERM, 143),
+    ):
+        process = start()
+        wait(until, process)
+        process.send_signal(number)
+        _, stderr = process.communicate(timeout=PATIENCE_S)
+        assert process.returncode == status, stderr
+        assert "run the same command with --resume to go on" in stderr.splitlines()[-1]
 
     process = start()
     wait(lambda: reports(out) >= whole // 2, process)
