@@ -140,7 +140,8 @@ def _track_trial(trial: Trial, sweep: Sweep, parent: tracking.Run) -> None:
     for step, value in trial.reports:
         if value is not None:
             run.metrics({"val/macro_f1": value}, step)
-    run.metrics({name: value for name, value in trial.figures.items() if name != METRIC}, sweep.config.steps)
+    measured = {name: value for name, value in trial.figures.items() if name != METRIC}
+    run.metrics({**measured, "elapsed_s": trial.elapsed_s}, sweep.config.steps)
     run.close("FAILED" if trial.state == FAILED else "FINISHED")
 
 
