@@ -267,7 +267,7 @@ def test_a_store_that_throttles_and_a_worker_that_is_killed_change_no_byte(poses
     process = background(given, out, "workers=2", *SLOW)
     wait_for_shards(process, out.with_name("out.partial"), 2)
     os.kill(next(pid for pid, command in below(process.pid).items() if "ShardSimulator" in command), signal.SIGKILL)
-    stderr = process.communicate(timeout=120)[1]
+    stderr = process.communicate(timeout=PATIENCE_S)[1]
     assert process.returncode == 0, stderr
     assert contents(out) == undisturbed
     assert next(throttled.number) > 10 * DROPPED
@@ -280,7 +280,7 @@ def test_a_store_that_goes_away_is_one_line_and_when_it_is_back_the_next_run_goe
     process = background(poses, out, "workers=1", *SLOW)
     wait_for_shards(process, out.with_name("out.partial"), 2)
     throttled.away = True
-    stderr = process.communicate(timeout=120)[1]
+    stderr = process.communicate(timeout=PATIENCE_S)[1]
     throttled.away = False
     assert process.returncode == 2, stderr
     (line,) = (line for line in stderr.splitlines() if line.startswith("m3n: "))
