@@ -54,6 +54,7 @@ def connect(address: str | None = None, workers: int = 2) -> None:
         return
     with _native_code_hushed():
         ray.init(
+            address="local",  # whatever else runs on this machine
             num_cpus=max(os.cpu_count() or 1, workers + DATA_CPUS),
             include_dashboard=False,
             log_to_driver=False,
