@@ -6,20 +6,24 @@
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 EXTRAS := smpl,text,data,export,dev
+PYTEST := $(PYTHON) -m pytest -n 2 --dist loadfile
 STAMP := $(VENV)/installed-$(firstword $(shell { echo "$(CURDIR)"; cat pyproject.toml constraints.txt; } | cksum))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint clean
+.PHONY: help demo test slow lint clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
-	@echo '  ARGS="..." is passed on to demo and test, as in: make test ARGS="tests/unit -k splits"'
+	@echo '  ARGS="..." is passed on to demo, test and slow, as in: make test ARGS="tests/unit -k splits"'
 
 demo: $(STAMP) ## Poses -> virtual IMUs -> pretraining -> a classifier of a real watch, into runs/demo
 	@$(VENV)/bin/m3n demo $(ARGS)
 
-test: $(STAMP) ## The whole test suite
-	@$(PYTHON) -m pytest $(ARGS)
+test: $(STAMP) ## The test suite, on two cores
+	@$(PYTEST) $(ARGS)
+
+slow: $(STAMP) ## Tests in which whole commands are ended by force and taken up again
+	@$(PYTEST) -m slow $(ARGS)
 
 lint: $(STAMP) ## ruff (findings and format) and mypy
 	@$(PYTHON) -m ruff check .

@@ -14,7 +14,6 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from scipy.signal import resample_poly
 
 from m3n.body.kinematics import rotation_matrices
 from m3n.body.model import SMPL_PARENTS
@@ -241,6 +240,8 @@ def resample(samples: np.ndarray, from_hz: float, to_hz: float) -> np.ndarray:
     ratio = _ratio(from_hz, to_hz)
     if ratio == 1:
         return samples
+    from scipy.signal import resample_poly  # takes half a second to import, which processes that only train need not wait for
+
     return resample_poly(samples, ratio.numerator, ratio.denominator, axis=0, padtype="line")
 
 
@@ -262,6 +263,8 @@ def resample_part(samples: np.ndarray, from_hz: float, to_hz: float, start: int,
     slope = (ends[1] - ends[0]) / max(len(samples) - 1, 1)
     piece = np.nan_to_num(samples[inside]) + ((index - inside)[:, None] * slope).astype(samples.dtype)
     offset = low // down * up
+    from scipy.signal import resample_poly
+
     return resample_poly(piece, up, down, axis=0)[start - offset : stop - offset]
 
 

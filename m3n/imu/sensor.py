@@ -13,7 +13,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import butter, lfilter, lfilter_zi
 from scipy.spatial.transform import Rotation
 
 from m3n.body.model import FloatArray
@@ -48,6 +47,8 @@ class Triad:
         distortion = np.eye(3) + gain * np.where(np.eye(3, dtype=bool), self.scale, self.cross_axis)
         values = ideal @ (distortion @ Rotation.from_rotvec(self.misalignment * tilt).as_matrix()).T
         if self.bandwidth < rate_hz / 2:
+            from scipy.signal import butter, lfilter, lfilter_zi  # see `m3n.windows`
+
             b, a = butter(2, self.bandwidth, fs=rate_hz)
             values, _ = lfilter(b, a, values, axis=0, zi=lfilter_zi(b, a)[:, None] * values[:1])
         values = values + self.bias * bias + self.noise * np.sqrt(rate_hz) * white

@@ -12,7 +12,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import butter, sosfiltfilt
 
 from m3n.body.model import FloatArray
 from m3n.imu.kernel import CHANNELS
@@ -82,6 +81,8 @@ def low_pass(values: FloatArray, cutoff_hz: float, fps: float) -> FloatArray:
     single = _single(cutoff_hz)
     if single >= fps / 2:
         return values
+    from scipy.signal import butter, sosfiltfilt  # see `m3n.windows`
+
     sections = butter(2, single, fs=fps, output="sos")
     return sosfiltfilt(sections, values, axis=0, padlen=min(len(values) - 1, int(3 * fps / cutoff_hz)))
 

@@ -90,10 +90,10 @@ def reproduce(
                 advance(len(todo) - len(missing), "")
                 for cell, result in run_cells(run_cell, missing, config.workers):
                     row = {key: cell[key] for key in IDENTITY} | {"test_subjects": cell["test_subjects"]} | result
+                    _track_cell(row, config, run.reference)  # first: what has a file is not looked at again
                     file = _result_file(out, cell)
                     file.parent.mkdir(parents=True, exist_ok=True)
                     tables.write_text(file, json.dumps(row) + "\n")
-                    _track_cell(row, config, run.reference)
                     advance(1, f"{row['method']} {row['labels']}: {row['macro_f1']:.3f}")
             rows = [json.loads(file.read_text()) for file in sorted((out / "cells").rglob("*.json"))]
             figures = _write(out, name, rows, config)
@@ -153,7 +153,10 @@ def _result_file(out: Path, cell: Mapping[str, Any]) -> Path:
 def _track_cell(row: Mapping[str, Any], config: ReproduceConfig, parent: str) -> None:
     name = "-".join(str(row[key]) for key in IDENTITY[1:])
     own = check(FinetuneConfig, config.finetune.model_dump(exclude_unset=True) | {"seed": row["seed"]})
-    with tracking.track("reproduce", name, own, parent_id=parent, params={key: row[key] for key in IDENTITY}) as run:
+    params = {key: row[key] for key in IDENTITY}
+    with tracking.track(
+        "reproduce", name, own, parent_id=parent, run_id=tracking.reference(parent, name), params=params
+    ) as run:
         run.metrics({f"test/{key}": row[key] for key in ("macro_f1", "accuracy", "window_macro_f1")})
 
 

@@ -189,6 +189,11 @@ def start(
     return run
 
 
+def reference(parent: str, name: str) -> str:
+    """What m3n calls the run `name` of a parent: the same whenever it is asked, so that a part done twice has one run."""
+    return f"{PREFIX}{parent.removeprefix(PREFIX)}-{name}"
+
+
 def trial(
     sweep: Run, number: int, config: configs.Options, drawn: Mapping[str, Any], *, data_sha: str = "", run_id: str | None = None
 ) -> Run:

@@ -71,6 +71,10 @@ class Courier:
             "end": self._end,
         }  # fmt: skip
 
+    def knock(self) -> None:
+        """Ask for next to nothing: whether the server is back is known before what it missed is sent, which may take a while."""
+        self.client.search_experiments(max_results=1)
+
     def send(self, journal: Journal) -> None:
         """Send what a journal holds; ends where it has nothing more, raises where the server does not answer."""
         while records := list(islice(journal.unsent(), RECORDS)):
@@ -268,17 +272,20 @@ class Sender:
     def settle(self, journal: Journal, longest_s: float = SETTLE_S) -> bool:
         """Wait until a journal that has ended is sent, as long as there is hope; whether it was."""
         with self._news:
-            until, hope = time.monotonic() + longest_s, self._attempts + 2  # one more, should a single answer get lost
+            begun, hope = time.monotonic(), self._attempts + 2  # one more, should a single answer get lost
             if self.answers is False:
                 if self._trying or self._took_s > SLOW_S:  # it hangs rather than refuses: no more waiting
                     return False
-                until, hope, self._poked = time.monotonic() + POKE_S, self._attempts + 1, True
+                hope, self._poked = self._attempts + 1, True
             self._news.notify_all()
-            while journal in self._journals and time.monotonic() < until:
+            while journal in self._journals:
                 if self.answers is False and self._attempts >= hope:
                     return False
-                self._news.wait(max(0.01, until - time.monotonic()))
-            return journal not in self._journals
+                left_s = begun + (POKE_S if self.answers is False else longest_s) - time.monotonic()
+                if left_s <= 0:
+                    return False
+                self._news.wait(left_s)
+            return True
 
     def _work(self) -> None:
         courier: Courier | None = None
@@ -295,6 +302,9 @@ class Sender:
             error: Exception | None = None
             try:
                 courier = courier or Courier(self.uri)
+                if self.answers is False:
+                    courier.knock()
+                    self._note(None, time.monotonic() - started)
                 left = list(abandoned(self.server)) if left is None else left
                 while left:
                     send_spool(courier, left[0])
@@ -327,7 +337,7 @@ class Sender:
                     self.server, reason(error), self.spool.folder.parent,
                 )  # fmt: skip
             elif error is None and self.answers is False:
-                log.warning("MLflow at %s is back, and has what it missed", self.server)
+                log.warning("MLflow at %s is back, and is sent what it missed", self.server)
             self.answers, self._trying, self._took_s = error is None, False, took_s
             self._attempts += 1
             self._news.notify_all()

@@ -173,19 +173,6 @@ def test_a_clip_that_stands_in_two_shards_is_taken_from_the_first_whoever_is_fas
 # processes that are killed
 
 
-def test_a_worker_that_is_killed_changes_no_byte(poses, undisturbed, background, tmp_path):
-    process = background(poses, tmp_path / "out", "workers=2", *SLOW)
-    wait_for_shards(process, tmp_path / "out.partial", 2)
-    workers = [pid for pid, command in below(process.pid).items() if "ShardSimulator" in command]
-    os.kill(workers[0], signal.SIGKILL)
-    assert not (tmp_path / "out").exists()
-    stderr = process.communicate(timeout=PATIENCE_S)[1]
-    if process.returncode != 0:  # Ray gave up: then what is finished is taken over
-        assert simulate(poses, tmp_path / "out", *SLOW) == 0
-    assert contents(tmp_path / "out") == undisturbed, stderr
-    assert [p.name for p in tmp_path.iterdir()] == ["out"]
-
-
 @pytest.mark.parametrize("where", ["disk", "store"])
 def test_a_killed_job_holds_its_output_no_longer_and_the_next_one_goes_on(
     request, poses, undisturbed, background, one_line, tmp_path, where
@@ -260,6 +247,7 @@ def test_what_is_simulated_from_store_to_store_is_what_is_simulated_on_disk(pose
     assert json.loads(contents(out)["manifest.json"])["seed"] == 1
 
 
+@pytest.mark.slow
 def test_a_store_that_throttles_and_a_worker_that_is_killed_change_no_byte(poses, undisturbed, background, bucket, throttled):
     given, out = storage.location(f"{bucket}/poses"), storage.location(f"{bucket}/out")
     for shard in tables.shard_paths(poses):
@@ -273,6 +261,7 @@ def test_a_store_that_throttles_and_a_worker_that_is_killed_change_no_byte(poses
     assert next(throttled.number) > 10 * DROPPED
 
 
+@pytest.mark.slow
 def test_a_store_that_goes_away_is_one_line_and_when_it_is_back_the_next_run_goes_on(
     poses, undisturbed, background, bucket, throttled, tmp_path
 ):
