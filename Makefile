@@ -22,7 +22,7 @@ demo: $(STAMP) ## Poses -> virtual IMUs -> pretraining -> a classifier of a real
 test: $(STAMP) ## The test suite, on two cores
 	@$(PYTEST) $(ARGS)
 
-slow: $(STAMP) ## Tests in which whole commands are ended by force and taken up again
+slow: $(STAMP) ## What takes minutes more: jobs on a cluster, commands that are ended by force and taken up again
 	@$(PYTEST) -m slow $(ARGS)
 
 lint: $(STAMP) ## ruff (findings and format) and mypy

@@ -33,6 +33,8 @@ from m3n import tables
 from m3n.training import checkpoint as checkpoints
 from m3n.training.state import LAST, read_header
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 TINY = ("model.width=16", "model.depth=1", "model.embedding=16")
 START_S, JOB_S = 300, 600  # a few seconds, and half a minute, where the machine is quiet
@@ -181,7 +183,6 @@ def test_weights_of_a_pretraining_job_are_those_of_the_command(
         np.testing.assert_allclose(weights[name], here[name], atol=1e-5, err_msg=name)
 
 
-@pytest.mark.slow
 def test_a_job_that_is_stopped_leaves_a_run_that_the_next_job_takes_up(cluster: Cluster, corpus: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     settings = ["optim.epochs=60", "optim.patience=60", "optim.batch_size=16", "windows.hop_s=2", "workers=1", *TINY]
@@ -224,7 +225,6 @@ def test_a_classifier_is_made_and_used_by_jobs(
     assert (tmp_path / "judged" / tables.MANIFEST).is_file()
 
 
-@pytest.mark.slow
 def test_a_grid_and_a_sweep_are_jobs_too(cluster: Cluster, corpus: Path, watch: Path, tmp_path: Path) -> None:
     (tmp_path / "space.py").write_text('def space(trial):\n    trial.suggest_float("pretrain.loss.pose2imu", 0.5, 3.0)\n')
     tiny = [f"pretrain.{setting}" for setting in (*TINY, "optim.epochs=1", "workers=1", "windows.hop_s=2")]
