@@ -56,6 +56,11 @@ def pretrain(
         scratch = _scratch(staging)
         store = prepare(data, scratch / WINDOWS, config, address)
         batch = global_batch(config.optim.batch_size, int(store.counts("train").sum()), config.workers)
+        if batch < config.optim.batch_size // config.workers * config.workers:
+            log.warning(
+                "the windows of %s fill no batch of %d: what is contrasted needs many unlike ones side by side, so expect little",
+                "one clip" if store.clips == 1 else f"{store.clips} clips", config.optim.batch_size,
+            )  # fmt: skip
         fingerprint = _fingerprint(config, store.data_sha256, batch)
         description = {
             "fingerprint": fingerprint,
