@@ -23,7 +23,7 @@ LOCAL = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_BACKEND_LOG_LEVEL": "fatal",
     "RAY_AIR_NEW_OUTPUT": "0",
-    "RAY_worker_maximum_startup_concurrency": "8",  # with as many as there are cores, a sweep on two of them fills pages with warnings
+    "RAY_worker_maximum_startup_concurrency": "8",  # with one for each core, a sweep on two fills pages with warnings
 }
 ANSWER_S = 10.0  # for a cluster to be there; Ray itself tries for minutes
 DATA_CPUS = 2  # logical CPUs beyond the workers', which Ray's own operators need so as not to wait for ever
