@@ -24,15 +24,13 @@ from m3n.training.fit import architecture_of, fit, window_shape
 from m3n.training.metrics import classification
 from m3n.windows import RecordingWindows
 
+NO_PRETRAINING = "none"  # the setting of a baseline
 ZERO = "0"  # the label budget of a method that reads no label
 
 
 def method_config(method: str, finetune: dict[str, Any], seed: int, setting: str) -> FinetuneConfig:
-    """The fine-tuning of a method: the grid's settings (or the authors' preset) with the method's own on top.
-
-    Only clips of the same corpus have the classes' labels, so only they are rehearsed.
-    """
-    own = METHODS[method][1] | {"seed": seed} | ({"rehearse": 0} if setting != "same_corpus" else {})
+    """The fine-tuning of a method: the grid's settings (or the authors' preset) with the method's own on top."""
+    own = METHODS[method][1] | {"seed": seed} | ({"rehearse": 0} if setting == NO_PRETRAINING else {})
     if method == "paper":
         own |= {"epochs": finetune["epochs"], "min_steps": finetune["min_steps"]}
         return resolve(FinetuneConfig, "finetune", preset("paper.yaml"), [f"{key}={value}" for key, value in own.items()])
@@ -94,8 +92,9 @@ def _scores(
     rehearsed = None
     if config.rehearse:
         rehearsed = _rehearsal(
-            cell["clips"], cell["checkpoint"], shape.model_dump_json(), train.placements, tuple(train.classes)
-        )
+            cell["clips"], cell["checkpoint"], shape.model_dump_json(), train.placements, tuple(train.classes),
+            cell["setting"] == "same_corpus",
+        )  # fmt: skip
     return fit(train, shape, config, pretrained, sentences, rehearsed=rehearsed).predict(test), examples
 
 
@@ -111,9 +110,16 @@ def _windows(recordings: str, shape: str, ignore: tuple[str, ...], placements: t
 
 @lru_cache(maxsize=4)
 def _rehearsal(
-    clips: str, checkpoint: str, shape: str, placements: tuple[str, ...], classes: tuple[str, ...]
-) -> RecordingWindows:
-    return rehearsal(Path(clips), WindowsConfig.model_validate_json(shape), placements, classes, _checkpoint(checkpoint))
+    clips: str, checkpoint: str, shape: str, placements: tuple[str, ...], classes: tuple[str, ...], same_corpus: bool
+) -> RecordingWindows | None:
+    """None for clips of another corpus that lack a class: with half of the classes in it, a rehearsal would prefer those."""
+    try:
+        found = rehearsal(Path(clips), WindowsConfig.model_validate_json(shape), placements, classes, _checkpoint(checkpoint))
+    except InputError:
+        if same_corpus:
+            raise
+        return None
+    return found if same_corpus or len(np.unique(found.label)) == len(classes) else None
 
 
 def paper_pretraining(ours: PretrainConfig) -> PretrainConfig:

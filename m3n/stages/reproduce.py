@@ -23,16 +23,8 @@ from m3n.config import BASELINE_METHODS, HARDWARE, FinetuneConfig, ReproduceConf
 from m3n.errors import InputError, nearest
 from m3n.progress import bar
 from m3n.splits import Split
-from m3n.stages.cells import ZERO, run_cell
-from m3n.stages.reproduce_data import (
-    NO_PRETRAINING,
-    Fold,
-    corpus_files,
-    ingested,
-    pretrained,
-    pretraining_key,
-    subject_parts,
-)
+from m3n.stages.cells import NO_PRETRAINING, ZERO, run_cell
+from m3n.stages.reproduce_data import Fold, corpus_files, ingested, pretrained, pretraining_key, subject_parts
 from m3n.stages.reproduce_text import by_amount, results_text
 
 PLAN, RESULTS = "plan.json", "results.parquet"

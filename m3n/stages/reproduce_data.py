@@ -14,13 +14,12 @@ from m3n.config import BASELINE_METHODS, PretrainConfig, ReproduceConfig, check
 from m3n.errors import InputError
 from m3n.progress import bar
 from m3n.splits import subject_folds
-from m3n.stages.cells import paper_pretraining
+from m3n.stages.cells import NO_PRETRAINING, paper_pretraining
 from m3n.stages.ingest import ingest, options_of
 from m3n.stages.pretrain import pretrain
 from m3n.stages.simulate import simulate_clips
 from m3n.tracking import absolute_uri
 
-NO_PRETRAINING = "none"  # the setting of a baseline
 DRIVER_CPUS = 0.01  # a pretraining's driver only waits; its Ray Train workers ask for what they need
 Fold = tuple[list[str], list[str]]  # training subjects, test subjects
 

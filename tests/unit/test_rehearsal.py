@@ -9,6 +9,7 @@ from m3n import schema, tables
 from m3n.cli import main
 from m3n.config import AugmentConfig, FinetuneConfig, ModelConfig, WindowsConfig
 from m3n.errors import InputError
+from m3n.stages import cells
 from m3n.stages.finetune import rehearsal
 from m3n.training.checkpoint import Checkpoint
 from m3n.training.fit import fit
@@ -51,6 +52,20 @@ def test_only_clips_that_were_pretrained_on_and_have_a_label_of_the_recordings_a
     assert set(found.recording_ids) == {"anna-knock", "anna-wave"}
     with pytest.raises(InputError, match=r"no clip that was pretrained on and is labelled as the recordings are \(sit\)"):
         rehearsal(clips, SHAPE, WRIST, ["sit"], pretrained_on("anna", "bela"))
+
+
+def test_a_grid_rehearses_another_corpus_only_where_it_shows_every_class(clips, monkeypatch):
+    monkeypatch.setattr(cells, "_checkpoint", lambda folder: pretrained_on("anna"))
+
+    def found(classes: list[str], same_corpus: bool):
+        return cells._rehearsal.__wrapped__(str(clips), "", SHAPE.model_dump_json(), WRIST, tuple(classes), same_corpus)
+
+    assert set(found(["knock", "wave"], False).recording_ids) == {"anna-knock", "anna-wave"}
+    assert found(["knock", "wave", "sit"], False) is None
+    assert found(["sit"], False) is None
+    assert set(found(["knock", "sit"], True).recording_ids) == {"anna-knock"}
+    with pytest.raises(InputError, match="labelled as the recordings are"):
+        found(["sit"], True)
 
 
 @pytest.mark.parametrize(("said", "low", "high"), [("fast", 0.8, 1.0), ("slow", 0.0, 0.2)])
