@@ -173,7 +173,7 @@ def test_a_clip_that_stands_in_two_shards_is_taken_from_the_first_whoever_is_fas
 # processes that are killed
 
 
-@pytest.mark.parametrize("where", ["disk", "store"])
+@pytest.mark.parametrize("where", ["disk", pytest.param("store", marks=pytest.mark.slow)])
 def test_a_killed_job_holds_its_output_no_longer_and_the_next_one_goes_on(
     request, poses, undisturbed, background, one_line, tmp_path, where
 ):
