@@ -173,6 +173,20 @@ def test_a_clip_that_stands_in_two_shards_is_taken_from_the_first_whoever_is_fas
 # processes that are killed
 
 
+@pytest.mark.slow
+def test_a_worker_that_is_killed_changes_no_byte(poses, undisturbed, background, tmp_path):
+    process = background(poses, tmp_path / "out", "workers=2", *SLOW)
+    wait_for_shards(process, tmp_path / "out.partial", 2)
+    workers = [pid for pid, command in below(process.pid).items() if "ShardSimulator" in command]
+    os.kill(workers[0], signal.SIGKILL)
+    assert not (tmp_path / "out").exists()
+    stderr = process.communicate(timeout=PATIENCE_S)[1]
+    if process.returncode != 0:  # Ray gave up: then what is finished is taken over
+        assert simulate(poses, tmp_path / "out", *SLOW) == 0
+    assert contents(tmp_path / "out") == undisturbed, stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
 @pytest.mark.parametrize("where", ["disk", pytest.param("store", marks=pytest.mark.slow)])
 def test_a_killed_job_holds_its_output_no_longer_and_the_next_one_goes_on(
     request, poses, undisturbed, background, one_line, tmp_path, where
