@@ -21,6 +21,7 @@ from m3n.errors import InputError
 from m3n.randomness import generator
 from m3n.schema import Rejected
 from m3n.sources.exercises import EXERCISES
+from m3n.sources.gestures import GESTURES, LONGEST, SHORTEST
 from m3n.sources.movements import MOVEMENTS
 from m3n.sources.posture import Array, in_world, mirrored, smpl_motion
 from m3n.sources.rhythm import Rhythm
@@ -36,6 +37,7 @@ class Options(config.Options):
     seed: int = Field(0, ge=0, description="seed of everything random")
     fps: float = Field(60.0, ge=10, le=1000, description="frames per second of the clips [Hz]")
     exercises_share: float = Field(0.5, ge=0, le=1, description="share of the clips that are shoulder exercises")
+    gestures_share: float = Field(0.0, ge=0, le=1, description="share that are gestures of the right hand, each made once")
 
 
 @dataclass(frozen=True)
@@ -65,14 +67,15 @@ def clip(index: int, options: Options) -> dict[str, Any]:
     """The row of clip number `index`, whatever other clips are authored."""
     rng = generator(options.seed, "choreography", index)
     who = person(int(rng.integers(PEOPLE)), options.seed)
-    is_exercise = rng.random() < options.exercises_share
-    catalogue = EXERCISES if is_exercise else MOVEMENTS
+    kind = rng.random()
+    is_gesture, is_exercise = kind >= 1 - options.gestures_share, kind < options.exercises_share
+    catalogue = GESTURES if is_gesture else EXERCISES if is_exercise else MOVEMENTS
     label = list(catalogue)[int(rng.integers(len(catalogue)))]
     formula, *sentences = catalogue[label]
-    left = rng.random() < (0.5 if is_exercise else 0.8 if who.left_handed else 0.2)
+    left = rng.random() < (0.0 if is_gesture else 0.5 if is_exercise else 0.8 if who.left_handed else 0.2)
     text = sentences[int(rng.integers(len(sentences)))].format(side="left" if left else "right")
 
-    t = np.arange(round(rng.uniform(6.0, 12.0) * options.fps)) / options.fps
+    t = np.arange(round(rng.uniform(*((SHORTEST, LONGEST) if is_gesture else (6.0, 12.0))) * options.fps)) / options.fps
     t_own = t / who.tempo  # a slow person's clock runs slower
     rhythm = Rhythm(rng, t_own, who.amplitude * float(rng.uniform(0.75, 1.2)))
     body = formula(rhythm)
