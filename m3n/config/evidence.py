@@ -19,6 +19,7 @@ BASELINE_METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "random_forest": ("random forest on statistics of the windows", {}),
     "minirocket": ("MiniRocket and a ridge classifier", {}),
 }
+ANEW = {"freeze": "none", "head": "linear"}
 PRETRAINED_METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "zero_shot": ("sentences alone, no real label", {"head": "text"}),
     "frozen": ("the encoder stays as it was pretrained", {"freeze": "all"}),
@@ -29,6 +30,8 @@ PRETRAINED_METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "layer_decay": ("slower deeper down", {"freeze": "layer_decay"}),
     "adapters": ("low-rank changes alone", {"freeze": "adapters"}),
     "not_frozen_linear": ("everything learns, under a linear head with random weights", {"freeze": "none", "head": "linear"}),
+    "stem": ("the convolutions as they were pretrained, the layers above anew; everything learns", ANEW | {"transfer": "stem"}),
+    "co_trained": ("random weights, taught by the labels and the synthetic clips together", ANEW | {"transfer": "none"}),
     "paper": ("the authors' preset of pretraining and fine-tuning, not frozen", {"head": "linear"}),
 }
 METHODS = {**BASELINE_METHODS, **PRETRAINED_METHODS}
@@ -91,7 +94,10 @@ class ReproduceConfig(Options):
         description="cross_corpus: sources of poses, each with its own settings; their files are given by --corpus, or lie beside "
         "--data",
     )
-    methods: list[Annotated[str, AfterValidator(_method)]] = Field(list(METHODS), description="rows of the table")
+    methods: list[Annotated[str, AfterValidator(_method)]] = Field(
+        [name for name in METHODS if name != "co_trained"],
+        description="rows of the table (co_trained needs clips of every class)",
+    )
     labels: list[Annotated[str, AfterValidator(_budget)]] = Field(
         ["1", "5%", "10%", "25%", "50%", "100%"], description="label budgets: a share of all, or examples of every class"
     )

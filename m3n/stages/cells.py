@@ -31,6 +31,8 @@ ZERO = "0"  # the label budget of a method that reads no label
 def method_config(method: str, finetune: dict[str, Any], seed: int, setting: str) -> FinetuneConfig:
     """The fine-tuning of a method: the grid's settings (or the authors' preset) with the method's own on top."""
     own = METHODS[method][1] | {"seed": seed} | ({"rehearse": 0} if setting == NO_PRETRAINING else {})
+    if method == "co_trained" and not finetune["rehearse"]:
+        own |= {"rehearse": 0.5}
     if method == "paper":
         own |= {"epochs": finetune["epochs"], "min_steps": finetune["min_steps"]}
         return resolve(FinetuneConfig, "finetune", preset("paper.yaml"), [f"{key}={value}" for key, value in own.items()])
@@ -95,6 +97,8 @@ def _scores(
             cell["clips"], cell["checkpoint"], shape.model_dump_json(), train.placements, tuple(train.classes),
             cell["setting"] == "same_corpus",
         )  # fmt: skip
+    if cell["method"] == "co_trained" and rehearsed is None:
+        raise InputError(f"co_trained: the clips of {cell['setting']} do not show every class: leave it out of methods")
     return fit(train, shape, config, pretrained, sentences, rehearsed=rehearsed).predict(test), examples
 
 

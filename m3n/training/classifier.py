@@ -29,8 +29,9 @@ def new_classifier(
     seed: int,
     sentences: Sentences | None = None,
     dense: bool = False,
+    transfer: str = "all",
 ) -> Classifier:
-    """A classifier with fresh weights, or with the IMU tower of a pretrained checkpoint.
+    """A classifier with fresh weights, or with the IMU tower of a pretrained checkpoint, of which `transfer` says how much.
 
     A text head of a pretrained tower also takes its projection, and starts from the sentences of every class (the mean of their
     embeddings, as CLIP ensembles its prompts, Radford et al. 2021).
@@ -40,7 +41,11 @@ def new_classifier(
         placements if pretrained is None else tuple(pretrained.placements), len(classes), head, architecture, dense
     )
     if pretrained is not None:
-        fill(model.imu, part(pretrained.weights, "imu."), "--checkpoint")
+        weights = part(pretrained.weights, "imu.")
+        if transfer != "all":
+            fresh = model.imu.state_dict()
+            weights = {k: v if transfer == "stem" and ".stem." in k else fresh.get(k, v) for k, v in weights.items()}
+        fill(model.imu, weights, "--checkpoint")
         if isinstance(model.head, TextHead):
             fill(model.head.projection, part(pretrained.weights, "imu_projection."), "--checkpoint")
             model.head.directions_ce.data = _directions(pretrained, classes, sentences or {})
