@@ -127,7 +127,7 @@ def check_leakage(
     Looked for: a subject (and so a session) or a recording in both; windows with the same samples under another name; and (unless
     `allow_seen`) poses of a test subject in the pretraining corpus, `seen`: source -> subjects. Returns the latter.
     """
-    for what, of in (("subject", _people), ("recording", lambda windows: set(_ids(windows)))):
+    for what, of in (("subject", people), ("recording", lambda windows: set(_ids(windows)))):
         shared = sorted(of(train) & of(test))
         if shared:
             raise InputError(f"leakage: {what} '{shared[0][-1]}' is both trained and tested on; split by subject")
@@ -140,7 +140,7 @@ def check_leakage(
             f"leakage: the window of test recording '{name}' at {start:g} s is trained on too, sample for sample, under another "
             "name: remove one of the copies"
         )
-    known = sorted(person for person in _people(test) if person[1] in seen.get(person[0], ()))
+    known = sorted(person for person in people(test) if person[1] in seen.get(person[0], ()))
     if known and not allow_seen:
         names = ",".join(sorted({subject for _, subject in known}))
         raise InputError(
@@ -150,7 +150,8 @@ def check_leakage(
     return [subject for _, subject in known]
 
 
-def _people(windows: RecordingWindows) -> set[Person]:
+def people(windows: RecordingWindows) -> set[Person]:
+    """(source, subject) of everybody whom the windows are of."""
     return {(windows.sources[r], windows.subjects[r]) for r in np.unique(windows.recording)}
 
 

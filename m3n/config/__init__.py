@@ -8,7 +8,7 @@ description with its unit; `--help` is made from them.
 from __future__ import annotations
 
 from m3n.config.base import Options, Positive
-from m3n.config.evidence import BASELINE_METHODS, METHODS, PRETRAINED_METHODS, ProtocolConfig, ReproduceConfig
+from m3n.config.evidence import BASELINE_METHODS, CO_TRAINED, METHODS, PRETRAINED_METHODS, ProtocolConfig, ReproduceConfig
 from m3n.config.learning import (
     HARDWARE,
     AugmentConfig,
@@ -29,6 +29,7 @@ from m3n.config.simulation import CalibrateConfig, FidelityConfig, IngestConfig,
 
 __all__ = [
     "BASELINE_METHODS",
+    "CO_TRAINED",
     "HARDWARE",
     "METHODS",
     "NAME",

@@ -31,10 +31,15 @@ PRETRAINED_METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "adapters": ("low-rank changes alone", {"freeze": "adapters"}),
     "not_frozen_linear": ("everything learns, under a linear head with random weights", {"freeze": "none", "head": "linear"}),
     "stem": ("the convolutions as they were pretrained, the layers above anew; everything learns", ANEW | {"transfer": "stem"}),
-    "co_trained": ("random weights, taught by the labels and the synthetic clips together", ANEW | {"transfer": "none"}),
     "paper": ("the authors' preset of pretraining and fine-tuning, not frozen", {"head": "linear"}),
 }
-METHODS = {**BASELINE_METHODS, **PRETRAINED_METHODS}
+# learns from the clips, but from no checkpoint
+CO_TRAINED = "co_trained"
+METHODS = {
+    **BASELINE_METHODS,
+    **PRETRAINED_METHODS,
+    CO_TRAINED: ("random weights, taught by the labels and the synthetic clips together", ANEW),
+}
 
 
 def _method(name: str) -> str:
@@ -85,18 +90,18 @@ class ReproduceConfig(Options):
     """The evidence: pretraining against training from scratch, on subjects never seen."""
 
     protocol: ProtocolConfig
-    settings: list[Literal["same_corpus", "cross_corpus"]] = Field(
+    settings: list[Literal["same_corpus", "cross_corpus", "all_corpora"]] = Field(
         ["same_corpus", "cross_corpus"],
-        description="poses to pretrain on. same_corpus: the training subjects' own; cross_corpus: of other data sets alone",
+        description="poses to pretrain on. same_corpus: the training subjects' own; cross_corpus: of other data sets alone; "
+        "all_corpora: both",
     )
     corpora: dict[str, dict[str, Any]] = Field(
         {"choreography": {}, "msr_action3d": {}, "bandai_namco": {}},
-        description="cross_corpus: sources of poses, each with its own settings; their files are given by --corpus, or lie beside "
+        description="other corpora: sources of poses, each with its own settings; their files are given by --corpus, or lie beside "
         "--data",
     )
     methods: list[Annotated[str, AfterValidator(_method)]] = Field(
-        [name for name in METHODS if name != "co_trained"],
-        description="rows of the table (co_trained needs clips of every class)",
+        [*BASELINE_METHODS, *PRETRAINED_METHODS], description="rows of the table; co_trained needs clips of every class"
     )
     labels: list[Annotated[str, AfterValidator(_budget)]] = Field(
         ["1", "5%", "10%", "25%", "50%", "100%"], description="label budgets: a share of all, or examples of every class"

@@ -205,10 +205,10 @@ class FinetuneConfig(Options):
         "low-rank changes alone",
     )
     freeze_options: FreezeOptions = FreezeOptions()
-    transfer: Literal["all", "stem", "none"] = Field(
+    transfer: Literal["all", "stem"] = Field(
         "all",
-        description="which weights of a pretrained encoder are taken over. all: every one; stem: the convolutions, the layers "
-        "above start anew; none: not any, so that with `rehearse` its clips alone teach",
+        description="which weights of a pretrained encoder are taken over. all: every one; stem: the convolutions, and the layers "
+        "above start anew",
     )
     head: Literal["linear", "mlp", "attention", "experts", "text"] = Field(
         "linear",
@@ -225,8 +225,8 @@ class FinetuneConfig(Options):
     )
     rehearse: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.0,
-        description="share of every batch that is windows of the checkpoint's clips (--clips) with the classes' labels, so that "
-        "little real data is not all there is to learn from",
+        description="share of every batch that is windows of synthetic clips (--clips, those of the checkpoint) with the classes' "
+        "labels, so that little real data is not all there is to learn from; from scratch: any clips",
     )
     label_fraction: Annotated[float, Field(gt=0, le=1)] = Field(
         1.0, description="share of the training labels used, stratified"

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from m3n.config import METHODS, FinetuneConfig, PretrainConfig, WindowsConfig, check, preset, resolve, updated
+from m3n.config import CO_TRAINED, METHODS, FinetuneConfig, PretrainConfig, WindowsConfig, check, preset, resolve, updated
 from m3n.errors import InputError
-from m3n.splits import check_classes, check_leakage, draw_labels
+from m3n.splits import check_classes, check_leakage, draw_labels, people
 from m3n.stages.finetune import head_sentences, load_windows, rehearsal
 from m3n.training.baselines import BASELINES
 from m3n.training.checkpoint import Checkpoint, load_pretrained
@@ -31,7 +31,7 @@ ZERO = "0"  # the label budget of a method that reads no label
 def method_config(method: str, finetune: dict[str, Any], seed: int, setting: str) -> FinetuneConfig:
     """The fine-tuning of a method: the grid's settings (or the authors' preset) with the method's own on top."""
     own = METHODS[method][1] | {"seed": seed} | ({"rehearse": 0} if setting == NO_PRETRAINING else {})
-    if method == "co_trained" and not finetune["rehearse"]:
+    if method == CO_TRAINED and not finetune.get("rehearse"):
         own |= {"rehearse": 0.5}
     if method == "paper":
         own |= {"epochs": finetune["epochs"], "min_steps": finetune["min_steps"]}
@@ -95,10 +95,12 @@ def _scores(
     if config.rehearse:
         rehearsed = _rehearsal(
             cell["clips"], cell["checkpoint"], shape.model_dump_json(), train.placements, tuple(train.classes),
-            cell["setting"] == "same_corpus",
+            frozenset(() if pretrained else people(test)), cell["setting"] != "cross_corpus",
         )  # fmt: skip
-    if cell["method"] == "co_trained" and rehearsed is None:
-        raise InputError(f"co_trained: the clips of {cell['setting']} do not show every class: leave it out of methods")
+        if rehearsed is None and cell["method"] == CO_TRAINED:
+            raise InputError(
+                f"the clips of {cell['setting']} lack a class, and {CO_TRAINED} needs all: leave it out of methods"
+            )
     return fit(train, shape, config, pretrained, sentences, rehearsed=rehearsed).predict(test), examples
 
 
@@ -114,16 +116,23 @@ def _windows(recordings: str, shape: str, ignore: tuple[str, ...], placements: t
 
 @lru_cache(maxsize=4)
 def _rehearsal(
-    clips: str, checkpoint: str, shape: str, placements: tuple[str, ...], classes: tuple[str, ...], same_corpus: bool
+    clips: str,
+    checkpoint: str | None,
+    shape: str,
+    placements: tuple[str, ...],
+    classes: tuple[str, ...],
+    held_out: frozenset[tuple[str, str]],
+    own: bool,
 ) -> RecordingWindows | None:
-    """None for clips of another corpus that lack a class: with half of the classes in it, a rehearsal would prefer those."""
+    """None for clips of other corpora alone that lack a class: with half of the classes in it, a rehearsal would prefer those."""
+    known = _checkpoint(checkpoint).subjects if checkpoint else None
     try:
-        found = rehearsal(Path(clips), WindowsConfig.model_validate_json(shape), placements, classes, _checkpoint(checkpoint))
+        found = rehearsal(Path(clips), WindowsConfig.model_validate_json(shape), placements, classes, known, held_out)
     except InputError:
-        if same_corpus:
+        if own:
             raise
         return None
-    return found if same_corpus or len(np.unique(found.label)) == len(classes) else None
+    return found if own or len(np.unique(found.label)) == len(classes) else None
 
 
 def paper_pretraining(ours: PretrainConfig) -> PretrainConfig:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,11 @@ import numpy as np
 import pyarrow as pa
 
 from m3n import report, schema, tables, tracking
-from m3n.config import FinetuneConfig, WindowsConfig
+from m3n.config import CO_TRAINED, FinetuneConfig, WindowsConfig
 from m3n.errors import InputError
 from m3n.progress import bar
 from m3n.sources.sentences import class_sentences
-from m3n.splits import check_classes, check_leakage, draw_labels, make_split, some
+from m3n.splits import check_classes, check_leakage, draw_labels, make_split, people, some
 from m3n.storage import Location
 from m3n.training import checkpoint as checkpoints
 from m3n.training.classifier import recording_probabilities
@@ -41,7 +41,7 @@ def finetune(
     """Fine-tune on the training subjects of a table of recordings and score on its held-out subjects; returns the figures.
 
     `checkpoint` is a folder made by `m3n pretrain`; None starts from random weights. `clips` is a table of synthetic clips for
-    `rehearse`. Leaves in `out` the classifier, the split,
+    `rehearse`; without a checkpoint, those of the held-out subjects are left out. Leaves in `out` the classifier, the split,
     the metrics, every prediction on the test subjects, and a picture of the confusion matrix. Raises InputError for data,
     checkpoint or settings that do not fit; then nothing is left in `out`.
     """
@@ -63,11 +63,10 @@ def finetune(
     sentences = head_sentences(config, windows, pretrained)
     rehearsed = None
     if config.rehearse:
-        if clips is None or pretrained is None:
-            raise InputError(
-                f"rehearse={config.rehearse:g} needs --checkpoint and --clips, what it was made from: or rehearse=0"
-            )
-        rehearsed = rehearsal(clips, shape, windows.placements, windows.classes, pretrained)
+        if clips is None:
+            raise InputError(f"rehearse={config.rehearse:g} needs --clips, a table of synthetic clips: or rehearse=0")
+        known = pretrained.subjects if pretrained else None
+        rehearsed = rehearsal(clips, shape, windows.placements, windows.classes, known, people(held_out))
     data_sha = tables.data_sha256(recordings)
     with (
         tables.staged(out, inputs=[place for place in (recordings, checkpoint, clips) if place]) as staging,
@@ -122,7 +121,7 @@ def finetune(
 def method_name(config: FinetuneConfig, pretrained: checkpoints.Checkpoint | None) -> str:
     """How a classifier was trained, in a word."""
     if pretrained is None:
-        return "scratch"
+        return CO_TRAINED if config.rehearse else "scratch"
     return {"all": "frozen", "none": "not_frozen"}.get(config.freeze, config.freeze)
 
 
@@ -136,21 +135,34 @@ def head_sentences(
 
 
 def rehearsal(
-    clips: Location, shape: WindowsConfig, placements: Sequence[str], classes: Sequence[str], pretrained: checkpoints.Checkpoint
+    clips: Location,
+    shape: WindowsConfig,
+    placements: Sequence[str],
+    classes: Sequence[str],
+    pretrained: Mapping[str, Collection[str]] | None,
+    held_out: Collection[tuple[str, str]] = (),
 ) -> RecordingWindows:
-    """Windows of the clips that were pretrained on and have one of the classes' labels; InputError where there is none."""
+    """Windows of the clips that may be learned from and have one of the classes' labels; InputError where there is none.
+
+    May: what was pretrained on (source -> subjects), or where nothing was (None) all but the clips of the people `held_out`
+    (source, subject).
+    """
+
+    def may(source: str, subject: str) -> bool:
+        return subject in pretrained.get(source, ()) if pretrained is not None else (source, subject) not in held_out
+
     rows = (
         row | {"recording_id": row["clip_id"], "subject": row["subject"] or row["clip_id"], "segments": None}
         for shard in tables.shard_paths(clips)
         for row in tables.synthetic_rows(shard, placements)
-        if row["label"] in classes and (row["subject"] or row["clip_id"]) in pretrained.subjects.get(row["source"], ())
+        if row["label"] in classes and may(row["source"], row["subject"] or row["clip_id"])
     )
     try:
         return cut_recordings(rows, shape, placements, classes)
     except InputError:
         raise InputError(
-            f"{clips} has no clip that was pretrained on and is labelled as the recordings are ({some(classes)}): give the clips "
-            "of the checkpoint, or rehearse=0"
+            f"{clips} has no clip that {'was pretrained on' if pretrained is not None else 'is not of a held-out subject'} and is "
+            f"labelled as the recordings are ({some(classes)}): give the clips of the checkpoint, or rehearse=0"
         ) from None
 
 

@@ -29,7 +29,6 @@ from m3n.stages.reproduce_text import by_amount, results_text
 
 PLAN, RESULTS = "plan.json", "results.parquet"
 GRID = ("settings", "methods", "labels", "seeds", "workers")  # what may grow from one run to the next
-FROM_SCRATCH = {"checkpoint": None, "clips": None}
 IDENTITY = ("dataset", "setting", "method", "labels", "seed", "fold")
 
 
@@ -71,7 +70,7 @@ def reproduce(
         tables.write_text(out / "splits.json", json.dumps(splits, indent=2) + "\n")
         wanted = list(_cells(name, config, target / "recordings", folds))
         made = pretrained(out, config, target, files, folds, wanted, address)
-        todo = [cell | made.get(pretraining_key(cell), FROM_SCRATCH) for cell in wanted]
+        todo = [cell | made[pretraining_key(cell)] for cell in wanted]
         missing = [cell for cell in todo if not _result_file(out, cell).is_file()]
         with tracking.track("reproduce", f"{name}-{out.name}", config, out=out, run_id=plan.get("mlflow_run")) as run:
             plan["mlflow_run"] = run.reference

@@ -10,7 +10,7 @@ from typing import Any
 from m3n import schema, tables
 from m3n.cluster.grid import run_cells
 from m3n.cluster.start import connect
-from m3n.config import BASELINE_METHODS, PretrainConfig, ReproduceConfig, check
+from m3n.config import BASELINE_METHODS, CO_TRAINED, PretrainConfig, ReproduceConfig, check
 from m3n.errors import InputError
 from m3n.progress import bar
 from m3n.splits import subject_folds
@@ -26,17 +26,18 @@ Fold = tuple[list[str], list[str]]  # training subjects, test subjects
 
 def corpus_files(data: Path | None, config: ReproduceConfig, corpora: Mapping[str, Path]) -> dict[str, Path | None]:
     """Source -> file of every corpus of other poses; InputError for one that is missing."""
-    if "cross_corpus" not in config.settings or not set(config.methods) - set(BASELINE_METHODS):
+    if set(config.settings) <= {"same_corpus"} or not set(config.methods) - set(BASELINE_METHODS):
         return {}
     found: dict[str, Path | None] = {}
     for source in config.corpora:
         if source == config.protocol.source:
-            raise InputError(f"corpora names '{source}', the data set itself: cross_corpus is of others alone")
+            raise InputError(f"corpora names '{source}', the data set itself: expected others alone")
         beside = data.parent / f"{source}.zip" if data is not None else None
         file = corpora.get(source) or (beside if beside is not None and beside.exists() else None)
         if file is None and source != "choreography":
+            setting = next(setting for setting in config.settings if setting != "same_corpus")
             raise InputError(
-                f"cross_corpus needs the poses of '{source}': give --corpus {source}=FILE, or choose others with corpora"
+                f"{setting} needs the poses of '{source}': give --corpus {source}=FILE, or choose others with corpora"
             )
         found[source] = file
     return found
@@ -80,8 +81,10 @@ def pretraining_key(cell: Mapping[str, Any]) -> str | None:
     """Which pretraining a cell starts from: without the fold's own poses, or one for all where no pose is of the data set."""
     if cell["setting"] == NO_PRETRAINING:
         return None
+    if cell["method"] == CO_TRAINED:
+        return f"{cell['setting']}-clips"
     preset = "paper" if cell["method"] == "paper" else "ours"
-    return f"{cell['setting']}-{preset}" + (f"-fold{cell['fold']}" if cell["setting"] == "same_corpus" else "")
+    return f"{cell['setting']}-{preset}" + ("" if cell["setting"] == "cross_corpus" else f"-fold{cell['fold']}")
 
 
 def pretrained(
@@ -92,24 +95,27 @@ def pretrained(
     folds: Sequence[Fold],
     cells: Sequence[Mapping[str, Any]],
     address: str | None,
-) -> dict[str | None, dict[str, str]]:
+) -> dict[str | None, dict[str, str | None]]:
     """Key -> `checkpoint` and `clips`, the folders of every pretraining that the cells need, made where it is missing."""
     needed: dict[str, Mapping[str, Any]] = {}
     for cell in cells:
         if key := pretraining_key(cell):
             needed.setdefault(key, cell)
-    found: dict[str | None, dict[str, str]] = {}
+    found: dict[str | None, dict[str, str | None]] = {None: {"checkpoint": None, "clips": None}}
     jobs = []
     for key, cell in needed.items():
         clips = _simulated(out, config, target, files, cell, address)
+        if cell["method"] == CO_TRAINED:
+            found[key] = {"checkpoint": None, "clips": str(clips.resolve())}
+            continue
         checkpoint = (out / "pretrained" / key).resolve()
         found[key] = {"checkpoint": str(checkpoint), "clips": str(clips.resolve())}
         if (checkpoint / tables.MANIFEST).is_file():
             continue
         ours: PretrainConfig = paper_pretraining(config.pretrain) if cell["method"] == "paper" else config.pretrain
-        if cell["setting"] == "same_corpus":
+        if cell["setting"] != "cross_corpus":
             train, _ = folds[cell["fold"]]
-            left_out = [subject for subject in _subjects(clips) if subject not in train]
+            left_out = [subject for subject in _subjects(clips, config.protocol.source) if subject not in train]
             ours = ours.model_copy(update={"exclude_subjects": left_out})
         where = {"clips": found[key]["clips"], "out": str(checkpoint), "tracking": absolute_uri()}
         jobs.append(where | {"config": ours.model_dump(mode="json")})
@@ -141,21 +147,23 @@ def _simulated(
     folder = out / "synthetic" / f"{cell['setting']}{'-paper' if paper else ''}"
     if (folder / tables.MANIFEST).is_file():
         return folder
+    own = target / "poses"
+    if cell["setting"] != "cross_corpus" and not own.is_dir():
+        raise InputError(f"{config.protocol.source} has no poses of its own: settings=[cross_corpus]")
     if cell["setting"] == "same_corpus":
-        if not (target / "poses").is_dir():
-            raise InputError(f"{config.protocol.source} has no poses of its own: settings=[cross_corpus]")
-        poses = target / "poses"
+        poses = own
     else:
-        poses = _joined(out, config, files)
+        parts = [
+            ingested(source, file, out / "data" / source, config.corpora[source]) / "poses" for source, file in files.items()
+        ]
+        poses = _joined(out / "data" / cell["setting"], parts if cell["setting"] == "cross_corpus" else [own, *parts])
     settings = config.simulate.model_copy(update={"rate_hz": 60.0}) if paper else config.simulate
     simulate_clips(poses, folder, settings, address)
     return folder
 
 
-def _joined(out: Path, config: ReproduceConfig, files: Mapping[str, Path | None]) -> Path:
-    """One table of the poses of every other corpus."""
-    folder = out / "data" / "cross_corpus"
-    parts = [ingested(source, file, out / "data" / source, config.corpora[source]) / "poses" for source, file in files.items()]
+def _joined(folder: Path, parts: Sequence[Path]) -> Path:
+    """One table of the poses of several."""
     if not (folder / tables.MANIFEST).is_file():
         with tables.staged(folder, inputs=parts) as staging:
             shards = [shard for part in parts for shard in tables.shard_paths(part)]
@@ -169,6 +177,10 @@ def _joined(out: Path, config: ReproduceConfig, files: Mapping[str, Path | None]
     return folder
 
 
-def _subjects(clips: Path) -> list[str]:
-    found = {subject for shard in tables.shard_paths(clips) for subject in tables.read_column(shard, "subject").to_pylist()}
-    return sorted(found - {None, ""})
+def _subjects(clips: Path, source: str) -> list[str]:
+    """The people of one source."""
+    found: set[str] = set()
+    for shard in tables.shard_paths(clips):
+        pairs = zip(*(tables.read_column(shard, name).to_pylist() for name in ("source", "subject")), strict=True)
+        found |= {subject for origin, subject in pairs if origin == source and subject}
+    return sorted(found)

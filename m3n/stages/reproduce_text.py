@@ -59,7 +59,7 @@ def results_text(
     used = sorted({row["method"] for row in rows}, key=list(METHODS).index)
     parts.append("\n" + "\n".join(f"- `{method}`: {METHODS[method][0]}" for method in used) + "\n")
     parts.append(
-        f"\nsame: pretrained on the poses of the training subjects; cross: on {', '.join(config.corpora)} alone.\n\n"
+        f"\nsame: the poses of the training subjects; cross: of {', '.join(config.corpora)} alone; all: both.\n\n"
         f"{date.today().isoformat()}, commit {tracking.git_sha()[:7] or 'unknown'}, {os.cpu_count()} cores ({_processor()}).\n"
     )
     curves: dict[str, dict[str, list[float]]] = {}

@@ -209,7 +209,7 @@ def _finetuned(sweep: Sweep, config: FinetuneConfig, pretrained: Checkpoint, log
     midway = Midway(state, [k / reports for k in range(1, reports + 1)], look)
     sentences = head_sentences(config, train, pretrained)
     shape = window_shape(config, pretrained)
-    rehearsed = rehearsal(sweep.data, shape, train.placements, train.classes, pretrained) if config.rehearse else None
+    rehearsed = rehearsal(sweep.data, shape, train.placements, train.classes, pretrained.subjects) if config.rehearse else None
     fitted = fit(train, shape, config, pretrained, sentences, rehearsed=rehearsed, midway=midway)
     one = val.subset(np.arange(1))
     return {

@@ -42,9 +42,9 @@ def new_classifier(
     )
     if pretrained is not None:
         weights = part(pretrained.weights, "imu.")
-        if transfer != "all":
+        if transfer == "stem":
             fresh = model.imu.state_dict()
-            weights = {k: v if transfer == "stem" and ".stem." in k else fresh.get(k, v) for k, v in weights.items()}
+            weights = {name: value if ".stem." in name else fresh.get(name, value) for name, value in weights.items()}
         fill(model.imu, weights, "--checkpoint")
         if isinstance(model.head, TextHead):
             fill(model.head.projection, part(pretrained.weights, "imu_projection."), "--checkpoint")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -46,19 +48,27 @@ def pretrained_on(*subjects: str) -> Checkpoint:
 
 
 def test_only_clips_that_were_pretrained_on_and_have_a_label_of_the_recordings_are_rehearsed(clips):
-    found = rehearsal(clips, SHAPE, WRIST, ["knock", "wave"], pretrained_on("anna"))
+    found = rehearsal(clips, SHAPE, WRIST, ["knock", "wave"], {"film": ["anna"]})
     assert set(found.subject) == {"anna"}
     assert found.classes == ["knock", "wave"]
     assert set(found.recording_ids) == {"anna-knock", "anna-wave"}
     with pytest.raises(InputError, match=r"no clip that was pretrained on and is labelled as the recordings are \(sit\)"):
-        rehearsal(clips, SHAPE, WRIST, ["sit"], pretrained_on("anna", "bela"))
+        rehearsal(clips, SHAPE, WRIST, ["sit"], {"film": ["anna", "bela"]})
+
+
+def test_without_a_checkpoint_all_clips_teach_but_those_of_the_people_held_out(clips):
+    found = rehearsal(clips, SHAPE, WRIST, ["knock", "wave"], None, {("film", "bela"), ("elsewhere", "anna")})
+    assert set(found.subject) == {"anna"}
+    with pytest.raises(InputError, match="no clip that is not of a held-out subject"):
+        rehearsal(clips, SHAPE, WRIST, ["knock"], None, {("film", "bela"), ("film", "anna")})
 
 
 def test_a_grid_rehearses_another_corpus_only_where_it_shows_every_class(clips, monkeypatch):
     monkeypatch.setattr(cells, "_checkpoint", lambda folder: pretrained_on("anna"))
 
-    def found(classes: list[str], same_corpus: bool):
-        return cells._rehearsal.__wrapped__(str(clips), "", SHAPE.model_dump_json(), WRIST, tuple(classes), same_corpus)
+    def found(classes: list[str], own: bool):
+        shape = SHAPE.model_dump_json()
+        return cells._rehearsal.__wrapped__(str(clips), "anna's", shape, WRIST, tuple(classes), frozenset(), own)
 
     assert set(found(["knock", "wave"], False).recording_ids) == {"anna-knock", "anna-wave"}
     assert found(["knock", "wave", "sit"], False) is None
@@ -96,5 +106,25 @@ def test_rehearsal_without_clips_is_refused_in_a_line(tmp_path, recording, capsy
     rows = [recording(f"{who}{label}", subject=who, label=label) for who in "abc" for label in ("knock", "wave")]
     tables.write_table(table, rows, schema.imu_recordings(), rows_per_shard=8)
     assert main(["finetune", str(table), "--out", str(tmp_path / "out"), "rehearse=0.5", "test_subjects=[c]"]) == 2
-    assert "rehearse=0.5 needs --checkpoint and --clips" in capsys.readouterr().err
+    assert "rehearse=0.5 needs --clips" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_fine_tuning_from_random_weights_beside_clips_is_called_co_trained(tmp_path, recording, synthetic_clip, capsys):
+    """Of the film's clips, those of the held-out subject do not teach."""
+    table, clips, out = (tmp_path / name for name in ("recordings", "synthetic", "out"))
+    acted = [(who, label) for who in "abc" for label in ("knock", "wave")]
+    labelled = [recording(f"{who}{label}", subject=who, label=label, source="film") for who, label in acted]
+    played = [synthetic_clip(f"{who}-{label}", 81, 20.0, subject=who, source="film", label=label) for who, label in acted]
+    for folder, rows, layout in (
+        (table, labelled, schema.imu_recordings()),
+        (clips, played, schema.synthetic_clips(("left_wrist", "right_wrist"))),
+    ):
+        folder.mkdir()
+        tables.write_table(folder, rows, layout, rows_per_shard=8)
+    given = ["finetune", str(table), "--clips", str(clips), "--out", str(out), "rehearse=0.5", "placements=[right_wrist]"]
+    small = ["windows.window_s=1", "windows.hop_s=1", "epochs=1", "min_steps=1", "model.width=16", "model.depth=1"]
+    assert main([*given, *small, "test_subjects=[c]"]) == 0, capsys.readouterr().err
+    figures = json.loads((out / "metrics.json").read_text())
+    assert figures["method"] == "co_trained"
+    assert figures["rehearsed_windows"] == len(rehearsal(clips, SHAPE, WRIST, ["knock", "wave"], {"film": ["a", "b"]}).label)
