@@ -20,7 +20,9 @@ from m3n.sources.rhythm import Array, Rhythm
 HANG = np.array([0.08, -0.5, 0.04])  # where the hand of a hanging arm is
 SHOULDERS = 0.36  # from one shoulder to the other [m]
 SHORTEST, LONGEST = 1.4, 4.5  # seconds of a clip
+QUICKEST = 0.16  # seconds of a way, at least
 OUT, DOWN = (1.0, -0.5, -0.3), (0.5, -1.0, -0.2)  # where elbows point
+HIGH = (1.0, -0.3, 0.4)  # and where they do when the hand goes above the shoulder, so that they need not flip on the way
 
 Station = tuple[float, float, float, float]  # x, y, z of the hand [m], pronation of the forearm [rad]
 
@@ -28,13 +30,14 @@ Station = tuple[float, float, float, float]  # x, y, z of the hand [m], pronatio
 class Course:
     """When a gesture is where: times (n + 1,) of the stations of one performance, of ways that take `seconds` (n,) or so.
 
-    The performance is as fast or slow as the person, shortened where the clip is too short for it, and lies anywhere in the clip.
+    The performance is as fast or slow as the person, hurried where the clip is short, and lies anywhere in the clip, of which its
+    ends may stick out a little, as in recordings that were cut by hand.
     """
 
     def __init__(self, r: Rhythm, seconds: Sequence[float]) -> None:
-        spans = np.array(seconds) * r.period(0.7, 1.4) * np.exp(0.15 * np.clip(r.rng.standard_normal(len(seconds)), -2, 2))
-        spans *= min(1.0, 0.95 * r.t[-1] / spans.sum())
-        start = r.uniform(0.02, 0.98) * (r.t[-1] - spans.sum())
+        spans = np.array(seconds) * r.period(0.65, 1.6) * np.exp(0.2 * np.clip(r.rng.standard_normal(len(seconds)), -2, 2))
+        spans = np.maximum(spans * min(1.0, 0.95 * r.t[-1] / spans.sum()), QUICKEST)
+        start = r.uniform(-0.1, 1.1) * (r.t[-1] - spans.sum())
         self.r = r
         self.times = start + np.concatenate([[0.0], np.cumsum(spans)])
         self.overlap = r.uniform(0.0, 0.4)
@@ -61,25 +64,25 @@ class Course:
         start = self.times[first]
         return np.asarray(self.bump(first, last) * np.sin(2 * np.pi * rate * (self.r.t - start) + 0.3 * self.r.sway(1.0)))
 
-    def points(self, stations: Sequence[Station], spread: float = 0.035) -> tuple[Array, Array, Array, Array]:
+    def points(self, stations: Sequence[Station], spread: float = 0.045) -> tuple[Array, Array, Array, Array]:
         """x, y, z and pronation (frames,) of a hand that leaves the hanging arm, goes by the stations and hangs again."""
         r = self.r
-        size = float(np.clip(r.amplitude, 0.75, 1.2))
-        twist = r.normal(0.0, 0.3)
-        hang = np.array([*(HANG + 0.02 * r.rng.standard_normal(3)), r.normal(0.4, 0.35) - twist])
+        size = float(np.clip(r.amplitude * r.uniform(0.85, 1.1), 0.6, 1.2))
+        twist = r.normal(0.0, 0.4)
+        hang = np.array([*(HANG + 0.03 * r.rng.standard_normal(3)), r.normal(0.4, 0.35) - twist])
         via = np.array(stations)
         via[:, :3] = hang[:3] + (via[:, :3] - hang[:3]) * size + spread * np.clip(r.rng.standard_normal((len(via), 3)), -2, 2)
-        via[:, 3] += 0.15 * np.clip(r.rng.standard_normal(len(via)), -2, 2)
+        via[:, 3] += 0.2 * np.clip(r.rng.standard_normal(len(via)), -2, 2)
         ways = np.concatenate([hang[None], via, hang[None]])
         x, y, z, pronation = (self.through(list(way)) for way in ways.T)
         return x, y, z, pronation + twist
 
     def hand(
-        self, stations: Sequence[Station], pole: tuple[float, float, float] = DOWN, spread: float = 0.035, **others: Signal
+        self, stations: Sequence[Station], pole: tuple[float, float, float] = DOWN, spread: float = 0.045, **others: Signal
     ) -> Arm:
         """The arm of that hand."""
         x, y, z, pronation = self.points(stations, spread)
-        tilted = tuple(p + self.r.normal(0.0, 0.2) for p in pole)
+        tilted = tuple(p + self.r.normal(0.0, 0.3) for p in pole)
         return reach(x, y, z, pole=tilted, pronation=pronation, **others)  # type: ignore[arg-type]
 
 
@@ -166,11 +169,11 @@ def basketball_shoot(r: Rhythm) -> Body:
     low, brow = (-0.1, r.uniform(-0.4, -0.12), r.uniform(0.15, 0.32), 0.2), (-0.06, r.uniform(-0.05, 0.28), 0.24, 0.6)
     up = (-0.06, r.uniform(0.36, 0.5), r.uniform(0.15, 0.38), 1.0)
     flick = course.through((0, -0.4, -0.8, 0.8, 0.5, 0))
-    arm = course.hand((low, brow, up, up), DOWN, 0.02, wrist=flick)
+    arm = course.hand((low, brow, up, up), HIGH, 0.02, wrist=flick)
     dip = course.through((0, 0.3, 0.25, 0, 0, 0)) * r.uniform(0, 1.2)
     hop = course.bump(3, 3, r.uniform(0.05, 0.25) if r.chance(0.4) else 0.0)
     shift = np.stack([0 * hop, hop, 0 * hop], axis=-1)
-    return Body(arm, course.hand((low, brow, up, up), DOWN, 0.02), squat=dip, bend=-0.1 * course.bump(3, 4), shift=shift)
+    return Body(arm, course.hand((low, brow, up, up), HIGH, 0.02), squat=dip, bend=-0.1 * course.bump(3, 4), shift=shift)
 
 
 def draw_x(r: Rhythm) -> Body:
@@ -284,8 +287,8 @@ def tennis_serve(r: Rhythm) -> Body:
     back = (r.uniform(0.1, 0.4), r.uniform(-0.35, 0.05), r.uniform(-0.25, 0.2), 0.3)
     behind = (r.uniform(0.05, 0.2), r.uniform(0.05, 0.35), r.uniform(-0.2, 0.0), 0.3)
     contact = (0.05, r.uniform(0.3, 0.5), r.uniform(0.1, 0.34), 0.9)
-    arm = course.hand((back, behind, contact, (r.uniform(-0.35, 0.0), -0.38, 0.28, 1.0)), OUT)
-    toss = course.hand(((0.0, 0.0, 0.4, -1.0), (0.0, 0.45, 0.2, -1.0), (-0.1, 0.0, 0.3, 0.0), (-0.1, -0.3, 0.2, 0.4)), DOWN)
+    arm = course.hand((back, behind, contact, (r.uniform(-0.35, 0.0), -0.38, 0.28, 1.0)), HIGH)
+    toss = course.hand(((0.0, 0.0, 0.4, -1.0), (0.0, 0.45, 0.2, -1.0), (-0.1, 0.0, 0.3, 0.0), (-0.1, -0.3, 0.2, 0.4)), HIGH)
     other = toss if r.chance(0.7) else _other(r)
     return Body(
         arm,
@@ -317,7 +320,7 @@ def catch(r: Rhythm) -> Body:
     course = Course(r, (r.uniform(0.35, 0.7), r.uniform(0.2, 0.4), r.uniform(0.0, 0.4) + 0.05, 0.6))
     out = (r.uniform(-0.15, 0.3), r.uniform(-0.2, 0.42), r.uniform(0.2, 0.45), r.normal(0.5, 0.5))
     home = (out[0] - r.uniform(-0.05, 0.25), out[1] - r.uniform(-0.05, 0.3), r.uniform(0.15, 0.4), r.normal(0.3, 0.5))
-    return Body(course.hand((out, home, home), DOWN), _other(r))
+    return Body(course.hand((out, home, home), HIGH if r.chance(0.5) else OUT), _other(r))
 
 
 def pick_up_and_throw(r: Rhythm) -> Body:

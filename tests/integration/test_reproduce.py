@@ -23,7 +23,7 @@ TINY = """
 reproduce:
   protocol: {source: seglearn_watch, placements: [left_wrist, right_wrist], split: k_fold, folds: 2}
   settings: [cross_corpus]
-  corpora: {choreography: {clips: 24, rows_per_shard: 8}}
+  corpora: {choreography: {clips: 24, exercises_share: 1, rows_per_shard: 8}}
   methods: [scratch, random_forest, not_frozen, zero_shot]
   labels: ["1", "50%"]
   seeds: [0]
@@ -117,10 +117,12 @@ def test_one_parent_run_and_a_child_for_every_cell(made):
 
 def test_a_grid_can_grow_and_keeps_what_it_has(made, protocol, capsys):
     before = {file: file.stat().st_mtime_ns for file in made.rglob("cells/*/*/*.json")}
-    grown = ["methods=[minirocket]", "labels=[1]"]
+    grown = ["methods=[minirocket,stem,co_trained]", "labels=[1]"]
     assert main(["reproduce", str(protocol), "--out", str(made), *grown]) == 0
     assert all(file.stat().st_mtime_ns == when for file, when in before.items())
-    assert {r["method"] for r in rows_of(made)} == {"scratch", "random_forest", "minirocket", "not_frozen", "zero_shot"}
+    assert {r["method"] for r in rows_of(made)} == {
+        "scratch", "random_forest", "minirocket", "not_frozen", "zero_shot", "stem", "co_trained"
+    }  # fmt: skip
 
 
 def test_other_settings_do_not_mix_with_what_is_there(made, protocol, capsys):
