@@ -228,7 +228,11 @@ def pretrain(
 @cli.command(cls=StageCommand, stage="finetune")
 @click.argument("recordings", type=LOCATION)
 @click.option("--checkpoint", type=LOCATION, help="Folder made by `m3n pretrain`; without it, training starts from scratch.")
-@click.option("--clips", type=LOCATION, help="Table of synthetic clips that the checkpoint was made from, for `rehearse`.")
+@click.option(
+    "--clips",
+    type=LOCATION,
+    help="Table of synthetic clips for `rehearse`: those that the checkpoint was made from; without one, any.",
+)
 @stage_options()
 def finetune(
     recordings: Location,

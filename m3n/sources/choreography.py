@@ -1,14 +1,14 @@
 """Pose clips of arm movements authored by formula: training material that needs no file, no licence and no download.
 
-Clips of seven shoulder exercises (`exercises`) and of everyday arm movements (`movements`) are drawn at random, each a full
-SMPL motion with a sentence that describes it. About forty virtual people, each with a body shape, a tempo, a range of motion
-and a way of holding the arms, share the clips, so that they can be split by person. A clip depends on the seed and on its own
-number alone.
+Clips of seven shoulder exercises (`exercises`), of everyday arm movements (`movements`) and, where asked for, of gestures that are
+made once (`gestures`) are drawn at random, each a full SMPL motion with a sentence that describes it. About forty virtual people,
+each with a body shape, a tempo, a range of motion and a way of holding the arms, share the clips, so that they can be split by
+person. A clip depends on the seed and on its own number alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from m3n.sources.posture import Array, in_world, mirrored, smpl_motion
 from m3n.sources.rhythm import Rhythm
 
 PEOPLE = 40
+LASTS = (6.0, 12.0)  # seconds of a clip in which a movement goes on
 PELVIS_HEIGHT = 0.93  # of a standing adult [m]
 
 
@@ -68,14 +69,20 @@ def clip(index: int, options: Options) -> dict[str, Any]:
     rng = generator(options.seed, "choreography", index)
     who = person(int(rng.integers(PEOPLE)), options.seed)
     kind = rng.random()
-    is_gesture, is_exercise = kind >= 1 - options.gestures_share, kind < options.exercises_share
-    catalogue = GESTURES if is_gesture else EXERCISES if is_exercise else MOVEMENTS
+    catalogue: Mapping[str, tuple[Any, ...]]
+    seconds = LASTS
+    if kind >= 1 - options.gestures_share:
+        catalogue, left_share, seconds = GESTURES, 0.0, (SHORTEST, LONGEST)
+    elif kind < options.exercises_share:
+        catalogue, left_share = EXERCISES, 0.5
+    else:
+        catalogue, left_share = MOVEMENTS, 0.8 if who.left_handed else 0.2
     label = list(catalogue)[int(rng.integers(len(catalogue)))]
     formula, *sentences = catalogue[label]
-    left = rng.random() < (0.0 if is_gesture else 0.5 if is_exercise else 0.8 if who.left_handed else 0.2)
+    left = rng.random() < left_share
     text = sentences[int(rng.integers(len(sentences)))].format(side="left" if left else "right")
 
-    t = np.arange(round(rng.uniform(*((SHORTEST, LONGEST) if is_gesture else (6.0, 12.0))) * options.fps)) / options.fps
+    t = np.arange(round(rng.uniform(*seconds) * options.fps)) / options.fps
     t_own = t / who.tempo  # a slow person's clock runs slower
     rhythm = Rhythm(rng, t_own, who.amplitude * float(rng.uniform(0.75, 1.2)))
     body = formula(rhythm)
