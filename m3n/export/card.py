@@ -121,6 +121,7 @@ def _training(metrics: Mapping[str, Any]) -> str:
         "scratch": "trained from scratch",
         "frozen": "a pretrained encoder, kept frozen",
         "not_frozen": "a fine-tuned encoder",
+        "co_trained": "trained from scratch beside simulated clips",
     }
     method = str(metrics.get("method", "unknown"))
     windows, people = (
@@ -161,7 +162,7 @@ def _data(metrics: Mapping[str, Any]) -> str:
 
     return (
         f"- Labelled recordings, by m3n's names of their sources: {named('sources', 'none')}\n"
-        f"- Movements the encoder was pretrained on: {named('pretraining_sources', 'none, it started from random weights')}\n"
+        f"- Movements, simulated, that the encoder learnt from: {named('pretraining_sources', 'none, it saw recordings alone')}\n"
     )
 
 

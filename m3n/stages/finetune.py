@@ -89,7 +89,7 @@ def finetune(
             "test_subjects": list(split.test),
             "test_subjects_seen_in_pretraining": seen,
             "sources": sorted(set(windows.sources)),
-            "pretraining_sources": sorted(pretrained.subjects) if pretrained else [],
+            "pretraining_sources": sorted(pretrained.subjects if pretrained else set(rehearsed.sources) if rehearsed else ()),
         }
         for name, subjects in (("val", split.val), ("test", split.test)):
             if subjects:

@@ -127,4 +127,5 @@ def test_fine_tuning_from_random_weights_beside_clips_is_called_co_trained(tmp_p
     assert main([*given, *small, "test_subjects=[c]"]) == 0, capsys.readouterr().err
     figures = json.loads((out / "metrics.json").read_text())
     assert figures["method"] == "co_trained"
+    assert figures["pretraining_sources"] == ["film"]
     assert figures["rehearsed_windows"] == len(rehearsal(clips, SHAPE, WRIST, ["knock", "wave"], {"film": ["a", "b"]}).label)
