@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from m3n.sources.posture import Arm, Body, Signal, reach
-from m3n.sources.rhythm import Array, Rhythm
+from m3n.sources.rhythm import Array, Rhythm, minimum_jerk
 
 HANG = np.array([0.08, -0.5, 0.04])  # where the hand of a hanging arm is
 SHOULDERS = 0.36  # from one shoulder to the other [m]
@@ -49,9 +49,8 @@ class Course:
         shorter[[0, -1]] = 0.0
         signal = np.full(len(self.r.t), float(values[0]))
         for k, span in enumerate(spans):
-            begin, end = self.times[k] - shorter[k], self.times[k] + span + shorter[k + 1]
-            u = np.clip((self.r.t - begin) / (end - begin), 0.0, 1.0)
-            signal += (values[k + 1] - values[k]) * u**3 * (10 - 15 * u + 6 * u**2)
+            way = np.array([self.times[k] - shorter[k], self.times[k] + span + shorter[k + 1]])
+            signal += minimum_jerk(self.r.t, way, np.array([0.0, values[k + 1] - values[k]]))
         return signal
 
     def bump(self, first: int, last: int, top: float = 1.0) -> Array:
@@ -80,7 +79,7 @@ class Course:
     def hand(
         self, stations: Sequence[Station], pole: tuple[float, float, float] = DOWN, spread: float = 0.045, **others: Signal
     ) -> Arm:
-        """The arm of that hand."""
+        """The arm of that hand, its elbow towards `pole` or so; `others` are the wrist and the shrug, as in `Arm`."""
         x, y, z, pronation = self.points(stations, spread)
         tilted = tuple(p + self.r.normal(0.0, 0.3) for p in pole)
         return reach(x, y, z, pole=tilted, pronation=pronation, **others)  # type: ignore[arg-type]
