@@ -19,7 +19,6 @@ BASELINE_METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "random_forest": ("random forest on statistics of the windows", {}),
     "minirocket": ("MiniRocket and a ridge classifier", {}),
 }
-ANEW = {"freeze": "none", "head": "linear"}
 PRETRAINED_METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "zero_shot": ("sentences alone, no real label", {"head": "text"}),
     "frozen": ("the encoder stays as it was pretrained", {"freeze": "all"}),
@@ -30,7 +29,6 @@ PRETRAINED_METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "layer_decay": ("slower deeper down", {"freeze": "layer_decay"}),
     "adapters": ("low-rank changes alone", {"freeze": "adapters"}),
     "not_frozen_linear": ("everything learns, under a linear head with random weights", {"freeze": "none", "head": "linear"}),
-    "stem": ("the convolutions as they were pretrained, the layers above anew; everything learns", ANEW | {"transfer": "stem"}),
     "paper": ("the authors' preset of pretraining and fine-tuning, not frozen", {"head": "linear"}),
 }
 # learns from the clips, but from no checkpoint
@@ -38,7 +36,7 @@ CO_TRAINED = "co_trained"
 METHODS = {
     **BASELINE_METHODS,
     **PRETRAINED_METHODS,
-    CO_TRAINED: ("random weights, taught by the labels and the synthetic clips together", ANEW),
+    CO_TRAINED: ("random weights, taught by the labels and the synthetic clips together", {"head": "linear"}),
 }
 
 

@@ -205,11 +205,6 @@ class FinetuneConfig(Options):
         "low-rank changes alone",
     )
     freeze_options: FreezeOptions = FreezeOptions()
-    transfer: Literal["all", "stem"] = Field(
-        "all",
-        description="which weights of a pretrained encoder are taken over. all: every one; stem: the convolutions, and the layers "
-        "above start anew",
-    )
     head: Literal["linear", "mlp", "attention", "experts", "text"] = Field(
         "linear",
         description="classifier on the features. attention: pools over time anew; experts: a mixture, balanced; text: cosine with "
@@ -261,13 +256,6 @@ class FinetuneConfig(Options):
     @classmethod
     def _subjects_are_names(cls, value: Any) -> Any:
         return as_names(value)
-
-    @model_validator(mode="after")
-    def _new_weights_learn(self) -> FinetuneConfig:
-        if self.transfer != "all" and (self.freeze != "none" or self.head == "text"):
-            other = f"freeze={self.freeze}" if self.freeze != "none" else "head=text"
-            raise ValueError(f"transfer={self.transfer} lets layers start anew, {other} needs them pretrained: choose one")
-        return self
 
     @model_validator(mode="after")
     def _fold_in_range(self) -> FinetuneConfig:

@@ -29,9 +29,8 @@ def new_classifier(
     seed: int,
     sentences: Sentences | None = None,
     dense: bool = False,
-    transfer: str = "all",
 ) -> Classifier:
-    """A classifier with fresh weights, or with the IMU tower of a pretrained checkpoint, of which `transfer` says how much.
+    """A classifier with fresh weights, or with the IMU tower of a pretrained checkpoint.
 
     A text head of a pretrained tower also takes its projection, and starts from the sentences of every class (the mean of their
     embeddings, as CLIP ensembles its prompts, Radford et al. 2021).
@@ -41,11 +40,7 @@ def new_classifier(
         placements if pretrained is None else tuple(pretrained.placements), len(classes), head, architecture, dense
     )
     if pretrained is not None:
-        weights = part(pretrained.weights, "imu.")
-        if transfer == "stem":
-            fresh = model.imu.state_dict()
-            weights = {name: value if ".stem." in name else fresh.get(name, value) for name, value in weights.items()}
-        fill(model.imu, weights, "--checkpoint")
+        fill(model.imu, part(pretrained.weights, "imu."), "--checkpoint")
         if isinstance(model.head, TextHead):
             fill(model.head.projection, part(pretrained.weights, "imu_projection."), "--checkpoint")
             model.head.directions_ce.data = _directions(pretrained, classes, sentences or {})

@@ -66,7 +66,7 @@ def fit(
     normaliser = pretrained.normaliser if pretrained else Normaliser.fit(train.imu_npt6[train.worn_np])
     dense = config.targets == "dense"
     model = new_classifier(
-        train.placements, train.classes, config.head, architecture, pretrained, config.seed, sentences, dense, config.transfer
+        train.placements, train.classes, config.head, architecture, pretrained, config.seed, sentences, dense
     )
     model.imu.in_units_of(normaliser.acc, normaliser.gyro, shape.rate_hz)
     finetune(model, train, normaliser, config, shape.rate_hz, on_step, rehearsed, midway)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from m3n import schema, tables
 from m3n.config import WindowsConfig
 from m3n.errors import InputError
 from m3n.splits import check_leakage, draw_labels
+from m3n.stages.reproduce_data import _subjects, pretraining_key
 from m3n.training.baselines import MiniRocket, minirocket, random_forest, statistics
 from m3n.training.intervals import estimate, paired_difference, pooled_interval
 from m3n.windows import cut_recordings
@@ -153,3 +155,26 @@ def test_an_example_is_a_stretch_with_one_label(recording):
     without = cut_recordings(rows, WindowsConfig(), ("right_wrist",), ignore=["a"])
     assert without.classes == ["b"]
     assert without.start_s.min() >= 5.0
+
+
+@pytest.mark.parametrize(
+    ("setting", "method", "key"),
+    [
+        ("none", "scratch", None),
+        ("same_corpus", "not_frozen", "same_corpus-ours-fold2"),
+        ("same_corpus", "paper", "same_corpus-paper-fold2"),
+        ("cross_corpus", "frozen", "cross_corpus-ours"),
+        ("all_corpora", "frozen", "all_corpora-ours-fold2"),
+        ("all_corpora", "co_trained", "all_corpora-clips"),
+    ],
+)
+def test_a_cell_starts_from_a_pretraining_without_the_poses_of_its_test_subjects(setting, method, key):
+    assert pretraining_key({"setting": setting, "method": method, "fold": 2}) == key
+
+
+def test_people_of_other_corpora_are_never_left_out_of_a_pretraining(tmp_path, synthetic_clip):
+    people = [("a", "s2"), ("b", "s1"), ("a", "s1")]
+    rows = [synthetic_clip(f"{source}-{who}", 5, 60.0, subject=who, source=source) for source, who in people]
+    tables.write_table(tmp_path, rows, schema.synthetic_clips(("left_wrist", "right_wrist")), rows_per_shard=2)
+    assert _subjects(tmp_path, "a") == ["s1", "s2"]
+    assert _subjects(tmp_path, "b") == ["s1"]

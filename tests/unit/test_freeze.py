@@ -14,7 +14,6 @@ from m3n.errors import InputError
 from m3n.freeze import STRATEGIES, Rule, Schedule, add_adapters, blocks, merge_adapters, rules_of
 from m3n.models import make_classifier
 from m3n.models.imu import IMU_ENCODERS
-from m3n.training.checkpoint import Checkpoint
 from m3n.training.classifier import new_classifier, predict, recording_probabilities
 from m3n.training.finetune import finetune
 from m3n.training.metrics import classification
@@ -234,22 +233,3 @@ def test_a_class_that_is_missed_altogether_counts_as_zero_and_an_absent_one_not_
     assert scores["macro_f1"] == pytest.approx((2 / 3 + 0) / 2)  # a: precision 1/2, recall 1
     wrong = classification(np.array([0, 0]), np.array([0, 1]), ["a", "b"])
     assert wrong["macro_f1"] == pytest.approx((2 / 3 + 0) / 2)  # predicted, though nobody did it
-
-
-def test_the_stem_alone_is_taken_over_where_asked():
-    wrists, classes = ("left_wrist", "right_wrist"), ["shake", "wave"]
-    fresh = classifier().imu.state_dict()
-    weights = {f"imu.{name}": value + 1 for name, value in fresh.items()}
-    pretrained = Checkpoint("multi3net", weights, ARCHITECTURE, {}, [*wrists], Normaliser(9.8, 1.0))
-    made = new_classifier(wrists, classes, "linear", ARCHITECTURE, pretrained, 0, transfer="stem").imu.state_dict()
-    taken = {name for name, value in made.items() if torch.equal(value, fresh[name] + 1)}
-    assert taken == {name for name in fresh if ".stem." in name}
-    assert all(torch.equal(made[name], fresh[name]) for name in set(made) - taken)
-    whole = new_classifier(wrists, classes, "linear", ARCHITECTURE, pretrained, 0).imu.state_dict()
-    assert all(torch.equal(whole[name], fresh[name] + 1) for name in whole)
-
-
-@pytest.mark.parametrize("given", [{"freeze": "all"}, {"head": "text"}])
-def test_layers_that_start_anew_cannot_stay_frozen_or_be_read_as_text(given):
-    with pytest.raises(ValueError, match="transfer=stem lets layers start anew"):
-        FinetuneConfig(transfer="stem", **given)
