@@ -69,11 +69,13 @@ def learning_curve_plot(
     """
     figure, axes = _figure(7.5, 4.8)
     ax: Axes = axes[0, 0]
-    for colour, (method, points) in zip(COLOURS, scores.items(), strict=False):
+    beside = 0.014 * max(1.0, np.ptp([*ticks]))  # so that one method's dots do not lie on another's
+    for number, (colour, (method, points)) in enumerate(zip(COLOURS, scores.items(), strict=False)):
         amounts = sorted(points)
         ax.plot(amounts, [np.mean(points[a]) for a in amounts], "-", color=colour, label=method, lw=2)
         for amount in amounts:
-            ax.plot([amount] * len(points[amount]), points[amount], "o", color=colour, alpha=0.45, ms=5)
+            at = amount + beside * (number - (len(scores) - 1) / 2)
+            ax.plot([at] * len(points[amount]), points[amount], "o", color=colour, alpha=0.35, ms=4, clip_on=False)
     ax.set_xticks(list(ticks), list(ticks.values()))
     ax.set(xlabel=xlabel, ylabel="macro F1 on subjects never seen", title=title, ylim=(0, 1))
     ax.grid(axis="y", alpha=0.3)
