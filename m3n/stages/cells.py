@@ -15,7 +15,7 @@ import numpy as np
 
 from m3n.config import CO_TRAINED, METHODS, FinetuneConfig, PretrainConfig, WindowsConfig, check, preset, resolve, updated
 from m3n.errors import InputError
-from m3n.splits import check_classes, check_leakage, draw_labels, people
+from m3n.splits import Person, check_classes, check_leakage, draw_labels, people
 from m3n.stages.finetune import head_sentences, load_windows, rehearsal
 from m3n.training.baselines import BASELINES
 from m3n.training.checkpoint import Checkpoint, load_pretrained
@@ -55,7 +55,8 @@ def run_cell(cell: dict[str, Any]) -> dict[str, Any]:
         raise InputError(f"fold {cell['fold']}: no labelled window {'to train' if not len(train.label) else 'to test'} on")
     check_classes(train, test)
     check_leakage(train, test, pretrained.subjects if pretrained else {}, allow_seen=False)
-    scores, examples = _scores(cell, config, pretrained, train, test, shape)
+    held_out = frozenset(people(windows) - people(train))
+    scores, examples = _scores(cell, config, pretrained, train, test, shape, held_out)
     by_window = classification(test.label, scores.argmax(1), test.classes)
     means, labels = recording_probabilities(scores, test)
     found = classification(labels, means.argmax(1), test.classes)
@@ -78,6 +79,7 @@ def _scores(
     train: RecordingWindows,
     test: RecordingWindows,
     shape: WindowsConfig,
+    held_out: frozenset[Person],
 ) -> tuple[np.ndarray, int]:
     """(class scores of the test windows, labelled examples that were trained on)."""
     sentences = head_sentences(config, train, pretrained)
@@ -95,7 +97,7 @@ def _scores(
     if config.rehearse:
         rehearsed = _rehearsal(
             cell["clips"], cell["checkpoint"], shape.model_dump_json(), train.placements, tuple(train.classes),
-            frozenset(() if pretrained else people(test)), cell["setting"] != "cross_corpus",
+            frozenset() if pretrained else held_out, cell["setting"] != "cross_corpus",
         )  # fmt: skip
         if rehearsed is None and cell["method"] == CO_TRAINED:
             raise InputError(
@@ -121,7 +123,7 @@ def _rehearsal(
     shape: str,
     placements: tuple[str, ...],
     classes: tuple[str, ...],
-    held_out: frozenset[tuple[str, str]],
+    held_out: frozenset[Person],
     own: bool,
 ) -> RecordingWindows | None:
     """None for clips of other corpora alone that lack a class: with half of the classes in it, a rehearsal would prefer those."""

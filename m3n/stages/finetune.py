@@ -17,7 +17,7 @@ from m3n.config import CO_TRAINED, FinetuneConfig, WindowsConfig
 from m3n.errors import InputError
 from m3n.progress import bar
 from m3n.sources.sentences import class_sentences
-from m3n.splits import check_classes, check_leakage, draw_labels, make_split, people, some
+from m3n.splits import Person, check_classes, check_leakage, draw_labels, make_split, people, some
 from m3n.storage import Location
 from m3n.training import checkpoint as checkpoints
 from m3n.training.classifier import recording_probabilities
@@ -140,7 +140,7 @@ def rehearsal(
     placements: Sequence[str],
     classes: Sequence[str],
     pretrained: Mapping[str, Collection[str]] | None,
-    held_out: Collection[tuple[str, str]] = (),
+    held_out: Collection[Person] = (),
 ) -> RecordingWindows:
     """Windows of the clips that may be learned from and have one of the classes' labels; InputError where there is none.
 
