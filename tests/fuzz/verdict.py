@@ -143,6 +143,8 @@ def _input(folder: Path, source: str, index: int, seed: int) -> tuple[Path | Non
     if source not in ORIGINALS:  # the choreography reads no file: its input is its settings
         if rng.random() < 0.3:
             return None, ["clips=1"], _damaged_config(folder / "config.yaml", rng)
+        if rng.random() < 0.1:  # sound ones, of whatever mixture
+            return None, ["clips=2", f"exercises_share={rng.random():.3f}", f"gestures_share={rng.random():.3f}"], None
         settings = [s for s in damaged_settings(keys, rng) if not re.match(r"clips=(30|9+|1e9)$", s)]  # valid, but long
         return None, [*settings, *([] if any(s.startswith("clips") for s in settings) else ["clips=2"])], None
     original = ORIGINALS[source]
