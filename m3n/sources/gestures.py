@@ -91,6 +91,11 @@ def _turned(course: Course, values: Sequence[float]) -> Array:
     return course.through(values) * course.r.uniform(0.2, 1.2)
 
 
+def _elbow(r: Rhythm) -> tuple[float, float, float]:
+    """Where the elbow points: half of the people lift it out, half let it hang."""
+    return OUT if r.chance(0.5) else DOWN
+
+
 def _other(r: Rhythm) -> Arm:
     return Arm(pronation=r.normal(0.4, 0.3), elbow=r.uniform(0.1, 0.5))
 
@@ -109,7 +114,7 @@ def _swipe(r: Rhythm, inwards: float) -> Body:
     near = (r.uniform(-0.42, -0.2), high + r.normal(0, 0.05), ahead - 0.06, palm)
     far = (r.uniform(0.15, 0.48), high + r.normal(0, 0.08), ahead, palm + r.normal(0, 0.3))
     stations = (far, near) if inwards > 0 else (near, far)
-    arm = course.hand(stations, OUT if r.chance(0.5) else DOWN)
+    arm = course.hand(stations, _elbow(r))
     return Body(arm, _other(r), turn=_turned(course, (0, 0.15 * inwards, -0.2 * inwards, 0)))
 
 
@@ -117,7 +122,7 @@ def wave(r: Rhythm) -> Body:
     course = Course(r, (0.6, r.uniform(0.7, 1.6), 0.6))
     side = course.beats(1, 2, 1.2, 2.8) * r.uniform(0.04, 0.14)
     x, y, z, pronation = course.points([(0.12, r.uniform(-0.05, 0.3), r.uniform(0.12, 0.3), 0.8)] * 2)
-    arm = reach(x + side, y - side**2, z, pole=OUT if r.chance(0.5) else DOWN, pronation=pronation + r.normal(0, 2) * side)
+    arm = reach(x + side, y - side**2, z, pole=_elbow(r), pronation=pronation + r.normal(0, 2) * side)
     return Body(arm, _other(r))
 
 
@@ -126,7 +131,7 @@ def clap(r: Rhythm) -> Body:
     apart = course.beats(1, 2, 1.5, 3.5) * r.uniform(0.03, 0.13)
     high, ahead = r.uniform(-0.3, -0.02), r.uniform(0.2, 0.36)
     x, y, z, pronation = course.points([(-0.08, high, ahead, 0.1)] * 2)
-    arm = reach(x + apart, y, z, pole=OUT if r.chance(0.5) else DOWN, pronation=pronation)
+    arm = reach(x + apart, y, z, pole=_elbow(r), pronation=pronation)
     return Body(arm, arm)
 
 
@@ -160,7 +165,7 @@ def cross_arms(r: Rhythm) -> Body:
     course = Course(r, (0.7, r.uniform(0.2, 0.9), 0.7))
     high = r.uniform(-0.3, 0.0)
     folded = (r.uniform(-0.36, -0.2), high, r.uniform(0.14, 0.28), r.normal(0.5, 0.4))
-    pole = OUT if r.chance(0.5) else DOWN
+    pole = _elbow(r)
     return Body(course.hand((folded, folded), pole, 0.02), course.hand((folded, folded), pole, 0.02))
 
 
@@ -183,7 +188,7 @@ def draw_x(r: Rhythm) -> Body:
     if r.chance(0.4):
         corners = [corners[k] for k in (2, 3, 0, 1)]
     course = Course(r, (0.6, 0.4, 0.4, 0.4, 0.6))
-    return Body(course.hand(corners, OUT if r.chance(0.5) else DOWN), _other(r))
+    return Body(course.hand(corners, _elbow(r)), _other(r))
 
 
 def draw_circle_clockwise(r: Rhythm) -> Body:
@@ -206,7 +211,7 @@ def _circle(r: Rhythm, sense: float) -> Body:
     drawn = course.bump(1, 2)
     arm = reach(
         x + drawn * radius * np.sin(angle), y + drawn * radius * squash * np.cos(angle), z,
-        pole=OUT if r.chance(0.5) else DOWN, pronation=pronation,
+        pole=_elbow(r), pronation=pronation,
     )  # fmt: skip
     return Body(arm, _other(r))
 
@@ -220,7 +225,7 @@ def draw_triangle(r: Rhythm) -> Body:
     first = 0 if r.chance(0.6) else 1 + int(r.chance(0.5))
     corners = [corners[(first + k) % 3] for k in range(4)]
     course = Course(r, (0.6, 0.45, 0.45, 0.45, 0.6))
-    return Body(course.hand(corners, OUT if r.chance(0.5) else DOWN), _other(r))
+    return Body(course.hand(corners, _elbow(r)), _other(r))
 
 
 def bowling(r: Rhythm) -> Body:
@@ -242,11 +247,11 @@ def boxing(r: Rhythm) -> Body:
     beat = [guard, hit, guard, guard]
     ours = (beat if ours_first else beat[2:] + beat[:2]) * blows
     theirs = (beat[2:] + beat[:2] if ours_first else beat) * blows
-    twist = np.array([0.0, *(0.3 * (theirs[k] is hit) - 0.3 * (ours[k] is hit) for k in range(len(ours))), 0.0])
+    twist = [0.3 * (other is hit) - 0.3 * (own is hit) for own, other in zip(ours, theirs, strict=True)]
     return Body(
         course.hand([*ours, guard], OUT if r.chance(0.4) else DOWN, 0.02),
         course.hand([*theirs, guard], DOWN, 0.02),
-        turn=_turned(course, list(np.append(twist, 0.0))),
+        turn=_turned(course, (0.0, *twist, 0.0, 0.0)),
     )
 
 
@@ -303,7 +308,7 @@ def push(r: Rhythm) -> Body:
     high = r.uniform(-0.25, 0.05)
     near, far = (-0.02, high, r.uniform(0.12, 0.24), 0.8), (-0.04, high + 0.05, 0.46, 1.1)
     cocked = course.through((0, -0.6, -0.9, -0.9, 0))
-    pole = OUT if r.chance(0.5) else DOWN
+    pole = _elbow(r)
     lean = course.through((0, 0, 0.15, 0.15, 0)) * r.uniform(0, 1.3)
     return Body(course.hand((near, far, far), pole, 0.02, wrist=cocked), course.hand((near, far, far), pole, 0.02), lean=lean)
 
