@@ -23,6 +23,7 @@ from m3n.schema import check_placement_names
 from m3n.training import checkpoint as checkpoints
 from m3n.training.checkpoint import Checkpoint
 from m3n.training.fit import fit
+from m3n.training.rehearsal import rehearsal
 from m3n.units import check_scale
 from m3n.windows import RecordingWindows, resample
 
@@ -55,9 +56,15 @@ class M3NClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         grid = {"checkpoint": [None, "runs/pretrain"], "freeze": ["none", "gradual"]}
         GridSearchCV(model, grid, cv=LeaveOneGroupOut(), scoring="f1_macro").fit(X, y, groups=subject)
 
+        # where labels are few: the clips that were pretrained on go on teaching
+        m3n.M3NClassifier("runs/pretrain", clips="data/synthetic").fit(X[:20], y[:20])
+
     Parameters
     ----------
     checkpoint : folder made by `m3n pretrain`, or None to start from random weights.
+    clips : folder made by `m3n simulate`, whose clips of y's labels (those pretrained on, where there is a checkpoint) are
+        learned from beside X; None for X alone. Without a checkpoint see to it that nobody in them is tested on later.
+    rehearse : share of every batch that is drawn from `clips`.
     placements : where the sensors were worn, in the order of the channels.
     rate_hz : sampling rate of X.
     freeze, head, epochs, min_steps, batch_size, lr, encoder_lr, weight_decay, label_smoothing, class_weights :
@@ -75,6 +82,8 @@ class M3NClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self,
         checkpoint: str | Path | None = None,
         *,
+        clips: str | Path | None = None,
+        rehearse: float = 0.5,
         placements: Sequence[str] = ("right_wrist",),
         rate_hz: float = 50.0,
         freeze: str = "none",
@@ -92,6 +101,8 @@ class M3NClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         random_state: int | np.random.RandomState | None = 0,
     ) -> None:
         self.checkpoint = checkpoint
+        self.clips = clips
+        self.rehearse = rehearse
         self.placements = placements
         self.rate_hz = rate_hz
         self.freeze = freeze
@@ -122,8 +133,12 @@ class M3NClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.classes_, label = np.unique(y, return_inverse=True)
         self._own_hz = float(pretrained.windows["rate_hz"] if pretrained else self.rate_hz)
         windows = self._windows(X, label)
+        shape, rehearsed = self._shape(windows, pretrained), None
+        if config.rehearse:
+            known = pretrained.subjects if pretrained else None
+            rehearsed = rehearsal(self.clips, shape, windows.placements, windows.classes, known)
         with torch.random.fork_rng(devices=[]):
-            self.fitted_ = fit(windows, self._shape(windows, pretrained), config, pretrained, where="X")
+            self.fitted_ = fit(windows, shape, config, pretrained, where="X", rehearsed=rehearsed)
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -170,6 +185,7 @@ class M3NClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             settings["augment"] = dict(self.augment)
         if self.model is not None:
             settings["model"] = dict(self.model)
+        settings["rehearse"] = self.rehearse if self.clips is not None else 0
         return check(FinetuneConfig, settings | {"seed": int(seed)})
 
     def _windows(self, flat: np.ndarray, label: np.ndarray) -> RecordingWindows:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,14 @@ from m3n.config import CO_TRAINED, FinetuneConfig, WindowsConfig
 from m3n.errors import InputError
 from m3n.progress import bar
 from m3n.sources.sentences import class_sentences
-from m3n.splits import Person, check_classes, check_leakage, draw_labels, make_split, people, some
+from m3n.splits import check_classes, check_leakage, draw_labels, make_split, people
 from m3n.storage import Location
 from m3n.training import checkpoint as checkpoints
 from m3n.training.classifier import recording_probabilities
 from m3n.training.fit import Fitted, architecture_of, fit, window_shape
 from m3n.training.intervals import pooled_interval
 from m3n.training.metrics import classification
+from m3n.training.rehearsal import rehearsal
 from m3n.windows import RecordingWindows, cut_recordings
 
 log = logging.getLogger(__name__)
@@ -132,38 +133,6 @@ def head_sentences(
     if config.head != "text" or pretrained is None:
         return None
     return class_sentences(config.sentences, sorted(set(windows.sources)), windows.classes, "choose another head")
-
-
-def rehearsal(
-    clips: Location,
-    shape: WindowsConfig,
-    placements: Sequence[str],
-    classes: Sequence[str],
-    pretrained: Mapping[str, Collection[str]] | None,
-    held_out: Collection[Person] = (),
-) -> RecordingWindows:
-    """Windows of the clips that may be learned from and have one of the classes' labels; InputError where there is none.
-
-    May: what was pretrained on (source -> subjects), or where nothing was (None) all but the clips of the people `held_out`
-    (source, subject).
-    """
-
-    def may(source: str, subject: str) -> bool:
-        return subject in pretrained.get(source, ()) if pretrained is not None else (source, subject) not in held_out
-
-    rows = (
-        row | {"recording_id": row["clip_id"], "subject": row["subject"] or row["clip_id"], "segments": None}
-        for shard in tables.shard_paths(clips)
-        for row in tables.synthetic_rows(shard, placements)
-        if row["label"] in classes and may(row["source"], row["subject"] or row["clip_id"])
-    )
-    try:
-        return cut_recordings(rows, shape, placements, classes)
-    except InputError:
-        raise InputError(
-            f"{clips} has no clip that {'was pretrained on' if pretrained is not None else 'is not of a held-out subject'} and is "
-            f"labelled as the recordings are ({some(classes)}): give the clips of the checkpoint, or rehearse=0"
-        ) from None
 
 
 def load_windows(

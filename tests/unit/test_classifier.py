@@ -12,6 +12,7 @@ from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut, cross_val_sc
 from sklearn.utils.estimator_checks import check_estimator
 
 import m3n
+from m3n import schema, tables
 from m3n.classifier import M3NClassifier
 from m3n.config import ModelConfig, WindowsConfig
 from m3n.errors import InputError
@@ -176,3 +177,42 @@ def test_scikit_learns_own_checks_pass():
     assert failed == []
     assert {c["check_name"] for c in done if c["status"] == "xfail"} == set(NOT_OURS)
     assert sum(c["status"] == "passed" for c in done) > 40
+
+
+@pytest.fixture
+def clips(tmp_path, synthetic_clip) -> Path:
+    """Synthetic clips of stirring and shaking, as the windows have it, of a third movement, and of nobody in particular."""
+    windows, labels, people = gestures(subjects=3, each=4)
+    rows = []
+    for number, (window, label, who) in enumerate(zip(windows, labels, people, strict=True)):
+        row = synthetic_clip(f"{label}-{number}", len(window), 50.0, subject=f"p{who}", source="film", label=str(label))
+        wrists = {schema.imu_column(placement): window for placement in ("left_wrist", "right_wrist")}
+        rows.append(row | {"rate_hz": 50.0, "n_samples": len(window)} | wrists)
+    rows.append(rows[0] | {"clip_id": "bow", "label": "bow"})
+    folder = tmp_path / "synthetic"
+    folder.mkdir()
+    tables.write_table(folder, rows, schema.synthetic_clips(("left_wrist", "right_wrist")), rows_per_shard=8)
+    return folder
+
+
+def test_clips_teach_beside_few_windows(clips):
+    X, y, _ = gestures()
+    few = np.array([int(np.flatnonzero(y == label)[0]) for label in ("shake", "stir")])
+    swapped = np.where(y[few] == "stir", "shake", "stir")  # two labels, both wrong: only the clips can say better
+    alone = M3NClassifier(**QUICK).fit(X[few], swapped)
+    beside = M3NClassifier(**QUICK, clips=clips, rehearse=0.9).fit(X[few], swapped)
+    assert alone.score(X, y) < 0.5 < 0.9 < beside.score(X, y)
+    assert list(beside.classes_) == ["shake", "stir"]
+    assert clone(beside).clips == clips
+
+
+def test_clips_of_no_label_of_y_are_refused(clips):
+    X, y, _ = gestures(subjects=2, each=2)
+    with pytest.raises(InputError, match=r"has no clip that .* labelled as the recordings are"):
+        M3NClassifier(**QUICK, clips=clips).fit(X, np.where(y == "stir", "sit", "stand"))
+
+
+def test_a_checkpoint_rehearses_what_it_was_pretrained_on_alone(pretrained, clips):
+    X, y, _ = gestures(subjects=2, each=2)
+    with pytest.raises(InputError, match="has no clip that was pretrained on"):
+        M3NClassifier(pretrained, **QUICK, clips=clips).fit(X, y)

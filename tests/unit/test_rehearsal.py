@@ -12,9 +12,9 @@ from m3n.cli import main
 from m3n.config import AugmentConfig, FinetuneConfig, ModelConfig, WindowsConfig
 from m3n.errors import InputError
 from m3n.stages import cells
-from m3n.stages.finetune import rehearsal
 from m3n.training.checkpoint import Checkpoint
 from m3n.training.fit import fit
+from m3n.training.rehearsal import rehearsal
 from m3n.windows import Normaliser, cut_recordings
 
 SHAPE = WindowsConfig(window_s=1.0, hop_s=1.0)
