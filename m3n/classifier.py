@@ -134,9 +134,9 @@ class M3NClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self._own_hz = float(pretrained.windows["rate_hz"] if pretrained else self.rate_hz)
         windows = self._windows(X, label)
         shape, rehearsed = self._shape(windows, pretrained), None
-        if config.rehearse:
+        if self.clips is not None and config.rehearse:
             known = pretrained.subjects if pretrained else None
-            rehearsed = rehearsal(self.clips, shape, windows.placements, windows.classes, known)
+            rehearsed = rehearsal(Path(self.clips), shape, windows.placements, windows.classes, known)
         with torch.random.fork_rng(devices=[]):
             self.fitted_ = fit(windows, shape, config, pretrained, where="X", rehearsed=rehearsed)
         return self
