@@ -221,7 +221,8 @@ class FinetuneConfig(Options):
     rehearse: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.0,
         description="share of every batch that is windows of synthetic clips (--clips, those of the checkpoint) with the classes' "
-        "labels, so that little real data is not all there is to learn from; from scratch: any clips",
+        "labels, so that little real data is not all there is to learn from; from scratch: any clips. Clips of the recordings' own "
+        "data set are drawn as often as all others",
     )
     label_fraction: Annotated[float, Field(gt=0, le=1)] = Field(
         1.0, description="share of the training labels used, stratified"

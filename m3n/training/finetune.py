@@ -40,8 +40,8 @@ def finetune(
 ) -> None:
     """Train `model` in place on all of `windows` (not yet normalised), which are at `own_hz`.
 
-    `rehearsed`: synthetic windows of the same placements and classes, which make up `config.rehearse` of every batch. `midway`
-    looks at the model on the way.
+    `rehearsed`: synthetic windows of the same placements and classes, which make up `config.rehearse` of every batch, those of
+    the sources of `windows` as many as those of others. `midway` looks at the model on the way.
     """
     columns = tower_columns(model.imu, windows.placements)
     parts = [windows] if rehearsed is None else [windows, rehearsed]
@@ -65,7 +65,8 @@ def finetune(
     draws = torch.Generator().manual_seed(int(generator(config.seed, "finetune", "augment").integers(2**62)))
     first = midway.start(model, schedule.optimizer, draws) if midway else 0
     real = _rows(len(windows.label), config.seed, "order", first * batch)
-    synthetic = _rows(len(parts[-1].label), config.seed, "rehearse", first * beside)
+    kinds = _by_origin(rehearsed, windows.sources) if rehearsed else []
+    synthetic = _in_turn(kinds, config.seed, "rehearse", first * beside)
     for step in range(first, steps):
         schedule.at(step / steps)
         rows = torch.tensor([*islice(real, batch), *(len(windows.label) + row for row in islice(synthetic, beside))])
@@ -90,6 +91,20 @@ def _rows(total: int, seed: int, what: str, done: int) -> Iterator[int]:
     for number in count(done // total):
         order = generator(seed, "finetune", what, number).permutation(total).tolist()
         yield from order[done % total :] if number == done // total else order
+
+
+def _by_origin(windows: RecordingWindows, sources: list[str]) -> list[np.ndarray]:
+    """Numbers of the windows of these sources, and of those of others; one array where there is but one kind."""
+    own = np.array([source in sources for source in windows.sources])[windows.recording]
+    return [part for part in (np.flatnonzero(own), np.flatnonzero(~own)) if len(part)]
+
+
+def _in_turn(parts: list[np.ndarray], seed: int, what: str, done: int) -> Iterator[int]:
+    """Numbers out of each part in turn, of each pass after pass as in `_rows`, without the first `done`."""
+    orders = [_rows(len(part), seed, what + str(k or ""), -(-(done - k) // len(parts))) for k, part in enumerate(parts)]
+    for turn in count(done):
+        k = turn % len(parts)
+        yield int(parts[k][next(orders[k])])
 
 
 def _class_weights(label: np.ndarray, classes: int) -> Tensor:

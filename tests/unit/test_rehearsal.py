@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from m3n.cli import main
 from m3n.config import AugmentConfig, FinetuneConfig, ModelConfig, WindowsConfig
 from m3n.errors import InputError
 from m3n.stages import cells
+from m3n.training import finetune as training
 from m3n.training.checkpoint import Checkpoint
 from m3n.training.fit import fit
 from m3n.training.rehearsal import rehearsal
@@ -129,3 +131,19 @@ def test_fine_tuning_from_random_weights_beside_clips_is_called_co_trained(tmp_p
     assert figures["method"] == "co_trained"
     assert figures["pretraining_sources"] == ["film"]
     assert figures["rehearsed_windows"] == len(rehearsal(clips, SHAPE, WRIST, ["knock", "wave"], {"film": ["a", "b"]}).label)
+
+
+def test_clips_of_the_own_data_set_and_of_others_are_drawn_in_turn(recording):
+    """However few the own ones are; every kind is gone through before it is gone through again, from wherever one starts."""
+    rows = [recording(f"own{k}", seconds=1.0, source="film", label="knock") for k in range(2)]
+    rows += [recording(f"other{k}", seconds=1.0, source="game", label="knock") for k in range(6)]
+    windows = cut_recordings(rows, SHAPE, WRIST, ["knock"])
+    kinds = training._by_origin(windows, ["film"])
+    assert [kind.tolist() for kind in kinds] == [[0, 1], [2, 3, 4, 5, 6, 7]]
+    drawn = list(islice(training._in_turn(kinds, 0, "rehearse", 0), 24))
+    assert sorted(drawn[0:4:2]) == sorted(drawn[4:8:2]) == [0, 1]
+    assert sorted(drawn[1:12:2]) == sorted(drawn[13:24:2]) == [2, 3, 4, 5, 6, 7]
+    for done in (1, 4, 13):
+        assert list(islice(training._in_turn(kinds, 0, "rehearse", done), 24 - done)) == drawn[done:]
+    assert [kind.tolist() for kind in training._by_origin(windows, ["radio"])] == [list(range(8))]
+    assert [kind.tolist() for kind in training._by_origin(windows, [])] == [list(range(8))]
