@@ -7,6 +7,7 @@ MiniRocket is written out here because the packages that have it do not install 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from itertools import combinations
 
 import numpy as np
@@ -36,15 +37,28 @@ def statistics(imu_npt6: np.ndarray) -> np.ndarray:
     spectrum = np.abs(np.fft.rfft(x_nptc - x_nptc.mean(2, keepdims=True), axis=2))
     share = spectrum / np.maximum(spectrum.sum(2, keepdims=True), 1e-9)
     bins = np.arange(spectrum.shape[2])[:, None]
-    thirds = [part.mean(2) for part in np.array_split(x_nptc, 3, axis=2)]
     found = [
         x_nptc.mean(2), x_nptc.std(2), x_nptc.min(2), x_nptc.max(2), *np.percentile(x_nptc, [25, 50, 75], axis=2),
-        np.abs(change).mean(2), change.std(2), spectrum.argmax(2), (share * bins).sum(2), spectrum.max(2), *thirds,
+        np.abs(change).mean(2), change.std(2), spectrum.argmax(2), (share * bins).sum(2), spectrum.max(2), *_course(x_nptc),
     ]  # fmt: skip
     pairs = [(x_nptc[..., i] * x_nptc[..., j]).mean(2) for i, j in combinations(range(6), 2)]
     return np.concatenate(
         [np.concatenate([f.reshape(len(f), -1) for f in found], 1), *(p.reshape(len(p), -1) for p in pairs)], 1
     )
+
+
+def _course(x_nptc: np.ndarray, parts: int = 8) -> Iterator[np.ndarray]:
+    """Mean and deviation (n, p, c) of each of equally long parts of what a window holds, without the stillness that fills it up."""
+    changes = (np.diff(x_nptc, axis=2) != 0).any(axis=(1, 3))
+    filled = np.where(changes.any(1), x_nptc.shape[2] - changes[:, ::-1].argmax(1), x_nptc.shape[2])
+    bounds = (np.linspace(0, 1, parts + 1) * filled[:, None]).round().astype(int)
+    sums = [np.pad(values.cumsum(2), ((0, 0), (0, 0), (1, 0), (0, 0))) for values in (x_nptc, x_nptc**2)]
+    for start, end in zip(bounds.T[:-1], bounds.T[1:], strict=True):
+        first, last = start[:, None, None, None], np.maximum(end, start + 1)[:, None, None, None]
+        mean, square = ((np.take_along_axis(s, last, 2) - np.take_along_axis(s, first, 2))[:, :, 0] for s in sums)
+        mean, square = mean / (last - first)[:, 0], square / (last - first)[:, 0]
+        yield mean
+        yield np.sqrt(np.maximum(square - mean**2, 0))
 
 
 def minirocket(train: RecordingWindows, test: RecordingWindows, seed: int) -> np.ndarray:

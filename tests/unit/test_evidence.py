@@ -10,7 +10,7 @@ from m3n.config import WindowsConfig
 from m3n.errors import InputError
 from m3n.splits import check_leakage, draw_labels
 from m3n.stages.reproduce_data import _subjects, pretraining_key
-from m3n.training.baselines import MiniRocket, minirocket, random_forest, statistics
+from m3n.training.baselines import MiniRocket, _course, minirocket, random_forest, statistics
 from m3n.training.intervals import estimate, paired_difference, pooled_interval
 from m3n.windows import cut_recordings
 
@@ -83,6 +83,17 @@ def test_a_class_that_was_not_trained_on_scores_nothing(windows):
 
 def test_statistics_are_finite_even_of_a_watch_that_lies_still():
     assert np.isfinite(statistics(np.zeros((2, 1, 50, 6), np.float32))).all()
+
+
+def test_the_course_of_a_window_leaves_out_the_stillness_that_fills_it_up():
+    full, short = np.random.default_rng(0).normal(size=(2, 1, 48, 6))
+    short[:, 24:] = short[:, 23:24]
+    means = np.stack(list(_course(np.stack([full, short])))[0::2])
+    deviations = np.stack(list(_course(np.stack([full, short])))[1::2])
+    for n, values in enumerate((full, short[:, :24])):
+        parts = np.split(values[0], 8)
+        np.testing.assert_allclose(means[:, n, 0], [part.mean(0) for part in parts], atol=1e-9)
+        np.testing.assert_allclose(deviations[:, n, 0], [part.std(0) for part in parts], atol=1e-6)
 
 
 def test_minirocket_counts_the_share_of_positive_values():
