@@ -180,12 +180,11 @@ class M3NClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if not isinstance(seed, int | np.integer):
             seed = int(check_random_state(seed).randint(2**31))
         names = ("freeze", "head", "epochs", "min_steps", "batch_size", "lr", "encoder_lr", "weight_decay", "label_smoothing")
-        settings = {name: getattr(self, name) for name in (*names, "class_weights")}
+        settings = {name: getattr(self, name) for name in (*names, "class_weights", "rehearse")}
         if self.augment is not None:
             settings["augment"] = dict(self.augment)
         if self.model is not None:
             settings["model"] = dict(self.model)
-        settings["rehearse"] = self.rehearse if self.clips is not None else 0
         return check(FinetuneConfig, settings | {"seed": int(seed)})
 
     def _windows(self, flat: np.ndarray, label: np.ndarray) -> RecordingWindows:
