@@ -33,7 +33,8 @@ import numpy as np
 import safetensors.torch
 import torch
 
-from m3n import schema, tables
+from m3n import (schema)
+from m3n.io import tables
 from m3n.cluster.feed import ray_feed
 from m3n.cluster.pretrain import run_workers
 from m3n.cluster.start import connect

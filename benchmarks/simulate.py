@@ -34,7 +34,8 @@ import pyarrow as pa
 from scipy.interpolate import make_interp_spline
 
 import m3n
-from m3n import schema, tables
+from m3n import (schema)
+from m3n.io import tables
 from m3n.body.kinematics import joint_transforms
 from m3n.body.model import load_body
 from m3n.cluster.simulate import ShardSimulator, run_shards

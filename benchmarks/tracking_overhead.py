@@ -28,7 +28,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from m3n import schema, tables, tracking
+from m3n import (schema, tracking)
+from m3n.io import tables
 from m3n.config import OptimConfig, PretrainConfig, WindowsConfig
 from m3n.training.plan import Plan
 from m3n.training.pretrain import Loop, Run

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from m3n.storage import Location
+    from m3n.io.storage import (Location)
 
 # Before torch is imported. Networks this small gain nothing from a second thread (0.043 s a step with one, 0.042 s with two), and
 # threads that wait for each other make a step up to twenty times slower once another process wants a core.
@@ -38,7 +38,7 @@ class _AnyLocation(click.ParamType[Any]):
     name = "location"
 
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
-        from m3n.storage import location
+        from m3n.io.storage import (location)
 
         return location(value) if isinstance(value, str) else value
 
@@ -130,7 +130,7 @@ def _finish(figures: dict[str, Any], json_file: Path | None, where: Location | N
         if isinstance(value, int | float | str) and not isinstance(value, bool):
             click.echo(f"  {key}: {value:,.4g}" if isinstance(value, float) else f"  {key}: {value}")
     if json_file:
-        from m3n import tables
+        from m3n.io import tables
 
         json_file.parent.mkdir(parents=True, exist_ok=True)
         tables.write_text(json_file, json.dumps(figures, indent=2) + "\n")

@@ -26,10 +26,11 @@ from typing import Any
 
 import numpy as np
 
-from m3n import schema, tables
+from m3n import (schema)
+from m3n.io import tables
 from m3n.config import WindowsConfig
 from m3n.randomness import generator
-from m3n.storage import Location
+from m3n.io.storage import (Location)
 from m3n.windows import POSE_FEATURES, Normaliser, cut_clips, judge_short
 
 CLIPS, INDEX, CLIP_NUMBERS, SENTENCES = "clips.json", "index.json", "clips.npy", "sentences.npy"
@@ -191,7 +192,7 @@ class WindowStore:
 
     @property
     def data_sha256(self) -> str:
-        """Digest of the table that was cut, as `m3n.tables.data_sha256` gives it."""
+        """Digest of the table that was cut, as `m3n.io.tables.data_sha256` gives it."""
         return self._index["data_sha256"]
 
     @property

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from m3n.cluster.start import Unhurried
 from m3n.errors import InputError
-from m3n.storage import Location, full_name, location
+from m3n.io.storage import (Location, full_name, location)
 from m3n.training.plan import PIECE_WINDOWS, Feed, Piece, Plan
 from m3n.window_store import Block, cut_shard
 

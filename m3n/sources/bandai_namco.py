@@ -20,7 +20,7 @@ from pydantic import Field
 from m3n.config import Options as BaseOptions
 from m3n.errors import InputError
 from m3n.schema import Rejected
-from m3n.sources.archives import zip_or_folder
+from m3n.untrusted.archives import (zip_or_folder)
 from m3n.sources.bvh import fitted_clip, read_motion
 
 SOURCE = "bandai_namco"

@@ -19,7 +19,7 @@ from m3n.errors import InputError
 from m3n.schema import Rejected
 from m3n.sources.clip_rows import files_in, numbers, require
 from m3n.sources.estimates import EstimateOptions, Track, required_fps, track_rows, with_hands
-from m3n.sources.torch_files import load_torch
+from m3n.untrusted.torch_files import (load_torch)
 
 SOURCE = "gvhmr"
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from m3n.errors import InputError, shown
-from m3n.safe_pickle import load_joblib
+from m3n.untrusted.pickles import (load_joblib)
 from m3n.schema import Rejected
 from m3n.sources.clip_rows import FloatArray, files_in, numbers, require
 from m3n.sources.estimates import CameraOptions, Track, required_fps, rotvecs, track_rows

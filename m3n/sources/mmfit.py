@@ -24,9 +24,9 @@ from pydantic import Field
 
 from m3n.config import Options as BaseOptions
 from m3n.errors import InputError, shown
-from m3n.safe_npy import plain_array
+from m3n.untrusted.npy import (plain_array)
 from m3n.schema import Rejected
-from m3n.sources.archives import zip_or_folder
+from m3n.untrusted.archives import (zip_or_folder)
 from m3n.sources.sensor_rows import FloatArray, Segment, common_clock, ordered, recording_row, within
 from m3n.sources.units import check_units
 

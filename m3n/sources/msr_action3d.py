@@ -24,7 +24,7 @@ from pydantic import Field, field_validator
 from m3n.config import Options as BaseOptions
 from m3n.errors import InputError
 from m3n.schema import Rejected
-from m3n.sources.archives import zip_or_folder
+from m3n.untrusted.archives import (zip_or_folder)
 from m3n.sources.clip_rows import FloatArray, fit, misread, numbers, pose_row
 
 SOURCE = "msr_action3d"

@@ -28,7 +28,7 @@ from pydantic import Field
 from m3n.config import Options as BaseOptions
 from m3n.errors import InputError, shown
 from m3n.schema import Rejected
-from m3n.sources.archives import zip_or_folder
+from m3n.untrusted.archives import (zip_or_folder)
 from m3n.sources.clip_rows import misread
 from m3n.sources.sensor_rows import FloatArray, Segment, common_clock, ordered, recording_row, within
 from m3n.sources.units import ACC_UNITS, GYRO_UNITS, check_units

@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 
 from m3n import config
 from m3n.errors import InputError, shown
-from m3n.safe_npy import load_object_npy
+from m3n.untrusted.npy import (load_object_npy)
 from m3n.schema import GRAVITY, Rejected, imu_column
 from m3n.sources.clip_rows import numbers
 

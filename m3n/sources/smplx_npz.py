@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from m3n.errors import InputError
-from m3n.safe_pickle import load_pickle
+from m3n.untrusted.pickles import (load_pickle)
 from m3n.schema import Rejected
 from m3n.sources.clip_rows import FloatArray, files_in, numbers, read_npz, require
 from m3n.sources.estimates import CameraOptions, Track, in_order, required_fps, track_rows

@@ -37,7 +37,7 @@ from pydantic import Field, field_validator
 from m3n.config import Options as BaseOptions
 from m3n.errors import InputError
 from m3n.schema import GRAVITY, PLACEMENTS, Rejected, imu_column
-from m3n.sources.archives import zip_or_folder
+from m3n.untrusted.archives import (zip_or_folder)
 from m3n.sources.clip_rows import fit, numbers
 
 SOURCE = "utd_mhad"

@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from m3n import report, tables, text, tracking
+from m3n import (report, text, tracking)
+from m3n.io import tables
 from m3n.config import EvaluateConfig, WindowsConfig
 from m3n.errors import InputError, nearest
 from m3n.models import Multi3Net
@@ -24,7 +25,7 @@ from m3n.progress import bar
 from m3n.randomness import generator
 from m3n.stages import evaluate_data as data
 from m3n.stages.evaluate_text import evaluation_text
-from m3n.storage import Location
+from m3n.io.storage import (Location)
 from m3n.training import evaluate as scoring
 from m3n.training.checkpoint import Checkpoint
 from m3n.training.embed import ClipEmbeddings, embed_clips, embed_recordings, embed_sentences, load_multi3net

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from m3n import schema, tables
+from m3n import (schema)
+from m3n.io import tables
 from m3n.config import EvaluateConfig, WindowsConfig
 from m3n.errors import InputError, nearest
 from m3n.sources.sentences import class_sentences

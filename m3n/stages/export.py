@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from m3n import tables
+from m3n.io import tables
 from m3n.errors import InputError
 from m3n.export.card import model_card
 from m3n.export.network import AGREEMENT, largest_difference, write_onnx

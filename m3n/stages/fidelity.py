@@ -20,7 +20,8 @@ import numpy as np
 import pyarrow as pa
 from scipy.spatial.transform import Rotation
 
-from m3n import report, schema, tables
+from m3n import (report, schema)
+from m3n.io import tables
 from m3n.body.model import load_body
 from m3n.config import FidelityConfig
 from m3n.errors import InputError

@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from m3n import report, schema, tables, tracking
+from m3n import (report, schema, tracking)
+from m3n.io import tables
 from m3n.config import CO_TRAINED, FinetuneConfig, WindowsConfig
 from m3n.errors import InputError
 from m3n.progress import bar
 from m3n.sources.sentences import class_sentences
 from m3n.splits import check_classes, check_leakage, draw_labels, make_split, people
-from m3n.storage import Location
+from m3n.io.storage import (Location)
 from m3n.training import checkpoint as checkpoints
 from m3n.training.classifier import recording_probabilities
 from m3n.training.fit import Fitted, architecture_of, fit, window_shape

@@ -8,7 +8,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from m3n import schema, sources, tables
+from m3n import (schema, sources)
+from m3n.io import tables
 from m3n.config import IngestConfig, Options
 from m3n.errors import InputError
 from m3n.schema import Rejected

@@ -20,13 +20,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from m3n import report, schema, storage, tables
+from m3n import (report, schema)
+from m3n.io import storage
+from m3n.io import tables
 from m3n.config import PredictConfig, WindowsConfig
 from m3n.errors import InputError
 from m3n.models import Classifier
 from m3n.progress import bar
 from m3n.schema import Rejected
-from m3n.storage import Location
+from m3n.io.storage import (Location)
 from m3n.timeline import CellMeans, check_hop, cut_lazily, lay_out, stretches
 from m3n.training.checkpoint import Checkpoint
 from m3n.training.classifier import load_classifier

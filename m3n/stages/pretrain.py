@@ -16,14 +16,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from m3n import schema, storage, tables, text, tracking
+from m3n import (schema, text, tracking)
+from m3n.io import storage
+from m3n.io import tables
 from m3n.cluster.feed import cut_shards
 from m3n.cluster.pretrain import NO_SNAPSHOTS, Snapshots, keep_snapshot, run_workers
 from m3n.cluster.start import connect
 from m3n.config import PretrainConfig
 from m3n.errors import TERMINATED, StoppedError
 from m3n.progress import bar
-from m3n.storage import Location
+from m3n.io.storage import (Location)
 from m3n.training import checkpoint as checkpoints
 from m3n.training.plan import global_batch
 from m3n.training.state import LAST, read_header

@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from m3n import locks, report, tables, tracking
+from m3n import (report, tracking)
+from m3n.io import locks
+from m3n.io import tables
 from m3n.cluster.grid import run_cells
 from m3n.cluster.start import connect
 from m3n.config import BASELINE_METHODS, HARDWARE, FinetuneConfig, ReproduceConfig, check, preset

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from m3n import schema, tables
+from m3n import (schema)
+from m3n.io import tables
 from m3n.cluster.grid import run_cells
 from m3n.cluster.start import connect
 from m3n.config import BASELINE_METHODS, CO_TRAINED, PretrainConfig, ReproduceConfig, check

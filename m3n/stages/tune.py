@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 
 from m3n import config as configs
-from m3n import locks, tables, tracking
+from m3n import (tracking)
+from m3n.io import locks
+from m3n.io import tables
 from m3n.cluster.start import connect
 from m3n.cluster.tune import FINISHED, Outcome, Rule, run_trials
 from m3n.config import HARDWARE, FinetuneConfig, TuneConfig, WindowsConfig

@@ -15,7 +15,8 @@ from typing import Any
 import yaml
 
 from m3n import config as configs
-from m3n import report, sweep_plots, tables
+from m3n import (report, sweep_plots)
+from m3n.io import tables
 from m3n.config import TuneConfig
 from m3n.stages.tune_space import Settings, quiet_optuna, trial_configs
 from m3n.stages.tune_study import COMPLETE, FAILED, METRIC, STOPPED, Study, Trial

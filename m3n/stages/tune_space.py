@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from m3n import config as configs
-from m3n import tables
+from m3n.io import tables
 from m3n.config import FinetuneConfig, PretrainConfig, TuneConfig
 from m3n.errors import InputError, nearest, one_line
 from m3n.randomness import generator

@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from m3n import locks, tables
+from m3n.io import locks
+from m3n.io import tables
 from m3n.cluster.tune import ERROR, FINISHED, STEP
 from m3n.config import FinetuneConfig, PretrainConfig, TuneConfig
 from m3n.errors import InputError, StoppedError

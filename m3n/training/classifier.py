@@ -13,7 +13,7 @@ from m3n.config import ModelConfig, WindowsConfig, check
 from m3n.errors import InputError
 from m3n.models import HEADS, Classifier, ImuTower, TextHead, make_classifier
 from m3n.models.heads import projection
-from m3n.storage import Location
+from m3n.io.storage import (Location)
 from m3n.training.checkpoint import Checkpoint, fill, load, part
 from m3n.windows import Normaliser, RecordingWindows
 

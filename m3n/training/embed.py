@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from m3n.errors import InputError
 from m3n.models import Multi3Net
-from m3n.storage import Location
+from m3n.io.storage import (Location)
 from m3n.training.checkpoint import Checkpoint, fill, load_pretrained
 from m3n.training.classifier import tower_columns
 from m3n.windows import POSE_FEATURES, ClipWindows, RecordingWindows

@@ -20,7 +20,7 @@ from m3n.errors import TERMINATED, InputError, StoppedError
 from m3n.losses import MultiTaskLoss
 from m3n.models import Multi3Net
 from m3n.randomness import generator
-from m3n.storage import Location
+from m3n.io.storage import (Location)
 from m3n.training import checkpoint as checkpoints
 from m3n.training.batches import Inputs
 from m3n.training.distributed import Gradients, gather, mean_over_workers, world

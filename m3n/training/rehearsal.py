@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from m3n import tables
+from m3n.io import tables
 from m3n.config import WindowsConfig
 from m3n.errors import InputError
 from m3n.splits import Person, some
-from m3n.storage import Location
+from m3n.io.storage import (Location)
 from m3n.windows import RecordingWindows, cut_recordings
 
 

@@ -25,7 +25,8 @@ from fuzz.hostile import SETTING_VALUES
 from fuzz.mutations import blind, damaged_settings, pick, write_damaged
 from fuzz.originals import ORIGINALS
 
-from m3n import config, schema, tables
+from m3n import (config, schema)
+from m3n.io import tables
 from m3n.errors import InputError
 from m3n.imu.simulate import simulate_clip
 from m3n.stages.ingest import ingest, options_of

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import ablation
-from m3n import schema, tables
+from m3n import (schema)
+from m3n.io import tables
 from m3n.config import LossConfig, PretrainConfig, resolve
 from m3n.errors import InputError
 

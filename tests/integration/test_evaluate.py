@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import m3n
-from m3n import schema, tables
+from m3n import (schema)
+from m3n.io import tables
 from m3n.cli import main
 from m3n.config import EvaluateConfig
 from m3n.training.embed import embed_clips, embed_recordings, embed_sentences, load_multi3net

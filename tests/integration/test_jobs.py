@@ -29,7 +29,7 @@ import pytest
 import yaml
 from safetensors.numpy import load_file
 
-from m3n import tables
+from m3n.io import tables
 from m3n.training import checkpoint as checkpoints
 from m3n.training.state import LAST, read_header
 

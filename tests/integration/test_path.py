@@ -16,7 +16,8 @@ import pytest
 from safetensors.torch import load_file
 from sklearn.metrics import f1_score
 
-from m3n import config, schema, tables
+from m3n import (config, schema)
+from m3n.io import tables
 from m3n.cli import main
 from m3n.config import FinetuneConfig, PretrainConfig, SimulateConfig
 from m3n.splits import subject_folds

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from m3n import schema, tables, tracking
+from m3n import (schema, tracking)
+from m3n.io import tables
 from m3n.cli import main
 from m3n.config import TuneConfig, check, updated
 from m3n.errors import InputError

@@ -18,7 +18,8 @@ import yaml
 from processes import below
 from processes import wait as wait_for
 
-from m3n import schema, tables
+from m3n import (schema)
+from m3n.io import tables
 from m3n.cli import main
 from m3n.cluster.tune import FINISHED, STEP, Outcome, Rule, run_trials
 from m3n.stages.evaluate_data import clip_people

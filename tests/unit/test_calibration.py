@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from scipy.stats import wasserstein_distance
 
-from m3n import schema, tables
+from m3n import (schema)
+from m3n.io import tables
 from m3n.cli import main
 from m3n.cluster.simulate import ShardSimulator
 from m3n.config import CalibrateConfig, SimulateConfig, resolve

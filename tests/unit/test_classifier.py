@@ -12,7 +12,8 @@ from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut, cross_val_sc
 from sklearn.utils.estimator_checks import check_estimator
 
 import m3n
-from m3n import schema, tables
+from m3n import (schema)
+from m3n.io import tables
 from m3n.classifier import M3NClassifier
 from m3n.config import ModelConfig, WindowsConfig
 from m3n.errors import InputError
@@ -125,7 +126,8 @@ def test_two_placements_follow_each_other_in_the_channels(pretrained):
 
 
 def test_a_saved_classifier_predicts_for_the_command_line(tmp_path, recording):
-    from m3n import schema, tables
+    from m3n import (schema)
+    from m3n.io import tables
 
     X, y, _ = gestures(2)
     M3NClassifier(**QUICK).fit(X, y).save(tmp_path / "model")

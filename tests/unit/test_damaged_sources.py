@@ -18,10 +18,10 @@ from fuzz.originals import ORIGINALS, Raw, npy
 from fuzz.verdict import judged
 
 from m3n.errors import LONGEST, InputError, one_line
-from m3n.safe_npy import plain_array
-from m3n.safe_pickle import load_pickle
+from m3n.untrusted.npy import (plain_array)
+from m3n.untrusted.pickles import (load_pickle)
 from m3n.sources import SOURCES
-from m3n.sources.archives import member
+from m3n.untrusted.archives import (member)
 from m3n.stages.ingest import ingest, options_of
 
 INPUTS = 40

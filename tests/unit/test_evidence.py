@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from m3n import schema, tables
+from m3n import (schema)
+from m3n.io import tables
 from m3n.config import WindowsConfig
 from m3n.errors import InputError
 from m3n.splits import check_leakage, draw_labels

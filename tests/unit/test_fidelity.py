@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 from scipy.spatial.transform import Rotation
 
-from m3n import schema, tables
+from m3n import (schema)
+from m3n.io import tables
 from m3n.cli import main
 from m3n.imu import fidelity
 from m3n.imu.simulate import simulate_clip

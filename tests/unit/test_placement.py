@@ -10,7 +10,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 import m3n
-from m3n import schema, tables
+from m3n import (schema)
+from m3n.io import tables
 from m3n.body.kinematics import rest_joints, skinned_points
 from m3n.body.model import SMPL_JOINTS, load_body
 from m3n.cluster.simulate import ShardSimulator

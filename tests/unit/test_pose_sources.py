@@ -39,12 +39,12 @@ from m3n.body.kinematics import joint_transforms
 from m3n.body.model import SMPL_JOINTS, load_body
 from m3n.errors import InputError
 from m3n.imu.smoothing import KINDS
-from m3n.safe_pickle import load_joblib
+from m3n.untrusted.pickles import (load_joblib)
 from m3n.schema import POSE_CLIPS, Rejected, check_pose_clip
 from m3n.sources import SOURCES, bandai_namco, bvh, glamr, gvhmr, hmr4d, joints, load, msr_action3d, romp, smplx_npz, wham
 from m3n.sources.clip_rows import TURN_UP
 from m3n.sources.joint_names import smpl_joints
-from m3n.sources.torch_files import load_torch
+from m3n.untrusted.torch_files import (load_torch)
 
 ALL = ("joints", "bvh", "bandai_namco", "msr_action3d", "smplx_npz", "wham", "gvhmr", "hmr4d", "romp", "glamr")
 

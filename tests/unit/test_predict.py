@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import m3n
-from m3n import schema, tables
+from m3n import (schema)
+from m3n.io import tables
 from m3n.cli import main
 from m3n.config import FinetuneConfig, ModelConfig, PredictConfig, WindowsConfig
 from m3n.timeline import CellMeans, cut_lazily, lay_out, stretches

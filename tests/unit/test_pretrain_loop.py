@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from m3n.config import AugmentConfig, LossConfig, ModelConfig, OptimConfig, PretrainConfig, WindowsConfig
 from m3n.errors import InputError, StoppedError
-from m3n.storage import TORN
+from m3n.io.storage import (TORN)
 from m3n.training import checkpoint as checkpoints
 from m3n.training.optimizer import learning_rate, make_optimizer, set_rate
 from m3n.training.pretrain import Loop, Run, plan_of, pretrain

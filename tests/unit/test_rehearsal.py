@@ -8,7 +8,8 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from m3n import schema, tables
+from m3n import (schema)
+from m3n.io import tables
 from m3n.cli import main
 from m3n.config import AugmentConfig, FinetuneConfig, ModelConfig, WindowsConfig
 from m3n.errors import InputError

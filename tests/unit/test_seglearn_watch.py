@@ -15,8 +15,8 @@ import pytest
 from fuzz.source_files import watch_arrays
 
 from m3n.errors import InputError
-from m3n.safe_npy import load_object_npy
-from m3n.safe_pickle import load_pickle
+from m3n.untrusted.npy import (load_object_npy)
+from m3n.untrusted.pickles import (load_pickle)
 from m3n.schema import GRAVITY, check_imu_recording
 from m3n.sources import seglearn_watch
 from m3n.sources.seglearn_watch import LABELS, Options, imu_recordings

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from m3n import schema, tables
+from m3n import (schema)
+from m3n.io import tables
 from m3n.config import WindowsConfig
 from m3n.errors import InputError
 from m3n.window_store import CLIPS, WindowStore, cut_shard, write_index

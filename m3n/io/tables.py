@@ -2,7 +2,7 @@
 
 Nothing is ever half-written: a stage works in a staging folder beside its output (`OUT.partial`), which only it holds, and
 `storage.publish` makes the result appear. A stage that can resume finds its finished shards in the staging folder of the
-interrupted run. Tables lie in local folders or on object stores (`m3n.storage`).
+interrupted run. Tables lie in local folders or on object stores (`m3n.io.storage`).
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from m3n import locks, schema, storage
+from m3n import (schema)
+from m3n.io import locks
+from m3n.io import storage
 from m3n.errors import InputError, one_line
 from m3n.schema import SCHEMA_VERSION, Rejected
-from m3n.storage import L, Location
+from m3n.io.storage import (L, Location)
 
 MANIFEST = "manifest.json"
 QUARANTINE = "quarantine"

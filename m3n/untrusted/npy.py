@@ -1,7 +1,7 @@
 """Reading .npy files that came from somewhere else: nothing is allocated that the file does not hold.
 
 NumPy takes a header at its word, and so asks for terabytes where it lies. Here the header is compared with the bytes behind it
-first. Bodies that are pickles (arrays of objects) are refused, or go through `m3n.safe_pickle` where a format needs them.
+first. Bodies that are pickles (arrays of objects) are refused, or go through `m3n.untrusted.pickles` where a format needs them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from m3n.errors import InputError
-from m3n.safe_pickle import loaded, read_file
+from m3n.untrusted.pickles import (loaded, read_file)
 
 
 def load_object_npy(path: Path | str) -> Any:
