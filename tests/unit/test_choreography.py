@@ -13,11 +13,11 @@ from m3n.errors import InputError
 from m3n.schema import POSE_CLIPS, check_pose_clip
 from m3n.sources import choreography
 from m3n.sources.choreography import Options, clip, pose_clips
-from m3n.sources.exercises import EXERCISES
-from m3n.sources.gestures import GESTURES, LONGEST, SHORTEST
-from m3n.sources.movements import MOVEMENTS
-from m3n.sources.posture import FOREARM, UPPER_ARM, Arm, Body, in_world, mirrored, reach, smpl_motion
-from m3n.sources.rhythm import Rhythm, minimum_jerk
+from m3n.motion.exercises import (EXERCISES)
+from m3n.motion.gestures import (GESTURES, LONGEST, SHORTEST)
+from m3n.motion.movements import (MOVEMENTS)
+from m3n.motion.posture import (FOREARM, UPPER_ARM, Arm, Body, in_world, mirrored, reach, smpl_motion)
+from m3n.motion.rhythm import (Rhythm, minimum_jerk)
 
 PARENTS = [-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21]
 # a plain symmetric skeleton in the T-pose: metres, x to the left, y up, z forward, each joint relative to its parent

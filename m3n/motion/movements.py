@@ -5,7 +5,7 @@ Every sentence says in its own words what the formula of that name in `everyday`
 
 from __future__ import annotations
 
-from m3n.sources import everyday
+from m3n.motion import everyday
 
 MOVEMENTS = {
     "stir": (
