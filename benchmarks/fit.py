@@ -34,7 +34,7 @@ from m3n.body.model import SMPL_JOINTS, SMPL_PARENTS, load_body
 from m3n.imu.fidelity import correlation, norm
 from m3n.imu.smoothing import low_pass
 from m3n.schema import BODY_JOINTS, GRAVITY
-from m3n.sources import utd_mhad
+from m3n.sources.paired import utd_mhad
 
 LOW_PASS_HZ = 10.0
 ENDS = slice(5, -5)  # frames whose differences are not one-sided

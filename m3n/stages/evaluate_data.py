@@ -14,7 +14,7 @@ from m3n import (schema)
 from m3n.io import tables
 from m3n.config import EvaluateConfig, WindowsConfig
 from m3n.errors import InputError, nearest
-from m3n.sources.sentences import class_sentences
+from m3n.sources.shared.sentences import (class_sentences)
 from m3n.splits import Person, held_out, some, subject_folds
 from m3n.stages.finetune import load_windows
 from m3n.training.checkpoint import Checkpoint

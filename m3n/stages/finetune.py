@@ -17,7 +17,7 @@ from m3n.io import tables
 from m3n.config import CO_TRAINED, FinetuneConfig, WindowsConfig
 from m3n.errors import InputError
 from m3n.progress import bar
-from m3n.sources.sentences import class_sentences
+from m3n.sources.shared.sentences import (class_sentences)
 from m3n.splits import check_classes, check_leakage, draw_labels, make_split, people
 from m3n.io.storage import (Location)
 from m3n.training import checkpoint as checkpoints

@@ -13,7 +13,7 @@ from m3n import (schema)
 from m3n.io import tables
 from m3n.cluster.simulate import ShardSimulator
 from m3n.config import CalibrateConfig, SimulateConfig
-from m3n.sources import utd_mhad
+from m3n.sources.paired import utd_mhad
 from m3n.stages.calibration import calibrate
 from m3n.stages.simulate import simulation_settings
 

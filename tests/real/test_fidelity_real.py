@@ -19,7 +19,7 @@ from m3n.cli import main
 from m3n.imu.fidelity import correlation, norm
 from m3n.imu.smoothing import low_pass
 from m3n.schema import GRAVITY
-from m3n.sources import utd_mhad
+from m3n.sources.paired import utd_mhad
 
 DATA = Path(os.environ.get("M3N_DATA") or Path(__file__).parents[3] / "shared" / "data")
 KINECT_ZIP, AMASS_ZIP = DATA / "utd_mhad.zip", DATA / "smpl_samples.zip"

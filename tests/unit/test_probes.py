@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from m3n.sources.seglearn_watch import LABELS
-from m3n.sources.sentences import sentences
+from m3n.sources.recordings.seglearn_watch import (LABELS)
+from m3n.sources.shared.sentences import (sentences)
 from m3n.training.probes import guessing_macro_f1, linear_probe, nearest_neighbours, zero_shot
 from m3n.training.signal_error import signal_errors
 

@@ -17,7 +17,7 @@ from m3n.cli import main
 from m3n.config import WindowsConfig
 from m3n.errors import InputError
 from m3n.schema import CHANNELS, GRAVITY, PLACEMENTS, Rejected, check_imu_recording
-from m3n.sources.recordings import Options, chunks, imu_recordings
+from m3n.sources.recordings.table import (Options, chunks, imu_recordings)
 from m3n.windows import cut_recordings
 
 RATE = 50.0
@@ -239,7 +239,7 @@ def test_chunks_join_to_the_recording_however_they_were_cut(tmp_path, monkeypatc
     times = np.cumsum(np.random.default_rng(2).uniform(0.012, 0.028, 1000))
     pq.write_table(pa.table(sample_columns(times, label=["a", "b"] * 500)), tmp_path / "a.parquet")
     whole = list(chunks(tmp_path / "a.parquet", Options(**UNITS)))
-    monkeypatch.setattr("m3n.sources.sample_files._BATCH_ROWS", 7)
+    monkeypatch.setattr("m3n.sources.recordings.sample_files._BATCH_ROWS", 7)
     parts = list(chunks(tmp_path / "a.parquet", Options(**UNITS)))
     assert len(whole) == 1
     assert len(parts) > 100

@@ -18,8 +18,8 @@ from m3n.errors import InputError
 from m3n.untrusted.npy import (load_object_npy)
 from m3n.untrusted.pickles import (load_pickle)
 from m3n.schema import GRAVITY, check_imu_recording
-from m3n.sources import seglearn_watch
-from m3n.sources.seglearn_watch import LABELS, Options, imu_recordings
+from m3n.sources.recordings import seglearn_watch
+from m3n.sources.recordings.seglearn_watch import (LABELS, Options, imu_recordings)
 
 installed = pytest.mark.skipif(importlib.util.find_spec("seglearn") is None, reason="the package seglearn is not installed")
 
@@ -68,7 +68,7 @@ def test_a_missing_package_says_what_to_install(monkeypatch):
 @installed
 def test_the_installed_file_gives_140_recordings_of_ten_people_without_importing_seglearn():
     script = (
-        "import sys; from m3n.sources.seglearn_watch import imu_recordings, Options\n"
+        "import sys; from m3n.sources.recordings.seglearn_watch import imu_recordings, Options\n"
         "rows = list(imu_recordings(None, Options()))\n"
         "print(len(rows), len({r['recording_id'] for r in rows}), len({r['subject'] for r in rows}),"
         " 'seglearn' in sys.modules or 'pandas' in sys.modules)"

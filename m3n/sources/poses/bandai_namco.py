@@ -2,7 +2,7 @@
 
 Three actors; BVH files of 22 joints with six channels each, named `dataset-N_{content}_{style}_{id}.bvh`; content and style
 make the sentence, the content is the label. The files do not say which of the three actors moves, so the subject is null.
-Forearm twist comes from the rig's hands (see `m3n.sources.bvh`).
+Forearm twist comes from the rig's hands (see `m3n.sources.poses.bvh`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from m3n.config import Options as BaseOptions
 from m3n.errors import InputError
 from m3n.schema import Rejected
 from m3n.untrusted.archives import (zip_or_folder)
-from m3n.sources.bvh import fitted_clip, read_motion
+from m3n.sources.poses.bvh import (fitted_clip, read_motion)
 
 SOURCE = "bandai_namco"
 TEXTS = Path(__file__).with_name("texts") / "bandai_namco.yaml"

@@ -21,10 +21,10 @@ from m3n.config import Options as BaseOptions
 from m3n.config import Positive
 from m3n.errors import InputError
 from m3n.schema import Rejected, check_placements
-from m3n.sources.clip_rows import files_in
-from m3n.sources.sample_files import SUFFIXES
-from m3n.sources.sample_reader import SampleReader, Stretch
-from m3n.sources.sensor_rows import MAX_GAP_S, FloatArray, interpolated, recording_row
+from m3n.sources.shared.pose_rows import (files_in)
+from m3n.sources.recordings.sample_files import (SUFFIXES)
+from m3n.sources.recordings.sample_reader import (SampleReader, Stretch)
+from m3n.sources.shared.recording_rows import (MAX_GAP_S, FloatArray, interpolated, recording_row)
 
 SOURCE = "recordings"
 

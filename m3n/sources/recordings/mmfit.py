@@ -27,8 +27,8 @@ from m3n.errors import InputError, shown
 from m3n.untrusted.npy import (plain_array)
 from m3n.schema import Rejected
 from m3n.untrusted.archives import (zip_or_folder)
-from m3n.sources.sensor_rows import FloatArray, Segment, common_clock, ordered, recording_row, within
-from m3n.sources.units import check_units
+from m3n.sources.shared.recording_rows import (FloatArray, Segment, common_clock, ordered, recording_row, within)
+from m3n.sources.shared.unit_checks import (check_units)
 
 SOURCE = "mmfit"
 RATE_HZ = 100.0

@@ -25,7 +25,7 @@ from m3n.config import Options as BaseOptions
 from m3n.errors import InputError
 from m3n.schema import Rejected
 from m3n.untrusted.archives import (zip_or_folder)
-from m3n.sources.clip_rows import FloatArray, fit, misread, numbers, pose_row
+from m3n.sources.shared.pose_rows import (FloatArray, fit, misread, numbers, pose_row)
 
 SOURCE = "msr_action3d"
 FPS = 15.0

@@ -38,7 +38,7 @@ from m3n.config import Options as BaseOptions
 from m3n.errors import InputError
 from m3n.schema import GRAVITY, PLACEMENTS, Rejected, imu_column
 from m3n.untrusted.archives import (zip_or_folder)
-from m3n.sources.clip_rows import fit, numbers
+from m3n.sources.shared.pose_rows import (fit, numbers)
 
 SOURCE = "utd_mhad"
 IMU_RATE_HZ = 50.0

@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 
 from m3n.errors import InputError, shown
 from m3n.schema import CHANNELS, PLACEMENTS
-from m3n.sources.sample_files import SampleFile
-from m3n.sources.sensor_rows import MAX_GAP_S, FloatArray
-from m3n.sources.units import ACC_UNITS, GYRO_UNITS, UnitCheck, required
+from m3n.sources.recordings.sample_files import (SampleFile)
+from m3n.sources.shared.recording_rows import (MAX_GAP_S, FloatArray)
+from m3n.sources.shared.unit_checks import (ACC_UNITS, GYRO_UNITS, UnitCheck, required)
 
 if TYPE_CHECKING:
-    from m3n.sources.recordings import Options
+    from m3n.sources.recordings.table import (Options)
 
 _SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 _RATES_HZ = (2.0, 10_000.0)  # slower ones have a gap between any two samples, faster ones are a wrong unit of time
