@@ -45,8 +45,8 @@ from m3n.tracking import git_sha
 from m3n.training.augment import augment, draw_worn
 from m3n.training.batches import Inputs
 from m3n.training.plan import Plan
-from m3n.window_store import WindowStore, cut_shard, write_index
-from m3n.windows import POSE_FEATURES
+from m3n.data.window_store import (WindowStore, cut_shard, write_index)
+from m3n.data.windows import (POSE_FEATURES)
 
 WRISTS, SHAPE, BATCH, TEXT = ("left_wrist", "right_wrist"), WindowsConfig(), 128, 384
 CLIP_WINDOWS, CLIPS_PER_SHARD = 16, 16

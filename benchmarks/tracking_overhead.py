@@ -33,7 +33,7 @@ from m3n.io import tables
 from m3n.config import OptimConfig, PretrainConfig, WindowsConfig
 from m3n.training.plan import Plan
 from m3n.training.pretrain import Loop, Run
-from m3n.window_store import WindowStore, cut_shard, write_index
+from m3n.data.window_store import (WindowStore, cut_shard, write_index)
 
 WRISTS, SHAPE, EVERY = ("left_wrist", "right_wrist"), WindowsConfig(), 20
 

@@ -24,8 +24,8 @@ from m3n.training import checkpoint as checkpoints
 from m3n.training.checkpoint import Checkpoint
 from m3n.training.fit import fit
 from m3n.training.rehearsal import rehearsal
-from m3n.units import check_scale
-from m3n.windows import RecordingWindows, resample
+from m3n.data.scale import (check_scale)
+from m3n.data.windows import (RecordingWindows, resample)
 
 CHANNELS = 6  # of a placement: specific force x y z [m/s²], angular rate x y z [rad/s]
 

@@ -22,7 +22,7 @@ from typing import Any
 from m3n.config import PretrainConfig
 from m3n.errors import InputError, StoppedError
 from m3n.io.storage import (Location, full_name, location, read, write)
-from m3n.window_store import WindowStore
+from m3n.data.window_store import (WindowStore)
 
 log = logging.getLogger(__name__)
 OnMetrics = Callable[[int, dict[str, float]], None]

@@ -47,7 +47,7 @@ class Triad:
         distortion = np.eye(3) + gain * np.where(np.eye(3, dtype=bool), self.scale, self.cross_axis)
         values = ideal @ (distortion @ Rotation.from_rotvec(self.misalignment * tilt).as_matrix()).T
         if self.bandwidth < rate_hz / 2:
-            from scipy.signal import butter, lfilter, lfilter_zi  # see `m3n.windows`
+            from scipy.signal import butter, lfilter, lfilter_zi  # see `m3n.data.windows`
 
             b, a = butter(2, self.bandwidth, fs=rate_hz)
             values, _ = lfilter(b, a, values, axis=0, zi=lfilter_zi(b, a)[:, None] * values[:1])

@@ -81,7 +81,7 @@ def low_pass(values: FloatArray, cutoff_hz: float, fps: float) -> FloatArray:
     single = _single(cutoff_hz)
     if single >= fps / 2:
         return values
-    from scipy.signal import butter, sosfiltfilt  # see `m3n.windows`
+    from scipy.signal import butter, sosfiltfilt  # see `m3n.data.windows`
 
     sections = butter(2, single, fs=fps, output="sos")
     return sosfiltfilt(sections, values, axis=0, padlen=min(len(values) - 1, int(3 * fps / cutoff_hz)))

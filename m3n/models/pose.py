@@ -2,7 +2,7 @@
 
 Every joint's 6-D rotation, and the pelvis' velocity, become tokens by a short convolution over time, which can hold derivatives;
 joints attend to each other within a moment, and moments attend to each other within the window. Rotations come in as global
-ones in a root-yaw-free frame (`m3n.windows`): a sensor's position is linear in them, and gravity in a sensor's frame is a part
+ones in a root-yaw-free frame (`m3n.data.windows`): a sensor's position is linear in them, and gravity in a sensor's frame is a part
 of one, so what an IMU reads is near at hand.
 
 Legend of shape suffixes: b windows, f pose frames, s moments (f / 2), j tokens of a moment (22 joints and the root), c channels

@@ -19,7 +19,7 @@ from m3n import config as configs
 from m3n import (report, schema)
 from m3n.io import tables
 from m3n.tracking import tracking_uri
-from m3n.windows import resample
+from m3n.data.windows import (resample)
 
 LABELLED = {"1": ["train_subjects=1"], "2": ["train_subjects=2"], "all": []}  # subjects with labels -> settings
 FOLDS = (0, 1)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import m3n
-from m3n import text
+from m3n.data import text
 from m3n.body.model import ENVIRONMENT, body_file, load_body
 from m3n.errors import InputError
 from m3n.schema import GENDERS, JOINT_COUNT

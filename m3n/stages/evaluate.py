@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from m3n import (report, text, tracking)
+from m3n import (report, tracking)
+from m3n.data import text
 from m3n.io import tables
 from m3n.config import EvaluateConfig, WindowsConfig
 from m3n.errors import InputError, nearest
@@ -30,7 +31,7 @@ from m3n.training import evaluate as scoring
 from m3n.training.checkpoint import Checkpoint
 from m3n.training.embed import ClipEmbeddings, embed_clips, embed_recordings, embed_sentences, load_multi3net
 from m3n.training.probes import zero_shot
-from m3n.windows import ClipWindows, numbered
+from m3n.data.windows import (ClipWindows, numbered)
 
 METRICS, REPORT = "evaluate.json", "evaluate.md"
 PICTURED_CLIPS = 400

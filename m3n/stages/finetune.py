@@ -18,7 +18,7 @@ from m3n.config import CO_TRAINED, FinetuneConfig, WindowsConfig
 from m3n.errors import InputError
 from m3n.progress import bar
 from m3n.sources.shared.sentences import (class_sentences)
-from m3n.splits import check_classes, check_leakage, draw_labels, make_split, people
+from m3n.data.splits import (check_classes, check_leakage, draw_labels, make_split, people)
 from m3n.io.storage import (Location)
 from m3n.training import checkpoint as checkpoints
 from m3n.training.classifier import recording_probabilities
@@ -26,7 +26,7 @@ from m3n.training.fit import Fitted, architecture_of, fit, window_shape
 from m3n.training.intervals import pooled_interval
 from m3n.training.metrics import classification
 from m3n.training.rehearsal import rehearsal
-from m3n.windows import RecordingWindows, cut_recordings
+from m3n.data.windows import (RecordingWindows, cut_recordings)
 
 log = logging.getLogger(__name__)
 METRICS = "metrics.json"

@@ -29,11 +29,11 @@ from m3n.models import Classifier
 from m3n.progress import bar
 from m3n.schema import Rejected
 from m3n.io.storage import (Location)
-from m3n.timeline import CellMeans, check_hop, cut_lazily, lay_out, stretches
+from m3n.data.timeline import (CellMeans, check_hop, cut_lazily, lay_out, stretches)
 from m3n.training.checkpoint import Checkpoint
 from m3n.training.classifier import load_classifier
 from m3n.training.classifier import predict as classify
-from m3n.units import check_scale
+from m3n.data.scale import (check_scale)
 
 UNKNOWN = "unknown"
 SHOWN = 12  # recordings in the picture

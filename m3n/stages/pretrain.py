@@ -16,7 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from m3n import (schema, text, tracking)
+from m3n import (schema, tracking)
+from m3n.data import text
 from m3n.io import storage
 from m3n.io import tables
 from m3n.cluster.feed import cut_shards
@@ -29,7 +30,7 @@ from m3n.io.storage import (Location)
 from m3n.training import checkpoint as checkpoints
 from m3n.training.plan import global_batch
 from m3n.training.state import LAST, read_header
-from m3n.window_store import WindowStore, write_index
+from m3n.data.window_store import (WindowStore, write_index)
 
 log = logging.getLogger(__name__)
 WINDOWS = "windows"

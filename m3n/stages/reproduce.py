@@ -24,7 +24,7 @@ from m3n.cluster.start import connect
 from m3n.config import BASELINE_METHODS, HARDWARE, FinetuneConfig, ReproduceConfig, check, preset
 from m3n.errors import InputError, nearest
 from m3n.progress import bar
-from m3n.splits import Split
+from m3n.data.splits import (Split)
 from m3n.stages.cells import NO_PRETRAINING, ZERO, run_cell
 from m3n.stages.reproduce_data import Fold, corpus_files, ingested, pretrained, pretraining_key, subject_parts
 from m3n.stages.reproduce_text import by_amount, results_text

@@ -14,7 +14,7 @@ from m3n.cluster.start import connect
 from m3n.config import BASELINE_METHODS, CO_TRAINED, PretrainConfig, ReproduceConfig, check
 from m3n.errors import InputError
 from m3n.progress import bar
-from m3n.splits import subject_folds
+from m3n.data.splits import (subject_folds)
 from m3n.stages.cells import NO_PRETRAINING, paper_pretraining
 from m3n.stages.ingest import ingest, options_of
 from m3n.stages.pretrain import pretrain

@@ -24,7 +24,7 @@ from m3n.cluster.tune import FINISHED, Outcome, Rule, run_trials
 from m3n.config import HARDWARE, FinetuneConfig, TuneConfig, WindowsConfig
 from m3n.errors import InputError, StoppedError
 from m3n.progress import Advance, bar
-from m3n.splits import Split, check_leakage, make_split
+from m3n.data.splits import (Split, check_leakage, make_split)
 from m3n.stages.evaluate_data import clip_people
 from m3n.stages.finetune import finetune, load_windows
 from m3n.stages.tune_results import ARTIFACTS, write_results

@@ -28,7 +28,7 @@ from m3n.cluster.tune import ERROR, FINISHED, STEP
 from m3n.config import FinetuneConfig, PretrainConfig, TuneConfig
 from m3n.errors import InputError, StoppedError
 from m3n.models import Classifier
-from m3n.splits import Split, check_classes, check_leakage, draw_labels
+from m3n.data.splits import (Split, check_classes, check_leakage, draw_labels)
 from m3n.stages.finetune import head_sentences, load_windows
 from m3n.stages.pretrain import pretrain
 from m3n.stages.tune_space import Settings, trial_configs
@@ -41,7 +41,7 @@ from m3n.training.metrics import classification
 from m3n.training.midway import Midway
 from m3n.training.probes import linear_probe
 from m3n.training.rehearsal import rehearsal
-from m3n.windows import RecordingWindows
+from m3n.data.windows import (RecordingWindows)
 
 Send = Callable[[dict[str, Any]], None]
 REPORTS, STATE = "reports.jsonl", "finetune.safetensors"

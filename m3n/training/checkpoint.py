@@ -21,7 +21,7 @@ from m3n.config import ModelConfig, WindowsConfig, check
 from m3n.errors import InputError
 from m3n.schema import check_placement_names
 from m3n.io.storage import (Location)
-from m3n.windows import Normaliser
+from m3n.data.windows import (Normaliser)
 
 WEIGHTS, DESCRIPTION = "model.safetensors", "checkpoint.json"
 VERSION = 1

@@ -17,7 +17,7 @@ from m3n.models import Multi3Net
 from m3n.io.storage import (Location)
 from m3n.training.checkpoint import Checkpoint, fill, load_pretrained
 from m3n.training.classifier import tower_columns
-from m3n.windows import POSE_FEATURES, ClipWindows, RecordingWindows
+from m3n.data.windows import (POSE_FEATURES, ClipWindows, RecordingWindows)
 
 # share of the windows that are done
 OnShare = Callable[[float], None]

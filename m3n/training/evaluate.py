@@ -18,7 +18,7 @@ from m3n.training.metrics import classification
 from m3n.training.probes import guessing_macro_f1, linear_probe, nearest_neighbours
 from m3n.training.retrieval import alignment, retrieval, text_relevance, uniformity
 from m3n.training.signal_error import signal_errors
-from m3n.windows import ClipWindows, RecordingWindows, numbered
+from m3n.data.windows import (ClipWindows, RecordingWindows, numbered)
 
 
 def agreement(

@@ -21,7 +21,7 @@ from m3n.models import Classifier
 from m3n.randomness import generator
 from m3n.training.augment import augment
 from m3n.training.classifier import tower_columns
-from m3n.windows import Normaliser, RecordingWindows
+from m3n.data.windows import (Normaliser, RecordingWindows)
 
 if TYPE_CHECKING:
     from m3n.config import FinetuneConfig

@@ -14,8 +14,8 @@ from m3n.models import Classifier
 from m3n.training.checkpoint import Checkpoint
 from m3n.training.classifier import Sentences, classifier_checkpoint, new_classifier, predict
 from m3n.training.finetune import finetune
-from m3n.units import check_scale
-from m3n.windows import Normaliser, RecordingWindows
+from m3n.data.scale import (check_scale)
+from m3n.data.windows import (Normaliser, RecordingWindows)
 
 if TYPE_CHECKING:
     from m3n.config import FinetuneConfig

@@ -13,7 +13,7 @@ import numpy as np
 
 def classification(truth: np.ndarray, predicted: np.ndarray, classes: list[str]) -> dict[str, Any]:
     """`macro_f1`, `accuracy`, `per_class` (precision, recall, f1, count) and the confusion matrix (truth x predicted)."""
-    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support  # see `m3n.windows`
+    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support  # see `m3n.data.windows`
 
     labels = np.arange(len(classes))
     precision, recall, f1, count = precision_recall_fscore_support(truth, predicted, labels=labels, zero_division=0)

@@ -27,8 +27,8 @@ from m3n.training.distributed import Gradients, gather, mean_over_workers, world
 from m3n.training.optimizer import learning_rate, make_optimizer, set_rate
 from m3n.training.plan import Feed, Plan, global_batch
 from m3n.training.state import LAST, restore, save_state
-from m3n.window_store import Block, WindowStore
-from m3n.windows import POSE_FEATURES
+from m3n.data.window_store import (Block, WindowStore)
+from m3n.data.windows import (POSE_FEATURES)
 
 if TYPE_CHECKING:
     from m3n.config import PretrainConfig

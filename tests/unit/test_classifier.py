@@ -21,7 +21,7 @@ from m3n.models import make_imu_tower
 from m3n.schema import GRAVITY
 from m3n.training import checkpoint as checkpoints
 from m3n.training.checkpoint import Checkpoint
-from m3n.windows import Normaliser
+from m3n.data.windows import (Normaliser)
 
 TINY = {"width": 16, "depth": 1, "embedding": 16}
 QUICK = {"model": TINY, "epochs": 1, "min_steps": 40, "lr": 5e-3}

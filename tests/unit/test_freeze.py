@@ -17,7 +17,7 @@ from m3n.models.imu import IMU_ENCODERS
 from m3n.training.classifier import new_classifier, predict, recording_probabilities
 from m3n.training.finetune import finetune
 from m3n.training.metrics import classification
-from m3n.windows import Normaliser, cut_recordings
+from m3n.data.windows import (Normaliser, cut_recordings)
 
 ARCHITECTURE = ModelConfig(width=16, depth=1, dropout=0.2).model_dump()
 

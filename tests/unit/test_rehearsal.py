@@ -18,7 +18,7 @@ from m3n.training import finetune as training
 from m3n.training.checkpoint import Checkpoint
 from m3n.training.fit import fit
 from m3n.training.rehearsal import rehearsal
-from m3n.windows import Normaliser, cut_recordings
+from m3n.data.windows import (Normaliser, cut_recordings)
 
 SHAPE = WindowsConfig(window_s=1.0, hop_s=1.0)
 WRIST = ("right_wrist",)

@@ -31,7 +31,7 @@ from m3n.io import tables
 from m3n.config import WindowsConfig
 from m3n.randomness import generator
 from m3n.io.storage import (Location)
-from m3n.windows import POSE_FEATURES, Normaliser, cut_clips, judge_short
+from m3n.data.windows import (POSE_FEATURES, Normaliser, cut_clips, judge_short)
 
 CLIPS, INDEX, CLIP_NUMBERS, SENTENCES = "clips.json", "index.json", "clips.npy", "sentences.npy"
 PARTS = ("train", "val")

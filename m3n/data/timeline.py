@@ -16,7 +16,7 @@ import numpy as np
 from m3n.config import WindowsConfig
 from m3n.errors import InputError
 from m3n.schema import imu_column
-from m3n.windows import RecordingWindows, resample_part, resampled_rate, starts
+from m3n.data.windows import (RecordingWindows, resample_part, resampled_rate, starts)
 
 
 @dataclass(frozen=True)
