@@ -44,7 +44,7 @@ from m3n.models import Multi3Net
 from m3n.tracking import git_sha
 from m3n.training.augment import augment, draw_worn
 from m3n.training.batches import Inputs
-from m3n.training.plan import Plan
+from m3n.training.batch_order import (Plan)
 from m3n.data.window_store import (WindowStore, cut_shard, write_index)
 from m3n.data.windows import (POSE_FEATURES)
 

@@ -31,7 +31,7 @@ import torch
 from m3n import (schema, tracking)
 from m3n.io import tables
 from m3n.config import OptimConfig, PretrainConfig, WindowsConfig
-from m3n.training.plan import Plan
+from m3n.training.batch_order import (Plan)
 from m3n.training.pretrain import Loop, Run
 from m3n.data.window_store import (WindowStore, cut_shard, write_index)
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from m3n.cluster.start import Unhurried
 from m3n.errors import InputError
 from m3n.io.storage import (Location, full_name, location)
-from m3n.training.plan import PIECE_WINDOWS, Feed, Piece, Plan
+from m3n.training.batch_order import (PIECE_WINDOWS, Feed, Piece, Plan)
 from m3n.data.window_store import (Block, cut_shard)
 
 if TYPE_CHECKING:

@@ -17,11 +17,11 @@ from m3n.config import CO_TRAINED, METHODS, FinetuneConfig, PretrainConfig, Wind
 from m3n.errors import InputError
 from m3n.data.splits import (Person, check_classes, check_leakage, draw_labels, people)
 from m3n.stages.finetune import head_sentences, load_windows
-from m3n.training.baselines import BASELINES
+from m3n.evaluation.baselines import (BASELINES)
 from m3n.training.checkpoint import Checkpoint, load_pretrained
 from m3n.training.classifier import new_classifier, predict, recording_probabilities
 from m3n.training.fit import architecture_of, fit, window_shape
-from m3n.training.metrics import classification
+from m3n.evaluation.metrics import (classification)
 from m3n.training.rehearsal import rehearsal
 from m3n.data.windows import (RecordingWindows)
 

@@ -27,10 +27,10 @@ from m3n.randomness import generator
 from m3n.stages import evaluate_data as data
 from m3n.stages.evaluate_text import evaluation_text
 from m3n.io.storage import (Location)
-from m3n.training import evaluate as scoring
+from m3n.evaluation import figures as scoring
 from m3n.training.checkpoint import Checkpoint
-from m3n.training.embed import ClipEmbeddings, embed_clips, embed_recordings, embed_sentences, load_multi3net
-from m3n.training.probes import zero_shot
+from m3n.evaluation.embed import (ClipEmbeddings, embed_clips, embed_recordings, embed_sentences, load_multi3net)
+from m3n.evaluation.probes import (zero_shot)
 from m3n.data.windows import (ClipWindows, numbered)
 
 METRICS, REPORT = "evaluate.json", "evaluate.md"

@@ -23,8 +23,8 @@ from m3n.io.storage import (Location)
 from m3n.training import checkpoint as checkpoints
 from m3n.training.classifier import recording_probabilities
 from m3n.training.fit import Fitted, architecture_of, fit, window_shape
-from m3n.training.intervals import pooled_interval
-from m3n.training.metrics import classification
+from m3n.evaluation.intervals import (pooled_interval)
+from m3n.evaluation.metrics import (classification)
 from m3n.training.rehearsal import rehearsal
 from m3n.data.windows import (RecordingWindows, cut_recordings)
 

@@ -28,7 +28,7 @@ from m3n.errors import TERMINATED, StoppedError
 from m3n.progress import bar
 from m3n.io.storage import (Location)
 from m3n.training import checkpoint as checkpoints
-from m3n.training.plan import global_batch
+from m3n.training.batch_order import (global_batch)
 from m3n.training.state import LAST, read_header
 from m3n.data.window_store import (WindowStore, write_index)
 

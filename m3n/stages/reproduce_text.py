@@ -11,7 +11,7 @@ from typing import Any
 
 from m3n import report, tracking
 from m3n.config import METHODS, ReproduceConfig
-from m3n.training.intervals import Estimate, estimate, paired_difference
+from m3n.evaluation.intervals import (Estimate, estimate, paired_difference)
 
 # (setting, method) -> labels -> fold -> seed -> macro F1
 Scores = dict[tuple[str, str], dict[str, dict[str, dict[int, float]]]]

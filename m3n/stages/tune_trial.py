@@ -35,11 +35,11 @@ from m3n.stages.tune_space import Settings, trial_configs
 from m3n.stages.tune_study import METRIC, read_lines
 from m3n.training.checkpoint import Checkpoint, load_pretrained
 from m3n.training.classifier import predict
-from m3n.training.embed import embed_recordings, load_multi3net
+from m3n.evaluation.embed import (embed_recordings, load_multi3net)
 from m3n.training.fit import fit, window_shape
-from m3n.training.metrics import classification
-from m3n.training.midway import Midway
-from m3n.training.probes import linear_probe
+from m3n.evaluation.metrics import (classification)
+from m3n.training.eval_checkpoint import (Midway)
+from m3n.evaluation.probes import (linear_probe)
 from m3n.training.rehearsal import rehearsal
 from m3n.data.windows import (RecordingWindows)
 

@@ -25,7 +25,7 @@ from m3n.data.windows import (Normaliser, RecordingWindows)
 
 if TYPE_CHECKING:
     from m3n.config import FinetuneConfig
-    from m3n.training.midway import Midway
+    from m3n.training.eval_checkpoint import (Midway)
 
 
 def finetune(

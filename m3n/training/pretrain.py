@@ -25,7 +25,7 @@ from m3n.training import checkpoint as checkpoints
 from m3n.training.batches import Inputs
 from m3n.training.distributed import Gradients, gather, mean_over_workers, world
 from m3n.training.optimizer import learning_rate, make_optimizer, set_rate
-from m3n.training.plan import Feed, Plan, global_batch
+from m3n.training.batch_order import (Feed, Plan, global_batch)
 from m3n.training.state import LAST, restore, save_state
 from m3n.data.window_store import (Block, WindowStore)
 from m3n.data.windows import (POSE_FEATURES)

@@ -18,7 +18,7 @@ from m3n import (schema)
 from m3n.io import tables
 from m3n.cli import main
 from m3n.config import EvaluateConfig
-from m3n.training.embed import embed_clips, embed_recordings, embed_sentences, load_multi3net
+from m3n.evaluation.embed import (embed_clips, embed_recordings, embed_sentences, load_multi3net)
 from m3n.data.windows import (RecordingWindows, cut_clips)
 
 WRISTS = ("left_wrist", "right_wrist")

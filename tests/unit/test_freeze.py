@@ -16,7 +16,7 @@ from m3n.models import make_classifier
 from m3n.models.imu import IMU_ENCODERS
 from m3n.training.classifier import new_classifier, predict, recording_probabilities
 from m3n.training.finetune import finetune
-from m3n.training.metrics import classification
+from m3n.evaluation.metrics import (classification)
 from m3n.data.windows import (Normaliser, cut_recordings)
 
 ARCHITECTURE = ModelConfig(width=16, depth=1, dropout=0.2).model_dump()

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from m3n.errors import InputError
-from m3n.training import plan as plans
-from m3n.training.plan import VALIDATION, Piece, Plan, global_batch
+from m3n.training import batch_order as plans
+from m3n.training.batch_order import (VALIDATION, Piece, Plan, global_batch)
 
 
 class Counted:

@@ -8,8 +8,8 @@ from sklearn.metrics import f1_score
 
 from m3n.sources.recordings.seglearn_watch import (LABELS)
 from m3n.sources.shared.sentences import (sentences)
-from m3n.training.probes import guessing_macro_f1, linear_probe, nearest_neighbours, zero_shot
-from m3n.training.signal_error import signal_errors
+from m3n.evaluation.probes import (guessing_macro_f1, linear_probe, nearest_neighbours, zero_shot)
+from m3n.evaluation.signal_error import (signal_errors)
 
 RNG = np.random.default_rng(0)
 

@@ -13,11 +13,11 @@ import numpy as np
 
 from m3n.randomness import generator
 from m3n.training.classifier import recording_probabilities
-from m3n.training.embed import ClipEmbeddings
-from m3n.training.metrics import classification
-from m3n.training.probes import guessing_macro_f1, linear_probe, nearest_neighbours
-from m3n.training.retrieval import alignment, retrieval, text_relevance, uniformity
-from m3n.training.signal_error import signal_errors
+from m3n.evaluation.embed import (ClipEmbeddings)
+from m3n.evaluation.metrics import (classification)
+from m3n.evaluation.probes import (guessing_macro_f1, linear_probe, nearest_neighbours)
+from m3n.evaluation.retrieval import (alignment, retrieval, text_relevance, uniformity)
+from m3n.evaluation.signal_error import (signal_errors)
 from m3n.data.windows import (ClipWindows, RecordingWindows, numbered)
 
 
@@ -51,7 +51,7 @@ def agreement(
 
 
 def signal_figures(windows: ClipWindows, embedded: ClipEmbeddings, placements: Sequence[str]) -> dict[str, float]:
-    """`pose2imu_*` and `reconstruction_*` (m3n.training.signal_error) against the simulated samples of some placements."""
+    """`pose2imu_*` and `reconstruction_*` (m3n.evaluation.signal_error) against the simulated samples of some placements."""
     columns = [windows.placements.index(p) for p in placements]
     predicted = {"pose2imu": embedded.pose2imu_npt6, "reconstruction": embedded.reconstruction_npt6}
     return {
