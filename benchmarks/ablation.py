@@ -25,7 +25,8 @@ from typing import Any
 import numpy as np
 
 import m3n
-from m3n import (config, report, schema, tracking)
+from m3n import (config, schema, tracking)
+from m3n.reports import plots as report
 from m3n.io import tables
 from m3n.config import EvaluateConfig, LossConfig, PretrainConfig
 from m3n.errors import InputError, nearest

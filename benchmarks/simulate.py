@@ -43,7 +43,7 @@ from m3n.cluster.start import connect
 from m3n.config import SimulateConfig
 from m3n.imu.placement import SITES, mount, sensor_vertex
 from m3n.imu.signals import continuous_quaternions
-from m3n.stages.simulate import simulation_settings
+from m3n.commands.simulate.command import (simulation_settings)
 
 FPS, RATE_HZ = 60.0, 60.0
 WRISTS = ("left_wrist", "right_wrist")

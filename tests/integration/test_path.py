@@ -21,7 +21,7 @@ from m3n.io import tables
 from m3n.cli import main
 from m3n.config import FinetuneConfig, PretrainConfig, SimulateConfig
 from m3n.data.splits import (subject_folds)
-from m3n.stages.pretrain import prepare
+from m3n.commands.pretrain import (prepare)
 
 QUICK = ["epochs=1", "min_steps=3", "batch_size=16"]
 

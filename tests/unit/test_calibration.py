@@ -18,8 +18,8 @@ from m3n.config import CalibrateConfig, SimulateConfig, resolve
 from m3n.errors import InputError
 from m3n.imu.calibration import Calibration, ChannelMap, Draw, SampleDraw, fit_calibration
 from m3n.schema import GRAVITY
-from m3n.stages.calibration import calibrate
-from m3n.stages.simulate import simulation_settings
+from m3n.commands.simulate.calibration import (calibrate)
+from m3n.commands.simulate.command import (simulation_settings)
 
 UP = np.array([0.3, 0.5, 0.8]) * GRAVITY
 

@@ -22,7 +22,7 @@ from m3n.untrusted.npy import (plain_array)
 from m3n.untrusted.pickles import (load_pickle)
 from m3n.sources import SOURCES
 from m3n.untrusted.archives import (member)
-from m3n.stages.ingest import ingest, options_of
+from m3n.commands.ingest import (ingest, options_of)
 
 INPUTS = 40
 

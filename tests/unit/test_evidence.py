@@ -10,7 +10,7 @@ from m3n.io import tables
 from m3n.config import WindowsConfig
 from m3n.errors import InputError
 from m3n.data.splits import (check_leakage, draw_labels)
-from m3n.stages.reproduce_data import _subjects, pretraining_key
+from m3n.commands.reproduce.data import (_subjects, pretraining_key)
 from m3n.evaluation.baselines import (MiniRocket, _course, minirocket, random_forest, statistics)
 from m3n.evaluation.intervals import (estimate, paired_difference, pooled_interval)
 from m3n.data.windows import (cut_recordings)

@@ -19,7 +19,7 @@ from m3n.config import SimulateConfig, resolve
 from m3n.errors import InputError
 from m3n.imu.placement import mount, sensor_vertex
 from m3n.schema import GRAVITY, PLACEMENTS
-from m3n.stages.simulate import simulation_settings
+from m3n.commands.simulate.command import (simulation_settings)
 
 FRAMES, FPS = 90, 30.0
 STAND_UP = [np.pi / 2, 0, 0]  # SMPL's y-up rest pose, put into the z-up world

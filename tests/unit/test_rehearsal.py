@@ -13,7 +13,7 @@ from m3n.io import tables
 from m3n.cli import main
 from m3n.config import AugmentConfig, FinetuneConfig, ModelConfig, WindowsConfig
 from m3n.errors import InputError
-from m3n.stages import cells
+from m3n.commands.reproduce import cells
 from m3n.training import finetune as training
 from m3n.training.checkpoint import Checkpoint
 from m3n.training.fit import fit

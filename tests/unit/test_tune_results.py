@@ -8,9 +8,9 @@ import math
 import pytest
 
 from m3n.config import FinetuneConfig, PretrainConfig, TuneConfig, resolve
-from m3n.stages.tune_results import write_results
-from m3n.stages.tune_space import load_space
-from m3n.stages.tune_study import COMPLETE, FAILED, METRIC, STOPPED, Study
+from m3n.commands.tune.results import (write_results)
+from m3n.commands.tune.space import (load_space)
+from m3n.commands.tune.study import (COMPLETE, FAILED, METRIC, STOPPED, Study)
 
 
 @pytest.mark.parametrize("objectives", [[], ["parameters"]])

@@ -9,8 +9,8 @@ import pytest
 
 from m3n.config import TuneConfig
 from m3n.errors import InputError
-from m3n.stages.tune_space import Settings, load_space
-from m3n.stages.tune_study import COMPLETE, FAILED, METRIC, OPEN, STOPPED, Study
+from m3n.commands.tune.space import (Settings, load_space)
+from m3n.commands.tune.study import (COMPLETE, FAILED, METRIC, OPEN, STOPPED, Study)
 
 TRIALS = 16
 
@@ -110,7 +110,7 @@ def test_a_journal_of_another_sampler_is_refused(space, tmp_path):
 
 def test_hours_count_without_the_time_in_between(space, tmp_path, monkeypatch):
     clock = [1000.0]
-    monkeypatch.setattr("m3n.stages.tune_study.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("m3n.commands.tune.study.time.monotonic", lambda: clock[0])
     config, journal = TuneConfig(hours=1), tmp_path / "journal.jsonl"
     study = Study(journal, space, config)
     for seconds in (1000, 1000):

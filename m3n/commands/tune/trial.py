@@ -29,10 +29,10 @@ from m3n.config import FinetuneConfig, PretrainConfig, TuneConfig
 from m3n.errors import InputError, StoppedError
 from m3n.models import Classifier
 from m3n.data.splits import (Split, check_classes, check_leakage, draw_labels)
-from m3n.stages.finetune import head_sentences, load_windows
-from m3n.stages.pretrain import pretrain
-from m3n.stages.tune_space import Settings, trial_configs
-from m3n.stages.tune_study import METRIC, read_lines
+from m3n.commands.finetune import (head_sentences, load_windows)
+from m3n.commands.pretrain import (pretrain)
+from m3n.commands.tune.space import (Settings, trial_configs)
+from m3n.commands.tune.study import (METRIC, read_lines)
 from m3n.training.checkpoint import Checkpoint, load_pretrained
 from m3n.training.classifier import predict
 from m3n.evaluation.embed import (embed_recordings, load_multi3net)

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from m3n import report, tracking
+from m3n import (tracking)
+from m3n.reports import plots as report
 from m3n.config import METHODS, ReproduceConfig
 from m3n.evaluation.intervals import (Estimate, estimate, paired_difference)
 

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from m3n import (report, tracking)
+from m3n import (tracking)
+from m3n.reports import plots as report
 from m3n.io import locks
 from m3n.io import tables
 from m3n.cluster.grid import run_cells
@@ -25,9 +26,9 @@ from m3n.config import BASELINE_METHODS, HARDWARE, FinetuneConfig, ReproduceConf
 from m3n.errors import InputError, nearest
 from m3n.progress import bar
 from m3n.data.splits import (Split)
-from m3n.stages.cells import NO_PRETRAINING, ZERO, run_cell
-from m3n.stages.reproduce_data import Fold, corpus_files, ingested, pretrained, pretraining_key, subject_parts
-from m3n.stages.reproduce_text import by_amount, results_text
+from m3n.commands.reproduce.cells import (NO_PRETRAINING, ZERO, run_cell)
+from m3n.commands.reproduce.data import (Fold, corpus_files, ingested, pretrained, pretraining_key, subject_parts)
+from m3n.commands.reproduce.text import (by_amount, results_text)
 
 PLAN, RESULTS = "plan.json", "results.parquet"
 GRID = ("settings", "methods", "labels", "seeds", "workers")  # what may grow from one run to the next

@@ -16,7 +16,7 @@ import numpy as np
 from m3n.config import CO_TRAINED, METHODS, FinetuneConfig, PretrainConfig, WindowsConfig, check, preset, resolve, updated
 from m3n.errors import InputError
 from m3n.data.splits import (Person, check_classes, check_leakage, draw_labels, people)
-from m3n.stages.finetune import head_sentences, load_windows
+from m3n.commands.finetune import (head_sentences, load_windows)
 from m3n.evaluation.baselines import (BASELINES)
 from m3n.training.checkpoint import Checkpoint, load_pretrained
 from m3n.training.classifier import new_classifier, predict, recording_probabilities

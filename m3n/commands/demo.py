@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from m3n import config as configs
-from m3n import (report, schema)
+from m3n import (schema)
+from m3n.reports import plots as report
 from m3n.io import tables
 from m3n.tracking import tracking_uri
 from m3n.data.windows import (resample)

@@ -20,7 +20,8 @@ import numpy as np
 import pyarrow as pa
 from scipy.spatial.transform import Rotation
 
-from m3n import (report, schema)
+from m3n import (schema)
+from m3n.reports import plots as report
 from m3n.io import tables
 from m3n.body.model import load_body
 from m3n.config import FidelityConfig
@@ -30,7 +31,7 @@ from m3n.imu.placement import SITES
 from m3n.imu.signals import measured
 from m3n.imu.simulate import sensor_paths
 from m3n.progress import bar
-from m3n.stages.simulate import motion_low_pass
+from m3n.commands.simulate.command import (motion_low_pass)
 
 CHANNELS = tuple(f"{signal}_{axis}" for signal in SIGNALS for axis in ("norm", "x", "y", "z"))
 MEASURES = ("r", "rmse", "distance", "gain")

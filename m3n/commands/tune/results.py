@@ -15,11 +15,12 @@ from typing import Any
 import yaml
 
 from m3n import config as configs
-from m3n import (report, sweep_plots)
+from m3n.reports import plots as report
+from m3n.reports import sweep_plots
 from m3n.io import tables
 from m3n.config import TuneConfig
-from m3n.stages.tune_space import Settings, quiet_optuna, trial_configs
-from m3n.stages.tune_study import COMPLETE, FAILED, METRIC, STOPPED, Study, Trial
+from m3n.commands.tune.space import (Settings, quiet_optuna, trial_configs)
+from m3n.commands.tune.study import (COMPLETE, FAILED, METRIC, STOPPED, Study, Trial)
 
 BEST, RESULTS, TRIALS, IMPORTANCE = "best.yaml", "results.md", "trials.json", "importance.json"
 PARALLEL, CONTOUR, BARS, FRONT = "parallel.png", "contour.png", "importance.png", "pareto.png"

@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from m3n import (report, tracking)
+from m3n import (tracking)
+from m3n.reports import plots as report
 from m3n.data import text
 from m3n.io import tables
 from m3n.config import EvaluateConfig, WindowsConfig
@@ -24,8 +25,8 @@ from m3n.errors import InputError, nearest
 from m3n.models import Multi3Net
 from m3n.progress import bar
 from m3n.randomness import generator
-from m3n.stages import evaluate_data as data
-from m3n.stages.evaluate_text import evaluation_text
+from m3n.commands.evaluate import data
+from m3n.commands.evaluate.text import (evaluation_text)
 from m3n.io.storage import (Location)
 from m3n.evaluation import figures as scoring
 from m3n.training.checkpoint import Checkpoint

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from m3n import report
+from m3n.reports import plots as report
 from m3n.config import EvaluateConfig
 
 RANKS = ("r1", "r5", "r10", "mrr")

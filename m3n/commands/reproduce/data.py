@@ -15,10 +15,10 @@ from m3n.config import BASELINE_METHODS, CO_TRAINED, PretrainConfig, ReproduceCo
 from m3n.errors import InputError
 from m3n.progress import bar
 from m3n.data.splits import (subject_folds)
-from m3n.stages.cells import NO_PRETRAINING, paper_pretraining
-from m3n.stages.ingest import ingest, options_of
-from m3n.stages.pretrain import pretrain
-from m3n.stages.simulate import simulate_clips
+from m3n.commands.reproduce.cells import (NO_PRETRAINING, paper_pretraining)
+from m3n.commands.ingest import (ingest, options_of)
+from m3n.commands.pretrain import (pretrain)
+from m3n.commands.simulate.command import (simulate_clips)
 from m3n.tracking import absolute_uri
 
 DRIVER_CPUS = 0.01  # a pretraining's driver only waits; its Ray Train workers ask for what they need

@@ -22,7 +22,7 @@ from m3n.errors import InputError
 from m3n.imu.smoothing import KINDS, LowPass
 from m3n.progress import bar
 from m3n.schema import Rejected
-from m3n.stages import calibration
+from m3n.commands.simulate import calibration
 from m3n.io.storage import (L, Location)
 
 

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from m3n import (report, schema, tracking)
+from m3n import (schema, tracking)
+from m3n.reports import plots as report
 from m3n.io import tables
 from m3n.config import CO_TRAINED, FinetuneConfig, WindowsConfig
 from m3n.errors import InputError

@@ -16,7 +16,7 @@ from m3n.config import EvaluateConfig, WindowsConfig
 from m3n.errors import InputError, nearest
 from m3n.sources.shared.sentences import (class_sentences)
 from m3n.data.splits import (Person, held_out, some, subject_folds)
-from m3n.stages.finetune import load_windows
+from m3n.commands.finetune import (load_windows)
 from m3n.training.checkpoint import Checkpoint
 from m3n.data.windows import (ClipWindows, RecordingWindows, cut_clips, judge_short)
 

@@ -20,7 +20,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from m3n import (report, schema)
+from m3n import (schema)
+from m3n.reports import plots as report
 from m3n.io import storage
 from m3n.io import tables
 from m3n.config import PredictConfig, WindowsConfig
