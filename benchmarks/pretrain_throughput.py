@@ -33,20 +33,20 @@ import numpy as np
 import safetensors.torch
 import torch
 
-from m3n import (schema)
-from m3n.io import tables
+from m3n import schema
 from m3n.cluster.feed import ray_feed
 from m3n.cluster.pretrain import run_workers
 from m3n.cluster.start import connect
 from m3n.config import OptimConfig, PretrainConfig, WindowsConfig
+from m3n.data.window_store import WindowStore, cut_shard, write_index
+from m3n.data.windows import POSE_FEATURES
+from m3n.io import tables
 from m3n.losses import MultiTaskLoss
 from m3n.models import Multi3Net
 from m3n.tracking import git_sha
 from m3n.training.augment import augment, draw_worn
+from m3n.training.batch_order import Plan
 from m3n.training.batches import Inputs
-from m3n.training.batch_order import (Plan)
-from m3n.data.window_store import (WindowStore, cut_shard, write_index)
-from m3n.data.windows import (POSE_FEATURES)
 
 WRISTS, SHAPE, BATCH, TEXT = ("left_wrist", "right_wrist"), WindowsConfig(), 128, 384
 CLIP_WINDOWS, CLIPS_PER_SHARD = 16, 16

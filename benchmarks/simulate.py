@@ -34,16 +34,16 @@ import pyarrow as pa
 from scipy.interpolate import make_interp_spline
 
 import m3n
-from m3n import (schema)
-from m3n.io import tables
+from m3n import schema
 from m3n.body.kinematics import joint_transforms
 from m3n.body.model import load_body
 from m3n.cluster.simulate import ShardSimulator, run_shards
 from m3n.cluster.start import connect
+from m3n.commands.simulate.command import simulation_settings
 from m3n.config import SimulateConfig
 from m3n.imu.placement import SITES, mount, sensor_vertex
 from m3n.imu.signals import continuous_quaternions
-from m3n.commands.simulate.command import (simulation_settings)
+from m3n.io import tables
 
 FPS, RATE_HZ = 60.0, 60.0
 WRISTS = ("left_wrist", "right_wrist")

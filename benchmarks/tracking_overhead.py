@@ -28,12 +28,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from m3n import (schema, tracking)
-from m3n.io import tables
+from m3n import schema, tracking
 from m3n.config import OptimConfig, PretrainConfig, WindowsConfig
-from m3n.training.batch_order import (Plan)
+from m3n.data.window_store import WindowStore, cut_shard, write_index
+from m3n.io import tables
+from m3n.training.batch_order import Plan
 from m3n.training.pretrain import Loop, Run
-from m3n.data.window_store import (WindowStore, cut_shard, write_index)
 
 WRISTS, SHAPE, EVERY = ("left_wrist", "right_wrist"), WindowsConfig(), 20
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from m3n.io.storage import (Location)
+    from m3n.io.storage import Location
 
 # Before torch is imported. Networks this small gain nothing from a second thread (0.043 s a step with one, 0.042 s with two), and
 # threads that wait for each other make a step up to twenty times slower once another process wants a core.
@@ -38,7 +38,7 @@ class _AnyLocation(click.ParamType[Any]):
     name = "location"
 
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
-        from m3n.io.storage import (location)
+        from m3n.io.storage import location
 
         return location(value) if isinstance(value, str) else value
 
@@ -64,12 +64,12 @@ class StageCommand(click.Command):
             from m3n.imu.smoothing import KINDS
 
             with formatter.section("Low pass over the motion where cutoff_hz=source, by the clips' `source` (any other: none)"):
-                formatter.write_dl([(n, str(KINDS[kind] or "none")) for n, (_, kind) in sources.SOURCES.items() if kind])
+                formatter.write_dl([(n, str(KINDS[kind] or "none")) for n, (_, _, kind) in sources.SOURCES.items() if kind])
         if self.stage == "ingest":
             from m3n import sources
 
             with formatter.section("Sources"):
-                formatter.write_dl([(name, text) for name, (text, _) in sources.SOURCES.items()])
+                formatter.write_dl([(name, text) for name, (_, text, _) in sources.SOURCES.items()])
             for name in sources.SOURCES:
                 _format_keys(formatter, f"Settings of {name}", sources.load(name).Options)
 
@@ -154,7 +154,7 @@ def cli() -> None:
 @json_option
 def demo(out: Path, json_file: Path | None) -> None:
     """The whole path on data that needs no licence: choreographed poses to a classifier of a real smart watch."""
-    from m3n.commands.demo import (demo as run)
+    from m3n.commands.demo import demo as run
 
     _finish(run(out, run_command=_run_printed, echo=click.echo), json_file, out)
 
@@ -173,9 +173,9 @@ def ingest(source: str, overrides: tuple[str, ...], config_file: Path | None, ou
     Writes DIR/poses and / or DIR/recordings.
     """
     from m3n import config
+    from m3n.commands.ingest import ingest as run
+    from m3n.commands.ingest import options_of
     from m3n.errors import InputError
-    from m3n.commands.ingest import (ingest as run)
-    from m3n.commands.ingest import (options_of)
 
     paths = [o for o in overrides if "=" not in o or Path(o).exists()]
     if len(paths) > 1:
@@ -200,7 +200,7 @@ def simulate(
     POSES and --out are local folders, or s3://bucket/key or gs://bucket/key. A run that was interrupted goes on where it was.
     """
     from m3n import config
-    from m3n.commands.simulate.command import (simulate_clips)
+    from m3n.commands.simulate.command import simulate_clips
 
     resolved = config.resolve(config.SimulateConfig, "simulate", config_file, overrides)
     _finish(simulate_clips(poses, out, resolved, address), json_file, out)
@@ -219,7 +219,7 @@ def pretrain(
 ) -> None:
     """Pretrain text, pose and IMU encoders together on synthetic clips, on Ray Train."""
     from m3n import config
-    from m3n.commands.pretrain import (pretrain as run)
+    from m3n.commands.pretrain import pretrain as run
 
     resolved = config.resolve(config.PretrainConfig, "pretrain", config_file, overrides)
     _finish(run(data, out, resolved, address), json_file, out)
@@ -245,7 +245,7 @@ def finetune(
 ) -> None:
     """Train a classifier of real recordings and score it on subjects never seen."""
     from m3n import config
-    from m3n.commands.finetune import (finetune as run)
+    from m3n.commands.finetune import finetune as run
 
     resolved = config.resolve(config.FinetuneConfig, "finetune", config_file, overrides)
     _finish(run(recordings, out, resolved, checkpoint, clips=clips), json_file, out)
@@ -267,7 +267,7 @@ def evaluate(
 ) -> None:
     """Judge a folder made by `m3n pretrain` on subjects it was not trained on, without fine-tuning."""
     from m3n import config
-    from m3n.commands.evaluate.command import (evaluate as run)
+    from m3n.commands.evaluate.command import evaluate as run
 
     resolved = config.resolve(config.EvaluateConfig, "evaluate", config_file, overrides)
     _finish(run(checkpoint, out, resolved, clips, recordings), json_file, out)
@@ -291,7 +291,7 @@ def predict(
     timeline.png and, with all the probabilities, cells.parquet.
     """
     from m3n import config
-    from m3n.commands.predict import (predict as run)
+    from m3n.commands.predict import predict as run
 
     resolved = config.resolve(config.PredictConfig, "predict", config_file, overrides)
     _finish(run(recordings, checkpoint, out, resolved), json_file, out)
@@ -319,7 +319,7 @@ def tune(
     DATA is a table of synthetic clips, RECORDINGS one of real, labelled recordings. No trial looks at the held-out test subjects.
     """
     from m3n import config
-    from m3n.commands.tune.command import (tune as run)
+    from m3n.commands.tune.command import tune as run
 
     resolved = config.resolve(config.TuneConfig, "tune", config_file, overrides)
     _finish(run(data, recordings, out, space, resolved, address, resume), json_file, out)
@@ -346,8 +346,8 @@ def reproduce(
     it was, and methods, labels and seeds may be added later.
     """
     from m3n import config
-    from m3n.commands.reproduce.command import (protocol_file)
-    from m3n.commands.reproduce.command import (reproduce as run)
+    from m3n.commands.reproduce.command import protocol_file
+    from m3n.commands.reproduce.command import reproduce as run
 
     resolved = config.resolve(config.ReproduceConfig, "reproduce", config_file, overrides, base=protocol_file(name))
     _finish(run(Path(name).stem, data, out, resolved, _corpora(corpora), address), json_file, out)
@@ -374,7 +374,7 @@ def _corpora(given: tuple[str, ...]) -> dict[str, Path]:
 @json_option
 def export(classifier: Path, out: Path, json_file: Path | None) -> None:
     """Write the classifier in a folder made by `m3n finetune` as ONNX and safetensors, with a model card."""
-    from m3n.commands.export import (export as run)
+    from m3n.commands.export import export as run
 
     _finish(run(classifier, out), json_file, out)
 
@@ -386,8 +386,8 @@ def export(classifier: Path, out: Path, json_file: Path | None) -> None:
 @json_option
 def doctor(address: str | None, no_ray: bool, storage: Location | None, json_file: Path | None) -> None:
     """Look over everything that m3n stands on: one line each, with what to do. Exit status 1 where something fails."""
+    from m3n.commands.doctor.command import doctor as run
     from m3n.errors import StoppedError
-    from m3n.commands.doctor.command import (doctor as run)
 
     figures = run(address, not no_ray, storage, echo=click.echo)
     _finish(figures, json_file, None)
@@ -424,7 +424,7 @@ def fidelity(
 ) -> None:
     """Simulated against real sensors: POSES and RECORDINGS are tables, paired by clip_id and recording_id."""
     from m3n import config
-    from m3n.commands.fidelity import (fidelity as run)
+    from m3n.commands.fidelity import fidelity as run
 
     resolved = config.resolve(config.FidelityConfig, "fidelity", config_file, overrides)
     figures = run(poses, recordings, out, resolved)

@@ -11,10 +11,10 @@ import click
 
 from m3n import config
 from m3n.cli import cli
+from m3n.commands.ingest import options_of
+from m3n.commands.reproduce.command import protocol_file
+from m3n.commands.tune.space import load_space
 from m3n.errors import InputError
-from m3n.commands.ingest import (options_of)
-from m3n.commands.reproduce.command import (protocol_file)
-from m3n.commands.tune.space import (load_space)
 
 
 def check_command(words: list[str]) -> None:

@@ -179,9 +179,9 @@ def recording() -> Callable[..., Row]:
 
 def _window_store(folder: Path, clips: int = 52, shards: int = 4, val_share: float = 20 / 52) -> Any:
     """Clips of noise, two windows each; sentences shared by some clips and missing in others, and so the labels."""
-    from m3n.io import tables
     from m3n.config import WindowsConfig
-    from m3n.data.window_store import (cut_shard, write_index)
+    from m3n.data.window_store import cut_shard, write_index
+    from m3n.io import tables
 
     rng, wrists, shape = (
         np.random.default_rng(0),

@@ -26,8 +26,8 @@ from matplotlib.patheffects import withStroke
 from m3n.body.kinematics import joint_transforms, skinned_points
 from m3n.body.model import load_body
 from m3n.imu.placement import mount
+from m3n.motion.posture import Arm, Body, in_world, smpl_motion
 from m3n.schema import PLACEMENTS
-from m3n.motion.posture import (Arm, Body, in_world, smpl_motion)
 
 OUT = Path(__file__).resolve().parents[1] / "docs" / "images" / "sensor_frames.png"
 COLOURS = {"x": "#d62728", "y": "#2a9134", "z": "#1f5fd0"}

@@ -41,9 +41,9 @@ from typing import Any
 import numpy as np
 from ray.cluster_utils import Cluster
 
-from m3n import (schema)
-from m3n.io import tables
+from m3n import schema
 from m3n.cli import main as m3n
+from m3n.io import tables
 from m3n.training.state import LAST, read_header
 
 M3N = [sys.executable, "-c", "from m3n.cli import entry; entry()"]

@@ -121,7 +121,7 @@ def body_file(folder: Path, body_model: str, gender: str) -> Path:
 
 
 def _official(path: Path, body_model: str, gender: str) -> Body:
-    from m3n.untrusted.smpl_pickle import (read_official_pickle)
+    from m3n.untrusted.smpl_pickle import read_official_pickle
 
     data = read_official_pickle(path, _KEYS) if path.suffix == ".pkl" else _read_npz(path, _KEYS)
     return body_from_arrays(data, body_model, gender, where=str(path))

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from m3n.cluster.start import Unhurried
+from m3n.data.window_store import Block, cut_shard
 from m3n.errors import InputError
-from m3n.io.storage import (Location, full_name, location)
-from m3n.training.batch_order import (PIECE_WINDOWS, Feed, Piece, Plan)
-from m3n.data.window_store import (Block, cut_shard)
+from m3n.io.storage import Location, full_name, location
+from m3n.training.batch_order import PIECE_WINDOWS, Feed, Piece, Plan
 
 if TYPE_CHECKING:
     from m3n.config import WindowsConfig

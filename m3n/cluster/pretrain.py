@@ -20,9 +20,9 @@ from types import MappingProxyType
 from typing import Any
 
 from m3n.config import PretrainConfig
+from m3n.data.window_store import WindowStore
 from m3n.errors import InputError, StoppedError
-from m3n.io.storage import (Location, full_name, location, read, write)
-from m3n.data.window_store import (WindowStore)
+from m3n.io.storage import Location, full_name, location, read, write
 
 log = logging.getLogger(__name__)
 OnMetrics = Callable[[int, dict[str, float]], None]

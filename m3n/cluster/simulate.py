@@ -18,16 +18,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from m3n import (schema)
-from m3n.io import storage
-from m3n.io import tables
+from m3n import schema
 from m3n.config import Site
 from m3n.errors import InputError
 from m3n.imu.calibration import Calibration
 from m3n.imu.domain import Domain, draw_domain
 from m3n.imu.placement import chosen_sites
 from m3n.imu.simulate import simulate_clip
-from m3n.io.storage import (Location)
+from m3n.io import storage, tables
+from m3n.io.storage import Location
 
 INPUT_FACT, CONFIG_FACT, RESULT_FACT = "m3n.input_sha256", "m3n.simulation_sha256", "m3n.result"
 RETRIES = 3  # of a shard whose worker dies; Ray's own default is without end

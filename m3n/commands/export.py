@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from m3n.io import tables
+from m3n.commands.finetune import METRICS
 from m3n.errors import InputError
 from m3n.export.card import model_card
 from m3n.export.network import AGREEMENT, largest_difference, write_onnx
 from m3n.export.runtime import latency_ms, require
-from m3n.commands.finetune import (METRICS)
+from m3n.io import tables
 from m3n.training import checkpoint as checkpoints
 from m3n.training.classifier import load_classifier
 

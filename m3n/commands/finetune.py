@@ -12,22 +12,22 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from m3n import (schema, tracking)
-from m3n.reports import plots as report
-from m3n.io import tables
+from m3n import schema, tracking
 from m3n.config import CO_TRAINED, FinetuneConfig, WindowsConfig
+from m3n.data.splits import check_classes, check_leakage, draw_labels, make_split, people
+from m3n.data.windows import RecordingWindows, cut_recordings
 from m3n.errors import InputError
+from m3n.evaluation.intervals import pooled_interval
+from m3n.evaluation.metrics import classification
+from m3n.io import tables
+from m3n.io.storage import Location
 from m3n.progress import bar
-from m3n.sources.shared.sentences import (class_sentences)
-from m3n.data.splits import (check_classes, check_leakage, draw_labels, make_split, people)
-from m3n.io.storage import (Location)
+from m3n.reports import plots
+from m3n.sources.shared.sentences import class_sentences
 from m3n.training import checkpoint as checkpoints
 from m3n.training.classifier import recording_probabilities
 from m3n.training.fit import Fitted, architecture_of, fit, window_shape
-from m3n.evaluation.intervals import (pooled_interval)
-from m3n.evaluation.metrics import (classification)
 from m3n.training.rehearsal import rehearsal
-from m3n.data.windows import (RecordingWindows, cut_recordings)
 
 log = logging.getLogger(__name__)
 METRICS = "metrics.json"
@@ -178,7 +178,7 @@ def _score(fitted: Fitted, windows: RecordingWindows, part: str, staging: Path) 
     by_recording = classification(labels, means.argmax(1), windows.classes)
     if part == "test":
         title = f"macro F1 {scores['macro_f1']:.3f} over {len(windows.label)} windows of unseen subjects"
-        report.confusion_plot(staging / "confusion.png", scores["confusion"], windows.classes, title)
+        plots.confusion_plot(staging / "confusion.png", scores["confusion"], windows.classes, title)
         columns = {
             "recording_id": pa.array([windows.recording_ids[r] for r in windows.recording]),
             "subject": pa.array(windows.subject.tolist()),

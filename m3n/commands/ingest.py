@@ -8,10 +8,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from m3n import (schema, sources)
-from m3n.io import tables
+from m3n import schema, sources
 from m3n.config import IngestConfig, Options
 from m3n.errors import InputError
+from m3n.io import tables
 from m3n.schema import Rejected
 
 KINDS = {"poses": ("pose_clips", "clip_id"), "recordings": ("imu_recordings", "recording_id")}

@@ -20,21 +20,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from m3n import (schema)
-from m3n.reports import plots as report
-from m3n.io import storage
-from m3n.io import tables
+from m3n import schema
 from m3n.config import PredictConfig, WindowsConfig
+from m3n.data.scale import check_scale
+from m3n.data.timeline import CellMeans, check_hop, cut_lazily, lay_out, stretches
 from m3n.errors import InputError
+from m3n.io import storage, tables
+from m3n.io.storage import Location
 from m3n.models import Classifier
 from m3n.progress import bar
+from m3n.reports import plots
 from m3n.schema import Rejected
-from m3n.io.storage import (Location)
-from m3n.data.timeline import (CellMeans, check_hop, cut_lazily, lay_out, stretches)
 from m3n.training.checkpoint import Checkpoint
 from m3n.training.classifier import load_classifier
 from m3n.training.classifier import predict as classify
-from m3n.data.scale import (check_scale)
 
 UNKNOWN = "unknown"
 SHOWN = 12  # recordings in the picture
@@ -79,7 +78,7 @@ def predict(recordings: Location, checkpoint: Path, out: Path, config: PredictCo
         if not output.recordings:
             reason = rejected[0].reason if rejected else "expected at least one recording"
             raise InputError(f"{recordings} has nothing to classify: {reason}")
-        report.timeline_plot(staging / "timeline.png", output.shown, found.classes, UNKNOWN, output.recordings)
+        plots.timeline_plot(staging / "timeline.png", output.shown, found.classes, UNKNOWN, output.recordings)
         tables.write_quarantine(staging, rejected)
         figures = output.figures() | {"left_out": len(rejected)}
         tables.write_manifest(

@@ -16,21 +16,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from m3n import (schema, tracking)
-from m3n.data import text
-from m3n.io import storage
-from m3n.io import tables
+from m3n import schema, tracking
 from m3n.cluster.feed import cut_shards
 from m3n.cluster.pretrain import NO_SNAPSHOTS, Snapshots, keep_snapshot, run_workers
 from m3n.cluster.start import connect
 from m3n.config import PretrainConfig
+from m3n.data import text
+from m3n.data.window_store import WindowStore, write_index
 from m3n.errors import TERMINATED, StoppedError
+from m3n.io import storage, tables
+from m3n.io.storage import Location
 from m3n.progress import bar
-from m3n.io.storage import (Location)
 from m3n.training import checkpoint as checkpoints
-from m3n.training.batch_order import (global_batch)
+from m3n.training.batch_order import global_batch
 from m3n.training.state import LAST, read_header
-from m3n.data.window_store import (WindowStore, write_index)
 
 log = logging.getLogger(__name__)
 WINDOWS = "windows"

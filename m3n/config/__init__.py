@@ -8,24 +8,17 @@ description with its unit; `--help` is made from them.
 from __future__ import annotations
 
 from m3n.config.base import Options, Positive
-from m3n.config.evidence import BASELINE_METHODS, CO_TRAINED, METHODS, PRETRAINED_METHODS, ProtocolConfig, ReproduceConfig
-from m3n.config.learning import (
-    HARDWARE,
-    AugmentConfig,
-    EvaluateConfig,
-    FinetuneConfig,
-    FreezeOptions,
-    LossConfig,
-    ModelConfig,
-    OptimConfig,
-    ParameterGroup,
-    PredictConfig,
-    PretrainConfig,
-    WindowsConfig,
-)
+from m3n.config.evaluate import EvaluateConfig
+from m3n.config.fidelity import FidelityConfig
+from m3n.config.finetune import FinetuneConfig, FreezeOptions
+from m3n.config.ingest import IngestConfig
+from m3n.config.network import AugmentConfig, ModelConfig, WindowsConfig
+from m3n.config.predict import PredictConfig
+from m3n.config.pretrain import HARDWARE, LossConfig, OptimConfig, ParameterGroup, PretrainConfig
 from m3n.config.reading import NAME, STAGES, check, describe, flatten, keys, preset, resolve, sha256, updated
-from m3n.config.search import TuneConfig
-from m3n.config.simulation import CalibrateConfig, FidelityConfig, IngestConfig, SimulateConfig, Site
+from m3n.config.reproduce import BASELINE_METHODS, CO_TRAINED, METHODS, PRETRAINED_METHODS, ProtocolConfig, ReproduceConfig
+from m3n.config.simulate import CalibrateConfig, SimulateConfig, Site
+from m3n.config.tune import TuneConfig
 
 __all__ = [
     "BASELINE_METHODS",

@@ -18,10 +18,15 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from m3n.config.base import Options
-from m3n.config.evidence import ReproduceConfig
-from m3n.config.learning import EvaluateConfig, FinetuneConfig, PredictConfig, PretrainConfig
-from m3n.config.search import TuneConfig
-from m3n.config.simulation import FidelityConfig, IngestConfig, SimulateConfig
+from m3n.config.evaluate import EvaluateConfig
+from m3n.config.fidelity import FidelityConfig
+from m3n.config.finetune import FinetuneConfig
+from m3n.config.ingest import IngestConfig
+from m3n.config.predict import PredictConfig
+from m3n.config.pretrain import PretrainConfig
+from m3n.config.reproduce import ReproduceConfig
+from m3n.config.simulate import SimulateConfig
+from m3n.config.tune import TuneConfig
 from m3n.errors import InputError, nearest
 
 STAGES: dict[str, type[Options]] = {

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from m3n.data.windows import Normaliser
 from m3n.errors import InputError
 from m3n.schema import GRAVITY
-from m3n.data.windows import (Normaliser)
 
 # (how much larger than the training samples, what the unit probably is); nearer than a factor of 2.5 counts
 ACCELERATION = (

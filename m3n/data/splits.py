@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from m3n.data.windows import RecordingWindows
 from m3n.errors import InputError, nearest
 from m3n.randomness import generator
-from m3n.data.windows import (RecordingWindows)
 
 STILL = 1e-3  # m/s² and rad/s; a window that moves less says nothing of where it is from
 Person = tuple[str, str]  # source and subject: two data sets may both have an s1

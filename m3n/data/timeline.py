@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from m3n.config import WindowsConfig
+from m3n.data.windows import RecordingWindows, resample_part, resampled_rate, starts
 from m3n.errors import InputError
 from m3n.schema import imu_column
-from m3n.data.windows import (RecordingWindows, resample_part, resampled_rate, starts)
 
 
 @dataclass(frozen=True)

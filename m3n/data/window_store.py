@@ -26,12 +26,12 @@ from typing import Any
 
 import numpy as np
 
-from m3n import (schema)
-from m3n.io import tables
+from m3n import schema
 from m3n.config import WindowsConfig
+from m3n.data.windows import POSE_FEATURES, Normaliser, cut_clips, judge_short
+from m3n.io import tables
+from m3n.io.storage import Location
 from m3n.randomness import generator
-from m3n.io.storage import (Location)
-from m3n.data.windows import (POSE_FEATURES, Normaliser, cut_clips, judge_short)
 
 CLIPS, INDEX, CLIP_NUMBERS, SENTENCES = "clips.json", "index.json", "clips.npy", "sentences.npy"
 PARTS = ("train", "val")

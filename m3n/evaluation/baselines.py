@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from m3n.data.windows import RecordingWindows
 from m3n.randomness import generator
-from m3n.data.windows import (RecordingWindows)
 
 
 def random_forest(train: RecordingWindows, test: RecordingWindows, seed: int) -> np.ndarray:

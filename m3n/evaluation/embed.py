@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from m3n.data.windows import POSE_FEATURES, ClipWindows, RecordingWindows
 from m3n.errors import InputError
+from m3n.io.storage import Location
 from m3n.models import Multi3Net
-from m3n.io.storage import (Location)
 from m3n.training.checkpoint import Checkpoint, fill, load_pretrained
 from m3n.training.classifier import tower_columns
-from m3n.data.windows import (POSE_FEATURES, ClipWindows, RecordingWindows)
 
 # share of the windows that are done
 OnShare = Callable[[float], None]

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from m3n.data.windows import ClipWindows, RecordingWindows, numbered
+from m3n.evaluation.embed import ClipEmbeddings
+from m3n.evaluation.metrics import classification
+from m3n.evaluation.probes import guessing_macro_f1, linear_probe, nearest_neighbours
+from m3n.evaluation.retrieval import alignment, retrieval, text_relevance, uniformity
+from m3n.evaluation.signal_error import signal_errors
 from m3n.randomness import generator
 from m3n.training.classifier import recording_probabilities
-from m3n.evaluation.embed import (ClipEmbeddings)
-from m3n.evaluation.metrics import (classification)
-from m3n.evaluation.probes import (guessing_macro_f1, linear_probe, nearest_neighbours)
-from m3n.evaluation.retrieval import (alignment, retrieval, text_relevance, uniformity)
-from m3n.evaluation.signal_error import (signal_errors)
-from m3n.data.windows import (ClipWindows, RecordingWindows, numbered)
 
 
 def agreement(

@@ -20,12 +20,12 @@ import torch
 from torch import Tensor, nn
 
 from m3n.config import WindowsConfig
+from m3n.data.windows import Normaliser
 from m3n.export.runtime import FACTS, feeds, open_session, require
 from m3n.models import Classifier
 from m3n.models.multi3net import mean_step, mean_worn
 from m3n.schema import GRAVITY
 from m3n.training.checkpoint import Checkpoint
-from m3n.data.windows import (Normaliser)
 
 OPSET = 17
 AGREEMENT = 1e-4  # largest difference of a logit between torch and onnxruntime

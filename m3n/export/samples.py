@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from m3n.config import WindowsConfig
+from m3n.data.scale import check_scale
+from m3n.data.timeline import CellMeans, check_hop, cut_lazily, lay_out
 from m3n.errors import InputError
 from m3n.schema import CHANNELS, GRAVITY, imu_column
-from m3n.data.timeline import (CellMeans, check_hop, cut_lazily, lay_out)
 from m3n.training.classifier import load_classifier, predict
-from m3n.data.scale import (check_scale)
 
 if TYPE_CHECKING:
     from pandas import DataFrame

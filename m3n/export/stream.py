@@ -1,6 +1,6 @@
 """Samples in, labels out: an exported classifier on a live sensor, with NumPy and onnxruntime alone and in constant memory.
 
-The windows are those that `m3n.data.windows` cuts out of a whole recording, and are classified one at a time, so that the labels do not
+The windows are those that `m3n.data.windows` cuts out of a whole recording, classified one at a time, so that the labels do not
 depend on how the samples happened to arrive. A sensor of another rate is resampled as it comes, by the same filter as there, which
 looks ten samples of the slower rate ahead.
 """

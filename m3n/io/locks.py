@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from m3n.io import storage
 from m3n.errors import InputError
-from m3n.io.storage import (Location)
+from m3n.io import storage
+from m3n.io.storage import Location
 
 BEAT_S, STALE_S = 10.0, 60.0
 NO_FLOCK = (errno.ENOTSUP, errno.ENOLCK, errno.ENOSYS)

@@ -21,12 +21,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from m3n import (schema)
-from m3n.io import locks
-from m3n.io import storage
+from m3n import schema
 from m3n.errors import InputError, one_line
+from m3n.io import locks, storage
+from m3n.io.storage import L, Location
 from m3n.schema import SCHEMA_VERSION, Rejected
-from m3n.io.storage import (L, Location)
 
 MANIFEST = "manifest.json"
 QUARANTINE = "quarantine"

@@ -11,8 +11,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from m3n.motion.posture import (Arm, Body, Signal, reach, swing)
-from m3n.motion.rhythm import (Array, Rhythm)
+from m3n.motion.posture import Arm, Body, Signal, reach, swing
+from m3n.motion.rhythm import Array, Rhythm
 
 TABLE = (0.0, -0.3, 0.3)
 HELD = reach(-0.1, -0.33, 0.3)  # an arm that steadies something on a table

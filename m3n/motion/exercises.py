@@ -12,8 +12,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from m3n.motion.posture import (Arm, Body, reach, swing)
-from m3n.motion.rhythm import (Array, Rhythm)
+from m3n.motion.posture import Arm, Body, reach, swing
+from m3n.motion.rhythm import Array, Rhythm
 
 FASTEST, SLOWEST = 0.8, 4.0  # seconds per repetition
 

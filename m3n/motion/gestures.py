@@ -15,8 +15,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from m3n.motion.posture import (Arm, Body, Signal, reach)
-from m3n.motion.rhythm import (Array, Rhythm, minimum_jerk)
+from m3n.motion.posture import Arm, Body, Signal, reach
+from m3n.motion.rhythm import Array, Rhythm, minimum_jerk
 
 HANG = np.array([0.08, -0.5, 0.04])  # where the hand of a hanging arm is
 SHOULDERS = 0.36  # from one shoulder to the other [m]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from m3n.reports.plots import (COLOURS, _figure, _save)
+from m3n.reports.plots import COLOURS, _figure, _save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -25,9 +25,9 @@ from typing import Any
 from uuid import uuid4
 
 from m3n import config as configs
-from m3n.io import storage
 from m3n.errors import StoppedError, one_line
-from m3n.io.storage import (Location)
+from m3n.io import storage
+from m3n.io.storage import Location
 from m3n.tracking import outbox
 from m3n.tracking.delivery import MODEL_S, PREFIX, SETTLE_S, Courier, Sender, reason, send_spool
 from m3n.tracking.notes import experiment_of, run_note

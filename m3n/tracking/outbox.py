@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from m3n.data.text import (cache_folder)
+from m3n.data.text import cache_folder
 
 JOURNAL, SENT, FILES, LOCK, SERVER, REJECTED = "journal.jsonl", "sent", "files", "lock", "server.json", "rejected.jsonl"
 Record = dict[str, Any]

@@ -18,9 +18,9 @@ from itertools import tee
 
 import numpy as np
 
+from m3n.data.window_store import Block, WindowStore
 from m3n.errors import InputError
 from m3n.randomness import generator
-from m3n.data.window_store import (Block, WindowStore)
 
 POOL = 8192
 PIECE_WINDOWS = 2048  # what a reader fetches at a time: some 40 MB

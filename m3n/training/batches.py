@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from m3n.data.window_store import Block, WindowStore
 from m3n.randomness import generator
 from m3n.training.augment import augment, draw_worn
-from m3n.data.window_store import (Block, WindowStore)
 
 if TYPE_CHECKING:
     from m3n.config import AugmentConfig

@@ -15,13 +15,12 @@ import safetensors.torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from m3n.io import storage
-from m3n.io import tables
 from m3n.config import ModelConfig, WindowsConfig, check
+from m3n.data.windows import Normaliser
 from m3n.errors import InputError
+from m3n.io import storage, tables
+from m3n.io.storage import Location
 from m3n.schema import check_placement_names
-from m3n.io.storage import (Location)
-from m3n.data.windows import (Normaliser)
 
 WEIGHTS, DESCRIPTION = "model.safetensors", "checkpoint.json"
 VERSION = 1

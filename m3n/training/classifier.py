@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from m3n.data import text
 from m3n.config import ModelConfig, WindowsConfig, check
+from m3n.data import text
+from m3n.data.windows import Normaliser, RecordingWindows
 from m3n.errors import InputError
+from m3n.io.storage import Location
 from m3n.models import HEADS, Classifier, ImuTower, TextHead, make_classifier
 from m3n.models.heads import projection
-from m3n.io.storage import (Location)
 from m3n.training.checkpoint import Checkpoint, fill, load, part
-from m3n.data.windows import (Normaliser, RecordingWindows)
 
 Sentences = dict[str, list[str]]  # label -> what people do there, in words
 

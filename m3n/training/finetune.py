@@ -16,16 +16,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from m3n.data.windows import Normaliser, RecordingWindows
 from m3n.freeze import Schedule, add_adapters, merge_adapters, rules_of
 from m3n.models import Classifier
 from m3n.randomness import generator
 from m3n.training.augment import augment
 from m3n.training.classifier import tower_columns
-from m3n.data.windows import (Normaliser, RecordingWindows)
 
 if TYPE_CHECKING:
     from m3n.config import FinetuneConfig
-    from m3n.training.eval_checkpoint import (Midway)
+    from m3n.training.eval_checkpoint import Midway
 
 
 def finetune(

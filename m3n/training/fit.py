@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from m3n.config import ModelConfig, WindowsConfig
+from m3n.data.scale import check_scale
+from m3n.data.windows import Normaliser, RecordingWindows
 from m3n.errors import InputError
 from m3n.models import Classifier
 from m3n.training.checkpoint import Checkpoint
 from m3n.training.classifier import Sentences, classifier_checkpoint, new_classifier, predict
 from m3n.training.finetune import finetune
-from m3n.data.scale import (check_scale)
-from m3n.data.windows import (Normaliser, RecordingWindows)
 
 if TYPE_CHECKING:
     from m3n.config import FinetuneConfig
-    from m3n.training.eval_checkpoint import (Midway)
+    from m3n.training.eval_checkpoint import Midway
 
 
 @dataclass

@@ -16,19 +16,19 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from m3n.data.window_store import Block, WindowStore
+from m3n.data.windows import POSE_FEATURES
 from m3n.errors import TERMINATED, InputError, StoppedError
+from m3n.io.storage import Location
 from m3n.losses import MultiTaskLoss
 from m3n.models import Multi3Net
 from m3n.randomness import generator
-from m3n.io.storage import (Location)
 from m3n.training import checkpoint as checkpoints
+from m3n.training.batch_order import Feed, Plan, global_batch
 from m3n.training.batches import Inputs
 from m3n.training.distributed import Gradients, gather, mean_over_workers, world
 from m3n.training.optimizer import learning_rate, make_optimizer, set_rate
-from m3n.training.batch_order import (Feed, Plan, global_batch)
 from m3n.training.state import LAST, restore, save_state
-from m3n.data.window_store import (Block, WindowStore)
-from m3n.data.windows import (POSE_FEATURES)
 
 if TYPE_CHECKING:
     from m3n.config import PretrainConfig

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from m3n.io import tables
 from m3n.config import WindowsConfig
+from m3n.data.splits import Person, some
+from m3n.data.windows import RecordingWindows, cut_recordings
 from m3n.errors import InputError
-from m3n.data.splits import (Person, some)
-from m3n.io.storage import (Location)
-from m3n.data.windows import (RecordingWindows, cut_recordings)
+from m3n.io import tables
+from m3n.io.storage import Location
 
 
 def rehearsal(

@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from m3n.io import storage
-from m3n.io.storage import (Location)
+from m3n.io.storage import Location
 
 LAST = "last.safetensors"
 VERSION = 1

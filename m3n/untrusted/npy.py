@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from m3n.errors import InputError
-from m3n.untrusted.pickles import (loaded, read_file)
+from m3n.untrusted.pickles import loaded, read_file
 
 
 def load_object_npy(path: Path | str) -> Any:

@@ -1,8 +1,8 @@
 """Files of `torch.save`, read without torch: a zip with a pickle, and one member of raw numbers per storage.
 
 `torch.load(weights_only=True)` runs nothing either, but a hostile file can still end the process: a key that is a tuple 100,000
-deep overflows the stack where Python hashes it. So the pickle goes through `m3n.untrusted.pickles`, and a tensor's shape and strides are
-compared with the numbers behind it. Layout after `torch/serialization.py` (since PyTorch 1.6).
+deep overflows the stack where Python hashes it. So the pickle goes through `m3n.untrusted.pickles`, and a tensor's shape and
+strides are compared with the numbers behind it. Layout after `torch/serialization.py` (since PyTorch 1.6).
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from m3n.errors import InputError, shown
-from m3n.untrusted.pickles import (Damaged, SafeUnpickler, load_with)
-from m3n.untrusted.archives import (LARGEST_ARRAYS, member)
+from m3n.untrusted.archives import LARGEST_ARRAYS, member
+from m3n.untrusted.pickles import Damaged, SafeUnpickler, load_with
 
 _DTYPES = {
     "DoubleStorage": "f8", "FloatStorage": "f4", "HalfStorage": "f2", "LongStorage": "i8", "IntStorage": "i4", "ShortStorage": "i2",

@@ -15,8 +15,8 @@ from scipy.spatial.transform import Rotation
 
 from m3n.body.kinematics import joint_transforms
 from m3n.body.model import SMPL_JOINTS, load_body
+from m3n.sources.paired.utd_mhad import KINECT_JOINTS
 from m3n.sources.poses import msr_action3d
-from m3n.sources.paired.utd_mhad import (KINECT_JOINTS)
 
 FRAMES = 12
 

@@ -25,12 +25,12 @@ from fuzz.hostile import SETTING_VALUES
 from fuzz.mutations import blind, damaged_settings, pick, write_damaged
 from fuzz.originals import ORIGINALS
 
-from m3n import (config, schema)
-from m3n.io import tables
+from m3n import config, schema
+from m3n.commands.ingest import ingest, options_of
+from m3n.commands.simulate.command import motion_low_pass
 from m3n.errors import InputError
 from m3n.imu.simulate import simulate_clip
-from m3n.commands.ingest import (ingest, options_of)
-from m3n.commands.simulate.command import (motion_low_pass)
+from m3n.io import tables
 
 CPU_SECONDS, SECONDS = 5.0, 60.0  # for one input: of work, and on the clock of a machine that does other work too
 MEMORY = 3 << 30  # bytes that an input may need on top of the interpreter

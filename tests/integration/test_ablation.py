@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks import ablation
-from m3n import (schema)
-from m3n.io import tables
+from m3n import schema
 from m3n.config import LossConfig, PretrainConfig, resolve
 from m3n.errors import InputError
+from m3n.io import tables
 
 
 def test_a_loss_alone_is_the_only_one_with_a_weight():

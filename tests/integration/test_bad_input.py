@@ -15,13 +15,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from m3n import (schema)
-from m3n.io import tables
+from m3n import schema
 from m3n.cli import main
 from m3n.config import ModelConfig, WindowsConfig
+from m3n.data.windows import POSE_FEATURES, Normaliser
+from m3n.io import tables
 from m3n.models import Multi3Net
 from m3n.training import checkpoint as checkpoints
-from m3n.data.windows import (POSE_FEATURES, Normaliser)
 
 WRISTS = ("left_wrist", "right_wrist")
 QUICK = ["epochs=1", "min_steps=1", "model.width=16"]

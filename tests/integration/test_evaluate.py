@@ -14,12 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 
 import m3n
-from m3n import (schema)
-from m3n.io import tables
+from m3n import schema
 from m3n.cli import main
 from m3n.config import EvaluateConfig
-from m3n.evaluation.embed import (embed_clips, embed_recordings, embed_sentences, load_multi3net)
-from m3n.data.windows import (RecordingWindows, cut_clips)
+from m3n.data.windows import RecordingWindows, cut_clips
+from m3n.evaluation.embed import embed_clips, embed_recordings, embed_sentences, load_multi3net
+from m3n.io import tables
 
 WRISTS = ("left_wrist", "right_wrist")
 SENTENCES = "wave:\n  - A person waves.\n  - Someone greets with one hand.\nshake:\n  - A person shakes a bottle.\n"

@@ -10,9 +10,9 @@ import torch
 
 from m3n.cluster.pretrain import run_workers
 from m3n.config import AugmentConfig, LossConfig, ModelConfig, OptimConfig, PretrainConfig, WindowsConfig
+from m3n.data.window_store import WindowStore
 from m3n.training import checkpoint as checkpoints
 from m3n.training.pretrain import Run, plan_of, pretrain
-from m3n.data.window_store import (WindowStore)
 
 BATCH = 16  # 64 training windows are four steps; 40 for validation are three batches, which two workers cannot share evenly
 OFF = AugmentConfig(turn_rad=0, tilt_rad=0, scale=0, noise=0, mask=0, drop=0)

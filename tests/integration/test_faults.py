@@ -20,10 +20,9 @@ import pytest
 from processes import below, wait
 from throttling import DROPPED
 
-from m3n import (schema)
-from m3n.io import storage
-from m3n.io import tables
+from m3n import schema
 from m3n.cli import main
+from m3n.io import storage, tables
 
 SHARDS, CLIPS = 12, 4  # a shard takes a fifth of a second and 0.6 MB, so that there is a middle of the run to be hit in
 SLOW = ["placements=[left_wrist,right_wrist,head,pelvis,left_thigh,right_thigh,left_ankle,right_ankle]", "rate_hz=200"]

@@ -16,11 +16,10 @@ from processes import below, living
 from processes import wait as wait_for
 from throttling import DROPPED
 
-from m3n import (schema)
-from m3n.io import storage
-from m3n.io import tables
+from m3n import schema
 from m3n.cli import main
-from m3n.io.storage import (Location, location)
+from m3n.io import storage, tables
+from m3n.io.storage import Location, location
 from m3n.training.state import LAST, read_header
 
 pytestmark = pytest.mark.slow

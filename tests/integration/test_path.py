@@ -16,12 +16,12 @@ import pytest
 from safetensors.torch import load_file
 from sklearn.metrics import f1_score
 
-from m3n import (config, schema)
-from m3n.io import tables
+from m3n import config, schema
 from m3n.cli import main
+from m3n.commands.pretrain import prepare
 from m3n.config import FinetuneConfig, PretrainConfig, SimulateConfig
-from m3n.data.splits import (subject_folds)
-from m3n.commands.pretrain import (prepare)
+from m3n.data.splits import subject_folds
+from m3n.io import tables
 
 QUICK = ["epochs=1", "min_steps=3", "batch_size=16"]
 

@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from m3n import (schema, tracking)
-from m3n.io import tables
+from m3n import schema, tracking
 from m3n.cli import main
 from m3n.config import TuneConfig, check, updated
 from m3n.errors import InputError
 from m3n.export.samples import example_samples, sample_columns
+from m3n.io import tables
 
 
 @pytest.fixture(scope="module")

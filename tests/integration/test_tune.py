@@ -18,11 +18,11 @@ import yaml
 from processes import below
 from processes import wait as wait_for
 
-from m3n import (schema)
-from m3n.io import tables
+from m3n import schema
 from m3n.cli import main
 from m3n.cluster.tune import FINISHED, STEP, Outcome, Rule, run_trials
-from m3n.commands.evaluate.data import (clip_people)
+from m3n.commands.evaluate.data import clip_people
+from m3n.io import tables
 
 PATIENCE_S = 240
 wait = partial(wait_for, patience_s=PATIENCE_S)

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from scipy.stats import wasserstein_distance
 
-from m3n import (schema)
-from m3n.io import tables
+from m3n import schema
 from m3n.cluster.simulate import ShardSimulator
+from m3n.commands.simulate.calibration import calibrate
+from m3n.commands.simulate.command import simulation_settings
 from m3n.config import CalibrateConfig, SimulateConfig
+from m3n.io import tables
 from m3n.sources.paired import utd_mhad
-from m3n.commands.simulate.calibration import (calibrate)
-from m3n.commands.simulate.command import (simulation_settings)
 
 DATA = Path(os.environ.get("M3N_DATA") or Path(__file__).parents[3] / "shared" / "data") / "utd_mhad.zip"
 pytestmark = pytest.mark.skipif(not DATA.is_file(), reason=f"real data absent: {DATA} (set M3N_DATA)")

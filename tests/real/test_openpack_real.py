@@ -15,7 +15,7 @@ import pytest
 from scipy.signal import butter, filtfilt
 
 from m3n.schema import GRAVITY, PLACEMENTS, check_imu_recording
-from m3n.sources.recordings.openpack import (Options, imu_recordings)
+from m3n.sources.recordings.openpack import Options, imu_recordings
 
 DATA = Path(os.environ.get("M3N_DATA") or Path(__file__).parents[3] / "shared" / "data") / "openpack_sample.zip"
 pytestmark = pytest.mark.skipif(not DATA.is_file(), reason=f"real data absent: {DATA} (set M3N_DATA)")

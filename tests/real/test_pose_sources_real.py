@@ -13,13 +13,9 @@ import pytest
 from m3n.body.kinematics import joint_transforms
 from m3n.body.model import SMPL_JOINTS, load_body
 from m3n.schema import Rejected, check_pose_clip
-from m3n.sources.poses import bandai_namco
-from m3n.sources.poses import bvh
-from m3n.sources.poses import glamr
-from m3n.sources.poses import msr_action3d
-from m3n.sources.poses import romp
-from m3n.sources.shared.pose_rows import (TURN_UP)
-from m3n.sources.shared.joint_names import (smpl_joints)
+from m3n.sources.poses import bandai_namco, bvh, glamr, msr_action3d, romp
+from m3n.sources.shared.joint_names import smpl_joints
+from m3n.sources.shared.pose_rows import TURN_UP
 
 FOLDER = Path(os.environ.get("M3N_DATA") or Path(__file__).parents[3] / "shared" / "data")
 MSR, BANDAI, SAMPLES = (FOLDER / f"{name}.zip" for name in ("msr_action3d", "bandai_namco", "smpl_samples"))

@@ -16,7 +16,7 @@ from m3n.body.model import load_body
 from m3n.errors import InputError
 from m3n.schema import PLACEMENTS, POSE_CLIPS, check_imu_recording, check_pose_clip, imu_recordings
 from m3n.sources.paired import utd_mhad
-from m3n.sources.paired.utd_mhad import (Options)
+from m3n.sources.paired.utd_mhad import Options
 
 DATA = Path(os.environ.get("M3N_DATA") or Path(__file__).parents[3] / "shared" / "data") / "utd_mhad.zip"
 pytestmark = pytest.mark.skipif(not DATA.is_file(), reason=f"real data absent: {DATA} (set M3N_DATA)")

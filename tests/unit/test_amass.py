@@ -11,7 +11,7 @@ from fuzz.source_files import amass_arrays
 
 from m3n.errors import InputError
 from m3n.schema import POSE_CLIPS, Rejected, check_pose_clip
-from m3n.sources.poses.amass import (Options, pose_clips)
+from m3n.sources.poses.amass import Options, pose_clips
 
 
 def write(file: Path, width: int = 156, frames: int = 5, rate_key: str = "mocap_framerate", **more: Any) -> dict[str, Any]:

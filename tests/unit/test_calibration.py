@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 from scipy.stats import wasserstein_distance
 
-from m3n import (schema)
-from m3n.io import tables
+from m3n import schema
 from m3n.cli import main
 from m3n.cluster.simulate import ShardSimulator
+from m3n.commands.simulate.calibration import calibrate
+from m3n.commands.simulate.command import simulation_settings
 from m3n.config import CalibrateConfig, SimulateConfig, resolve
 from m3n.errors import InputError
 from m3n.imu.calibration import Calibration, ChannelMap, Draw, SampleDraw, fit_calibration
+from m3n.io import tables
 from m3n.schema import GRAVITY
-from m3n.commands.simulate.calibration import (calibrate)
-from m3n.commands.simulate.command import (simulation_settings)
 
 UP = np.array([0.3, 0.5, 0.8]) * GRAVITY
 

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from m3n.config import ModelConfig, WindowsConfig
+from m3n.data.windows import Normaliser
 from m3n.errors import InputError
 from m3n.models import Multi3Net, make_imu_tower
 from m3n.training.checkpoint import Checkpoint, fill, load, part, save
-from m3n.data.windows import (Normaliser)
 
 MODEL = ModelConfig(width=16, depth=1, embedding=8)
 WRISTS = ["left_wrist", "right_wrist"]

@@ -10,14 +10,14 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from m3n.errors import InputError
+from m3n.motion.exercises import EXERCISES
+from m3n.motion.gestures import GESTURES, LONGEST, SHORTEST
+from m3n.motion.movements import MOVEMENTS
+from m3n.motion.posture import FOREARM, UPPER_ARM, Arm, Body, in_world, mirrored, reach, smpl_motion
+from m3n.motion.rhythm import Rhythm, minimum_jerk
 from m3n.schema import POSE_CLIPS, check_pose_clip
 from m3n.sources.poses import choreography
-from m3n.sources.poses.choreography import (Options, clip, pose_clips)
-from m3n.motion.exercises import (EXERCISES)
-from m3n.motion.gestures import (GESTURES, LONGEST, SHORTEST)
-from m3n.motion.movements import (MOVEMENTS)
-from m3n.motion.posture import (FOREARM, UPPER_ARM, Arm, Body, in_world, mirrored, reach, smpl_motion)
-from m3n.motion.rhythm import (Rhythm, minimum_jerk)
+from m3n.sources.poses.choreography import Options, clip, pose_clips
 
 PARENTS = [-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21]
 # a plain symmetric skeleton in the T-pose: metres, x to the left, y up, z forward, each joint relative to its parent
@@ -162,7 +162,7 @@ def test_there_are_at_least_37_movements_with_four_sentences_and_seven_exercises
 
 
 def test_exercises_carry_the_names_of_the_watch_recordings():
-    from m3n.sources.recordings.seglearn_watch import (LABELS)
+    from m3n.sources.recordings.seglearn_watch import LABELS
 
     assert list(EXERCISES) == list(LABELS.values())
 
@@ -218,7 +218,7 @@ def right_hand(row: dict) -> np.ndarray:
 
 
 def test_gestures_are_the_arm_actions_of_utd_mhad_made_once_by_the_right_hand():
-    from m3n.sources.shared.sentences import (sentences)
+    from m3n.sources.shared.sentences import sentences
 
     rows = gestures(200)
     assert [*GESTURES] == list(sentences("utd_mhad"))[:21]

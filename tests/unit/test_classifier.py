@@ -12,16 +12,16 @@ from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut, cross_val_sc
 from sklearn.utils.estimator_checks import check_estimator
 
 import m3n
-from m3n import (schema)
-from m3n.io import tables
+from m3n import schema
 from m3n.classifier import M3NClassifier
 from m3n.config import ModelConfig, WindowsConfig
+from m3n.data.windows import Normaliser
 from m3n.errors import InputError
+from m3n.io import tables
 from m3n.models import make_imu_tower
 from m3n.schema import GRAVITY
 from m3n.training import checkpoint as checkpoints
 from m3n.training.checkpoint import Checkpoint
-from m3n.data.windows import (Normaliser)
 
 TINY = {"width": 16, "depth": 1, "embedding": 16}
 QUICK = {"model": TINY, "epochs": 1, "min_steps": 40, "lr": 5e-3}
@@ -126,7 +126,7 @@ def test_two_placements_follow_each_other_in_the_channels(pretrained):
 
 
 def test_a_saved_classifier_predicts_for_the_command_line(tmp_path, recording):
-    from m3n import (schema)
+    from m3n import schema
     from m3n.io import tables
 
     X, y, _ = gestures(2)

@@ -16,7 +16,7 @@ import pytest
 
 import m3n
 from m3n.cli import main
-from m3n.commands.doctor.command import (tested_versions as pinned_versions)
+from m3n.commands.doctor.command import tested_versions as pinned_versions
 
 
 @pytest.fixture(autouse=True)

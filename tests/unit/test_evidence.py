@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from m3n import (schema)
-from m3n.io import tables
+from m3n import schema
+from m3n.commands.reproduce.data import _subjects, pretraining_key
 from m3n.config import WindowsConfig
+from m3n.data.splits import check_leakage, draw_labels
+from m3n.data.windows import cut_recordings
 from m3n.errors import InputError
-from m3n.data.splits import (check_leakage, draw_labels)
-from m3n.commands.reproduce.data import (_subjects, pretraining_key)
-from m3n.evaluation.baselines import (MiniRocket, _course, minirocket, random_forest, statistics)
-from m3n.evaluation.intervals import (estimate, paired_difference, pooled_interval)
-from m3n.data.windows import (cut_recordings)
+from m3n.evaluation.baselines import MiniRocket, _course, minirocket, random_forest, statistics
+from m3n.evaluation.intervals import estimate, paired_difference, pooled_interval
+from m3n.io import tables
 
 
 def test_an_interval_covers_the_true_mean_about_as_often_as_it_says():

@@ -16,13 +16,13 @@ import torch
 
 from m3n.cli import main
 from m3n.config import ModelConfig, WindowsConfig
+from m3n.data.windows import Normaliser, cut_recordings
 from m3n.errors import InputError
 from m3n.export import Stream
 from m3n.models import HEADS, Classifier, make_classifier
 from m3n.models.imu import IMU_ENCODERS
 from m3n.training.checkpoint import Checkpoint, save
 from m3n.training.classifier import classifier_checkpoint, load_classifier, predict
-from m3n.data.windows import (Normaliser, cut_recordings)
 
 pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -254,8 +254,8 @@ def test_a_stream_of_another_rate_is_resampled_as_a_recording_is(exported, rate_
 
 
 def test_the_streams_own_filter_is_that_of_whole_recordings():
+    from m3n.data.windows import resample
     from m3n.export.stream import _Resampler
-    from m3n.data.windows import (resample)
 
     samples = a_day(10, 100)[:, :6]
     for from_hz, to_hz in ((100, 50), (100, 30), (25, 50), (64, 50)):

@@ -12,11 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 from scipy.spatial.transform import Rotation
 
-from m3n import (schema)
-from m3n.io import tables
+from m3n import schema
 from m3n.cli import main
 from m3n.imu import fidelity
 from m3n.imu.simulate import simulate_clip
+from m3n.io import tables
 
 RATE_HZ = 50.0
 MOUNTING = Rotation.from_rotvec([0.3, -0.5, 0.2]).as_matrix()

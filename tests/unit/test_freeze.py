@@ -10,14 +10,14 @@ import pytest
 import torch
 
 from m3n.config import FinetuneConfig, FreezeOptions, ModelConfig, WindowsConfig
+from m3n.data.windows import Normaliser, cut_recordings
 from m3n.errors import InputError
+from m3n.evaluation.metrics import classification
 from m3n.freeze import STRATEGIES, Rule, Schedule, add_adapters, blocks, merge_adapters, rules_of
 from m3n.models import make_classifier
 from m3n.models.imu import IMU_ENCODERS
 from m3n.training.classifier import new_classifier, predict, recording_probabilities
 from m3n.training.finetune import finetune
-from m3n.evaluation.metrics import (classification)
-from m3n.data.windows import (Normaliser, cut_recordings)
 
 ARCHITECTURE = ModelConfig(width=16, depth=1, dropout=0.2).model_dump()
 

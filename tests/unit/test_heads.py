@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from m3n.data import text
 from m3n.config import FinetuneConfig, ModelConfig, WindowsConfig
+from m3n.data import text
+from m3n.data.windows import POSE_FEATURES, Normaliser, cut_recordings
 from m3n.errors import InputError
 from m3n.models import HEADS, Multi3Net, make_classifier
 from m3n.models.heads import ExpertsHead
 from m3n.training.checkpoint import Checkpoint, save
 from m3n.training.classifier import classifier_checkpoint, load_classifier, new_classifier
 from m3n.training.fit import fit
-from m3n.data.windows import (POSE_FEATURES, Normaliser, cut_recordings)
 
 ARCHITECTURE = ModelConfig(width=16, depth=1, embedding=16).model_dump()
 SENTENCES = {"shake": ["Somebody shakes a hand."], "wave": ["A person waves.", "Someone greets from afar."]}

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from m3n.config import FinetuneConfig, ModelConfig, WindowsConfig
+from m3n.data.windows import Normaliser, cut_recordings
 from m3n.training.classifier import new_classifier, predict
+from m3n.training.eval_checkpoint import Midway
 from m3n.training.finetune import finetune
-from m3n.training.eval_checkpoint import (Midway)
-from m3n.data.windows import (Normaliser, cut_recordings)
 
 ARCHITECTURE = ModelConfig(width=16, depth=1, dropout=0.2).model_dump()
 STEPS = 12

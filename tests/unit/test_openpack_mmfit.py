@@ -15,9 +15,8 @@ from fuzz.source_files import mmfit_files, openpack_files, sample_columns
 
 from m3n.errors import InputError
 from m3n.schema import GRAVITY, PLACEMENTS, Rejected, check_imu_recording
-from m3n.sources.recordings import mmfit
-from m3n.sources.recordings import openpack
-from m3n.sources.shared.recording_rows import (common_clock)
+from m3n.sources.recordings import mmfit, openpack
+from m3n.sources.shared.recording_rows import common_clock
 
 
 def zipped(folder: Path, files: dict[str, Any]) -> Path:

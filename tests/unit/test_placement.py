@@ -10,16 +10,16 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 import m3n
-from m3n import (schema)
-from m3n.io import tables
+from m3n import schema
 from m3n.body.kinematics import rest_joints, skinned_points
 from m3n.body.model import SMPL_JOINTS, load_body
 from m3n.cluster.simulate import ShardSimulator
+from m3n.commands.simulate.command import simulation_settings
 from m3n.config import SimulateConfig, resolve
 from m3n.errors import InputError
 from m3n.imu.placement import mount, sensor_vertex
+from m3n.io import tables
 from m3n.schema import GRAVITY, PLACEMENTS
-from m3n.commands.simulate.command import (simulation_settings)
 
 FRAMES, FPS = 90, 30.0
 STAND_UP = [np.pi / 2, 0, 0]  # SMPL's y-up rest pose, put into the z-up world

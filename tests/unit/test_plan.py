@@ -10,7 +10,7 @@ import pytest
 
 from m3n.errors import InputError
 from m3n.training import batch_order as plans
-from m3n.training.batch_order import (VALIDATION, Piece, Plan, global_batch)
+from m3n.training.batch_order import VALIDATION, Piece, Plan, global_batch
 
 
 class Counted:

@@ -10,7 +10,7 @@ from m3n.cli import main
 from m3n.imu.smoothing import KINDS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "simulator.md"
-KIND_OF = {name: kind for name, (_, kind) in sources.SOURCES.items() if kind}
+KIND_OF = {name: kind for name, (_, _, kind) in sources.SOURCES.items() if kind}
 
 
 def test_every_source_of_poses_has_a_kind():

@@ -39,22 +39,13 @@ from m3n.body.kinematics import joint_transforms
 from m3n.body.model import SMPL_JOINTS, load_body
 from m3n.errors import InputError
 from m3n.imu.smoothing import KINDS
-from m3n.untrusted.pickles import (load_joblib)
 from m3n.schema import POSE_CLIPS, Rejected, check_pose_clip
-from m3n.sources import (SOURCES, load)
-from m3n.sources.poses import bandai_namco
-from m3n.sources.poses import bvh
-from m3n.sources.poses import glamr
-from m3n.sources.poses import gvhmr
-from m3n.sources.poses import hmr4d
-from m3n.sources.poses import joints
-from m3n.sources.poses import msr_action3d
-from m3n.sources.poses import romp
-from m3n.sources.poses import smplx_npz
-from m3n.sources.poses import wham
-from m3n.sources.shared.pose_rows import (TURN_UP)
-from m3n.sources.shared.joint_names import (smpl_joints)
-from m3n.untrusted.torch_files import (load_torch)
+from m3n.sources import SOURCES, load
+from m3n.sources.poses import bandai_namco, bvh, glamr, gvhmr, hmr4d, joints, msr_action3d, romp, smplx_npz, wham
+from m3n.sources.shared.joint_names import smpl_joints
+from m3n.sources.shared.pose_rows import TURN_UP
+from m3n.untrusted.pickles import load_joblib
+from m3n.untrusted.torch_files import load_torch
 
 ALL = ("joints", "bvh", "bandai_namco", "msr_action3d", "smplx_npz", "wham", "gvhmr", "hmr4d", "romp", "glamr")
 

@@ -12,15 +12,15 @@ import pyarrow.parquet as pq
 import pytest
 
 import m3n
-from m3n import (schema)
-from m3n.io import tables
+from m3n import schema
 from m3n.cli import main
 from m3n.config import FinetuneConfig, ModelConfig, PredictConfig, WindowsConfig
-from m3n.data.timeline import (CellMeans, cut_lazily, lay_out, stretches)
+from m3n.data.scale import check_scale
+from m3n.data.timeline import CellMeans, cut_lazily, lay_out, stretches
+from m3n.data.windows import Normaliser, cut_recordings, resample, resample_part
+from m3n.io import tables
 from m3n.training import checkpoint as checkpoints
 from m3n.training.fit import fit
-from m3n.data.scale import (check_scale)
-from m3n.data.windows import (Normaliser, cut_recordings, resample, resample_part)
 
 SHAPE = WindowsConfig(window_s=2.0, hop_s=0.5, rate_hz=50.0)
 WRISTS = ("left_wrist", "right_wrist")

@@ -12,13 +12,13 @@ import torch
 from safetensors.torch import load_file
 
 from m3n.config import AugmentConfig, LossConfig, ModelConfig, OptimConfig, PretrainConfig, WindowsConfig
+from m3n.data.window_store import WindowStore
 from m3n.errors import InputError, StoppedError
-from m3n.io.storage import (TORN)
+from m3n.io.storage import TORN
 from m3n.training import checkpoint as checkpoints
 from m3n.training.optimizer import learning_rate, make_optimizer, set_rate
 from m3n.training.pretrain import Loop, Run, plan_of, pretrain
 from m3n.training.state import LAST, read_header
-from m3n.data.window_store import (WindowStore)
 
 OFF = AugmentConfig(turn_rad=0, tilt_rad=0, scale=0, noise=0, mask=0, drop=0)
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from m3n.sources.recordings.seglearn_watch import (LABELS)
-from m3n.sources.shared.sentences import (sentences)
-from m3n.evaluation.probes import (guessing_macro_f1, linear_probe, nearest_neighbours, zero_shot)
-from m3n.evaluation.signal_error import (signal_errors)
+from m3n.evaluation.probes import guessing_macro_f1, linear_probe, nearest_neighbours, zero_shot
+from m3n.evaluation.signal_error import signal_errors
+from m3n.sources.recordings.seglearn_watch import LABELS
+from m3n.sources.shared.sentences import sentences
 
 RNG = np.random.default_rng(0)
 

@@ -15,10 +15,10 @@ from fuzz.source_files import sample_columns, sample_csv
 
 from m3n.cli import main
 from m3n.config import WindowsConfig
+from m3n.data.windows import cut_recordings
 from m3n.errors import InputError
 from m3n.schema import CHANNELS, GRAVITY, PLACEMENTS, Rejected, check_imu_recording
-from m3n.sources.recordings.table import (Options, chunks, imu_recordings)
-from m3n.data.windows import (cut_recordings)
+from m3n.sources.recordings.table import Options, chunks, imu_recordings
 
 RATE = 50.0
 UNITS: dict[str, Any] = {"acc_unit": "g", "gyro_unit": "deg/s"}

@@ -8,17 +8,17 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from m3n import (schema)
-from m3n.io import tables
+from m3n import schema
 from m3n.cli import main
-from m3n.config import AugmentConfig, FinetuneConfig, ModelConfig, WindowsConfig
-from m3n.errors import InputError
 from m3n.commands.reproduce import cells
+from m3n.config import AugmentConfig, FinetuneConfig, ModelConfig, WindowsConfig
+from m3n.data.windows import Normaliser, cut_recordings
+from m3n.errors import InputError
+from m3n.io import tables
 from m3n.training import finetune as training
 from m3n.training.checkpoint import Checkpoint
 from m3n.training.fit import fit
 from m3n.training.rehearsal import rehearsal
-from m3n.data.windows import (Normaliser, cut_recordings)
 
 SHAPE = WindowsConfig(window_s=1.0, hop_s=1.0)
 WRIST = ("right_wrist",)

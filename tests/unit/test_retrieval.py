@@ -8,7 +8,7 @@ from math import comb
 import numpy as np
 import pytest
 
-from m3n.evaluation.retrieval import (alignment, expected, retrieval, text_relevance, uniformity)
+from m3n.evaluation.retrieval import alignment, expected, retrieval, text_relevance, uniformity
 
 RNG = np.random.default_rng(0)
 

@@ -15,11 +15,11 @@ import pytest
 from fuzz.source_files import watch_arrays
 
 from m3n.errors import InputError
-from m3n.untrusted.npy import (load_object_npy)
-from m3n.untrusted.pickles import (load_pickle)
 from m3n.schema import GRAVITY, check_imu_recording
 from m3n.sources.recordings import seglearn_watch
-from m3n.sources.recordings.seglearn_watch import (LABELS, Options, imu_recordings)
+from m3n.sources.recordings.seglearn_watch import LABELS, Options, imu_recordings
+from m3n.untrusted.npy import load_object_npy
+from m3n.untrusted.pickles import load_pickle
 
 installed = pytest.mark.skipif(importlib.util.find_spec("seglearn") is None, reason="the package seglearn is not installed")
 
@@ -73,7 +73,7 @@ def test_the_installed_file_gives_140_recordings_of_ten_people_without_importing
         "print(len(rows), len({r['recording_id'] for r in rows}), len({r['subject'] for r in rows}),"
         " 'seglearn' in sys.modules or 'pandas' in sys.modules)"
     )
-    root = str(Path(seglearn_watch.__file__).parents[2])
+    root = str(Path(seglearn_watch.__file__).parents[3])
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=root, check=True)
     assert done.stdout.split() == ["140", "140", "10", "False"]
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from m3n.data.splits import Split, draw_labels, held_out, make_split, subject_folds
 from m3n.errors import InputError
-from m3n.data.splits import (Split, draw_labels, held_out, make_split, subject_folds)
 
 TEN = [f"s{i}" for i in range(10)]
 

@@ -13,11 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 from throttling import THROTTLED
 
-from m3n.io import locks
-from m3n.io import storage
-from m3n.io import tables
 from m3n.cli import main
 from m3n.errors import InputError
+from m3n.io import locks, storage, tables
 
 
 @pytest.fixture(params=["disk", "store"])

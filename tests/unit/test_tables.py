@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from m3n import (schema)
-from m3n.io import tables
+from m3n import schema
 from m3n.errors import InputError
+from m3n.io import tables
 from m3n.schema import Rejected
 
 

@@ -7,10 +7,10 @@ import math
 
 import pytest
 
+from m3n.commands.tune.results import write_results
+from m3n.commands.tune.space import load_space
+from m3n.commands.tune.study import COMPLETE, FAILED, METRIC, STOPPED, Study
 from m3n.config import FinetuneConfig, PretrainConfig, TuneConfig, resolve
-from m3n.commands.tune.results import (write_results)
-from m3n.commands.tune.space import (load_space)
-from m3n.commands.tune.study import (COMPLETE, FAILED, METRIC, STOPPED, Study)
 
 
 @pytest.mark.parametrize("objectives", [[], ["parameters"]])

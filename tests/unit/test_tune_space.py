@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from m3n.commands.tune.space import FIXED, grid, load_space, trial_configs
 from m3n.config import TuneConfig
 from m3n.errors import InputError
-from m3n.commands.tune.space import (FIXED, grid, load_space, trial_configs)
 
 SHIPPED = sorted(file.stem for file in (Path(__file__).resolve().parents[2] / "tune_spaces").glob("*.py"))
 LINE = 'trial.suggest_float("pretrain.loss.text_imu", 0.1, 4.0, log=True)'

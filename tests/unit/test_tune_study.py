@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from m3n.commands.tune.space import Settings, load_space
+from m3n.commands.tune.study import COMPLETE, FAILED, METRIC, OPEN, STOPPED, Study
 from m3n.config import TuneConfig
 from m3n.errors import InputError
-from m3n.commands.tune.space import (Settings, load_space)
-from m3n.commands.tune.study import (COMPLETE, FAILED, METRIC, OPEN, STOPPED, Study)
 
 TRIALS = 16
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from m3n import (schema)
-from m3n.io import tables
+from m3n import schema
 from m3n.config import WindowsConfig
+from m3n.data.window_store import CLIPS, WindowStore, cut_shard, write_index
+from m3n.data.windows import Normaliser, cut_clips
 from m3n.errors import InputError
-from m3n.data.window_store import (CLIPS, WindowStore, cut_shard, write_index)
-from m3n.data.windows import (Normaliser, cut_clips)
+from m3n.io import tables
 
 WRISTS = ("left_wrist", "right_wrist")
 SHAPE = WindowsConfig()

@@ -7,8 +7,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from m3n.config import WindowsConfig
+from m3n.data.windows import BODY_JOINTS, POSE_FEATURES, Normaliser, cut_clips, cut_recordings, judge_short, resample, starts
 from m3n.errors import InputError
-from m3n.data.windows import (BODY_JOINTS, POSE_FEATURES, Normaliser, cut_clips, cut_recordings, judge_short, resample, starts)
 
 SHAPE = WindowsConfig(window_s=2.0, hop_s=1.0, pose_fps=15.0, rate_hz=50.0)
 ELBOW = 18

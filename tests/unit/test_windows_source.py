@@ -11,7 +11,7 @@ from fuzz.source_files import windows_arrays
 
 from m3n.errors import InputError
 from m3n.schema import GRAVITY, PLACEMENTS, check_imu_recording
-from m3n.sources.recordings.windows_npz import (Options, imu_recordings)
+from m3n.sources.recordings.windows_npz import Options, imu_recordings
 
 UNITS: dict[str, Any] = {"rate_hz": 50.0, "acc_unit": "g", "gyro_unit": "deg/s"}
 

@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import m3n
-from m3n.data import text
 from m3n.body.model import ENVIRONMENT, body_file, load_body
+from m3n.commands.doctor.places import FAILURE, GB, OK, WARNING, Check, clock, room, tracking, writes
+from m3n.data import text
 from m3n.errors import InputError
+from m3n.io.storage import Location
 from m3n.schema import GENDERS, JOINT_COUNT
-from m3n.commands.doctor.places import (FAILURE, GB, OK, WARNING, Check, clock, room, tracking, writes)
-from m3n.io.storage import (Location)
 
 PYTHONS = ((3, 11), (3, 12))
 

@@ -22,9 +22,9 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import m3n
-from m3n.io import storage
 from m3n.errors import InputError, one_line
-from m3n.io.storage import (Location, ObjectPath)
+from m3n.io import storage
+from m3n.io.storage import Location, ObjectPath
 from m3n.tracking import tracking_uri
 
 OK, WARNING, FAILURE = "OK", "warning", "failure"

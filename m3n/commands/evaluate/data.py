@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from m3n import (schema)
-from m3n.io import tables
+from m3n import schema
+from m3n.commands.finetune import load_windows
 from m3n.config import EvaluateConfig, WindowsConfig
+from m3n.data.splits import Person, held_out, some, subject_folds
+from m3n.data.windows import ClipWindows, RecordingWindows, cut_clips, judge_short
 from m3n.errors import InputError, nearest
-from m3n.sources.shared.sentences import (class_sentences)
-from m3n.data.splits import (Person, held_out, some, subject_folds)
-from m3n.commands.finetune import (load_windows)
+from m3n.io import tables
+from m3n.sources.shared.sentences import class_sentences
 from m3n.training.checkpoint import Checkpoint
-from m3n.data.windows import (ClipWindows, RecordingWindows, cut_clips, judge_short)
 
 FOLDS = 5  # of the held-out subjects, where nobody else can train the probes
 

@@ -13,17 +13,17 @@ from typing import Any
 
 import numpy as np
 
+from m3n.commands.finetune import head_sentences, load_windows
 from m3n.config import CO_TRAINED, METHODS, FinetuneConfig, PretrainConfig, WindowsConfig, check, preset, resolve, updated
+from m3n.data.splits import Person, check_classes, check_leakage, draw_labels, people
+from m3n.data.windows import RecordingWindows
 from m3n.errors import InputError
-from m3n.data.splits import (Person, check_classes, check_leakage, draw_labels, people)
-from m3n.commands.finetune import (head_sentences, load_windows)
-from m3n.evaluation.baselines import (BASELINES)
+from m3n.evaluation.baselines import BASELINES
+from m3n.evaluation.metrics import classification
 from m3n.training.checkpoint import Checkpoint, load_pretrained
 from m3n.training.classifier import new_classifier, predict, recording_probabilities
 from m3n.training.fit import architecture_of, fit, window_shape
-from m3n.evaluation.metrics import (classification)
 from m3n.training.rehearsal import rehearsal
-from m3n.data.windows import (RecordingWindows)
 
 NO_PRETRAINING = "none"  # the setting of a baseline
 ZERO = "0"  # the label budget of a method that reads no label

@@ -16,19 +16,18 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from m3n import (tracking)
-from m3n.reports import plots as report
-from m3n.io import locks
-from m3n.io import tables
+from m3n import tracking
 from m3n.cluster.grid import run_cells
 from m3n.cluster.start import connect
+from m3n.commands.reproduce.cells import NO_PRETRAINING, ZERO, run_cell
+from m3n.commands.reproduce.data import Fold, corpus_files, ingested, pretrained, pretraining_key, subject_parts
+from m3n.commands.reproduce.text import by_amount, results_text
 from m3n.config import BASELINE_METHODS, HARDWARE, FinetuneConfig, ReproduceConfig, check, preset
+from m3n.data.splits import Split
 from m3n.errors import InputError, nearest
+from m3n.io import locks, tables
 from m3n.progress import bar
-from m3n.data.splits import (Split)
-from m3n.commands.reproduce.cells import (NO_PRETRAINING, ZERO, run_cell)
-from m3n.commands.reproduce.data import (Fold, corpus_files, ingested, pretrained, pretraining_key, subject_parts)
-from m3n.commands.reproduce.text import (by_amount, results_text)
+from m3n.reports import plots
 
 PLAN, RESULTS = "plan.json", "results.parquet"
 GRID = ("settings", "methods", "labels", "seeds", "workers")  # what may grow from one run to the next
@@ -165,7 +164,7 @@ def _write(out: Path, name: str, rows: list[dict[str, Any]], config: ReproduceCo
     budgets = by_amount({row["labels"] for row in rows} - {ZERO})
     places = {labels: float(i) for i, labels in enumerate(budgets)}
     points = {method: {places[b]: v for b, v in scores.items() if b in places} for method, scores in curves.items()}
-    report.learning_curve_plot(
+    plots.learning_curve_plot(
         out / "learning_curve.png", points, "labels of the training subjects", f"{name}: macro F1 on subjects never seen",
         {place: labels if labels.endswith("%") else f"{labels} per class" for labels, place in places.items()},
     )  # fmt: skip
@@ -174,5 +173,5 @@ def _write(out: Path, name: str, rows: list[dict[str, Any]], config: ReproduceCo
     shown = [row for row in shown if (row["setting"], row["method"]) == kind]
     confusion = np.sum([row["confusion"] for row in shown], axis=0).tolist()
     title = f"{kind[1]}, {shown[0]['labels']} of the labels, all folds and seeds"
-    report.confusion_plot(out / "confusion.png", confusion, list(shown[0]["per_class"]), title)
+    plots.confusion_plot(out / "confusion.png", confusion, list(shown[0]["per_class"]), title)
     return figures

@@ -7,18 +7,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from m3n import (schema)
-from m3n.io import tables
+from m3n import schema
 from m3n.cluster.grid import run_cells
 from m3n.cluster.start import connect
+from m3n.commands.ingest import ingest, options_of
+from m3n.commands.pretrain import pretrain
+from m3n.commands.reproduce.cells import NO_PRETRAINING, paper_pretraining
+from m3n.commands.simulate.command import simulate_clips
 from m3n.config import BASELINE_METHODS, CO_TRAINED, PretrainConfig, ReproduceConfig, check
+from m3n.data.splits import subject_folds
 from m3n.errors import InputError
+from m3n.io import tables
 from m3n.progress import bar
-from m3n.data.splits import (subject_folds)
-from m3n.commands.reproduce.cells import (NO_PRETRAINING, paper_pretraining)
-from m3n.commands.ingest import (ingest, options_of)
-from m3n.commands.pretrain import (pretrain)
-from m3n.commands.simulate.command import (simulate_clips)
 from m3n.tracking import absolute_uri
 
 DRIVER_CPUS = 0.01  # a pretraining's driver only waits; its Ray Train workers ask for what they need

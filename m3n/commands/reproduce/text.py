@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from m3n import (tracking)
-from m3n.reports import plots as report
+from m3n import tracking
 from m3n.config import METHODS, ReproduceConfig
-from m3n.evaluation.intervals import (Estimate, estimate, paired_difference)
+from m3n.evaluation.intervals import Estimate, estimate, paired_difference
+from m3n.reports import plots
 
 # (setting, method) -> labels -> fold -> seed -> macro F1
 Scores = dict[tuple[str, str], dict[str, dict[str, dict[int, float]]]]
@@ -52,11 +52,11 @@ def results_text(
         f"{len(rows[0]['per_class'])} classes, {len(folds)} folds ({_split(config)}), seeds {', '.join(map(str, seeds))}. "
         "Mean over subjects ± standard deviation over subjects, and the 95 % confidence interval, bootstrapped over "
         "subjects. Windows of a recording are averaged; results.parquet has the figures of single windows too.\n",
-        report.markdown_table(heads, means),
+        plots.markdown_table(heads, means),
     ]
     if gains and scratch:
         parts.append("\nDifference from scratch, paired by subject and seed, with its 95 % confidence interval:\n")
-        parts.append(report.markdown_table(heads, gains))
+        parts.append(plots.markdown_table(heads, gains))
     used = sorted({row["method"] for row in rows}, key=list(METHODS).index)
     parts.append("\n" + "\n".join(f"- `{method}`: {METHODS[method][0]}" for method in used) + "\n")
     parts.append(

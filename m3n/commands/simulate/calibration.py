@@ -17,14 +17,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from m3n import (schema)
-from m3n.io import storage
-from m3n.io import tables
+from m3n import schema
 from m3n.config import CalibrateConfig
 from m3n.errors import InputError, nearest
 from m3n.imu.calibration import Calibration, SampleDraw, fit_calibration
+from m3n.io import storage, tables
+from m3n.io.storage import Location
 from m3n.randomness import generator
-from m3n.io.storage import (Location)
 
 FILE = "calibration.json"
 Simulation = Callable[[dict[str, Any]], dict[str, np.ndarray]]  # a checked row of `pose_clips` to samples by placement

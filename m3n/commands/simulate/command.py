@@ -12,18 +12,17 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from m3n import (schema, sources, tracking)
-from m3n.io import storage
-from m3n.io import tables
+from m3n import schema, sources, tracking
 from m3n.cluster.simulate import ShardSimulator, run_shards
 from m3n.cluster.start import connect
+from m3n.commands.simulate import calibration
 from m3n.config import SimulateConfig
 from m3n.errors import InputError
 from m3n.imu.smoothing import KINDS, LowPass
+from m3n.io import storage, tables
+from m3n.io.storage import L, Location
 from m3n.progress import bar
 from m3n.schema import Rejected
-from m3n.commands.simulate import calibration
-from m3n.io.storage import (L, Location)
 
 
 def simulation_settings(config: SimulateConfig) -> dict[str, Any]:

@@ -16,21 +16,20 @@ from typing import Any
 import numpy as np
 
 from m3n import config as configs
-from m3n import (tracking)
-from m3n.io import locks
-from m3n.io import tables
+from m3n import tracking
 from m3n.cluster.start import connect
 from m3n.cluster.tune import FINISHED, Outcome, Rule, run_trials
+from m3n.commands.evaluate.data import clip_people
+from m3n.commands.finetune import finetune, load_windows
+from m3n.commands.tune.results import ARTIFACTS, write_results
+from m3n.commands.tune.space import Space, load_space, trial_configs
+from m3n.commands.tune.study import COMPLETE, FAILED, METRIC, OPEN, STOPPED, Study, Trial
+from m3n.commands.tune.trial import PRETRAINED, Sweep, labelled_parts, pretraining_key, run_trial
 from m3n.config import HARDWARE, FinetuneConfig, TuneConfig, WindowsConfig
+from m3n.data.splits import Split, check_leakage, make_split
 from m3n.errors import InputError, StoppedError
+from m3n.io import locks, tables
 from m3n.progress import Advance, bar
-from m3n.data.splits import (Split, check_leakage, make_split)
-from m3n.commands.evaluate.data import (clip_people)
-from m3n.commands.finetune import (finetune, load_windows)
-from m3n.commands.tune.results import (ARTIFACTS, write_results)
-from m3n.commands.tune.space import (Space, load_space, trial_configs)
-from m3n.commands.tune.study import (COMPLETE, FAILED, METRIC, OPEN, STOPPED, Study, Trial)
-from m3n.commands.tune.trial import (PRETRAINED, Sweep, labelled_parts, pretraining_key, run_trial)
 
 PLAN, JOURNAL, TEST = "plan.json", "trials.jsonl", "test"
 MAY_CHANGE = {"trials", "hours", "concurrent", "test", "restarts", *(f"pretrain.{key}" for key in HARDWARE - {"device"})}

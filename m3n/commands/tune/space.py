@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from m3n import config as configs
-from m3n.io import tables
 from m3n.config import FinetuneConfig, PretrainConfig, TuneConfig
 from m3n.errors import InputError, nearest, one_line
+from m3n.io import tables
 from m3n.randomness import generator
 
 Settings = dict[str, Any]  # dotted config key -> value
@@ -76,7 +76,7 @@ def load_space(name: str, config: TuneConfig) -> Space:
 
 
 def _file(name: str) -> Path:
-    folder = Path(__file__).resolve().parents[2] / "tune_spaces"
+    folder = Path(__file__).resolve().parents[3] / "tune_spaces"
     file = next((f for f in (Path(name), folder / name, folder / f"{name}.py") if f.is_file()), None)
     if file is None:
         known = sorted(f.stem for f in folder.glob("*.py"))

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from m3n.commands.tune.space import Settings, Space, grid, quiet_optuna
 from m3n.config import TuneConfig
 from m3n.errors import InputError
-from m3n.commands.tune.space import (Settings, Space, grid, quiet_optuna)
-from m3n.reports.sweep_plots import (Range)
+from m3n.reports.sweep_plots import Range
 
 METRIC = "val_macro_f1"
 OPEN, COMPLETE, STOPPED, FAILED = "open", "complete", "stopped", "failed"

@@ -22,26 +22,25 @@ from typing import Any
 import numpy as np
 import torch
 
-from m3n.io import locks
-from m3n.io import tables
 from m3n.cluster.tune import ERROR, FINISHED, STEP
+from m3n.commands.finetune import head_sentences, load_windows
+from m3n.commands.pretrain import pretrain
+from m3n.commands.tune.space import Settings, trial_configs
+from m3n.commands.tune.study import METRIC, read_lines
 from m3n.config import FinetuneConfig, PretrainConfig, TuneConfig
+from m3n.data.splits import Split, check_classes, check_leakage, draw_labels
+from m3n.data.windows import RecordingWindows
 from m3n.errors import InputError, StoppedError
+from m3n.evaluation.embed import embed_recordings, load_multi3net
+from m3n.evaluation.metrics import classification
+from m3n.evaluation.probes import linear_probe
+from m3n.io import locks, tables
 from m3n.models import Classifier
-from m3n.data.splits import (Split, check_classes, check_leakage, draw_labels)
-from m3n.commands.finetune import (head_sentences, load_windows)
-from m3n.commands.pretrain import (pretrain)
-from m3n.commands.tune.space import (Settings, trial_configs)
-from m3n.commands.tune.study import (METRIC, read_lines)
 from m3n.training.checkpoint import Checkpoint, load_pretrained
 from m3n.training.classifier import predict
-from m3n.evaluation.embed import (embed_recordings, load_multi3net)
+from m3n.training.eval_checkpoint import Midway
 from m3n.training.fit import fit, window_shape
-from m3n.evaluation.metrics import (classification)
-from m3n.training.eval_checkpoint import (Midway)
-from m3n.evaluation.probes import (linear_probe)
 from m3n.training.rehearsal import rehearsal
-from m3n.data.windows import (RecordingWindows)
 
 Send = Callable[[dict[str, Any]], None]
 REPORTS, STATE = "reports.jsonl", "finetune.safetensors"

@@ -37,12 +37,12 @@ from pydantic import Field, field_validator
 from m3n.config import Options as BaseOptions
 from m3n.errors import InputError
 from m3n.schema import GRAVITY, PLACEMENTS, Rejected, imu_column
-from m3n.untrusted.archives import (zip_or_folder)
-from m3n.sources.shared.pose_rows import (fit, numbers)
+from m3n.sources.shared.pose_rows import fit, numbers
+from m3n.untrusted.archives import zip_or_folder
 
 SOURCE = "utd_mhad"
 IMU_RATE_HZ = 50.0
-TEXTS = Path(__file__).with_name("texts") / "utd_mhad.yaml"
+TEXTS = Path(__file__).resolve().parents[1] / "texts" / "utd_mhad.yaml"
 
 # Kinect v1 joints in the file's order, and the SMPL joint each is fitted as. Kinect's spine point lies just above the hip
 # centre and belongs to no SMPL joint.

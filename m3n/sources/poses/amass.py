@@ -19,7 +19,7 @@ from pydantic import Field
 from m3n.config import Options as BaseOptions
 from m3n.errors import InputError, shown
 from m3n.schema import GENDERS, JOINT_COUNT, Rejected
-from m3n.sources.shared.pose_rows import (numbers, read_npz)
+from m3n.sources.shared.pose_rows import numbers, read_npz
 
 SOURCE = "amass"
 FRAME_RATE_KEYS = ("mocap_framerate", "mocap_frame_rate")

@@ -20,11 +20,11 @@ from pydantic import Field
 from m3n.config import Options as BaseOptions
 from m3n.errors import InputError
 from m3n.schema import Rejected
-from m3n.untrusted.archives import (zip_or_folder)
-from m3n.sources.poses.bvh import (fitted_clip, read_motion)
+from m3n.sources.poses.bvh import fitted_clip, read_motion
+from m3n.untrusted.archives import zip_or_folder
 
 SOURCE = "bandai_namco"
-TEXTS = Path(__file__).with_name("texts") / "bandai_namco.yaml"
+TEXTS = Path(__file__).resolve().parents[1] / "texts" / "bandai_namco.yaml"
 _FILE = re.compile(r"(?:^|/)dataset-(\d+)_([a-z-]+)_([a-z-]+)_(\d+)\.bvh$")
 _LARGEST = 256 << 20  # bytes of one BVH text; the real ones have under 2 MB
 

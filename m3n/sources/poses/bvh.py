@@ -28,8 +28,8 @@ from m3n.body.model import SMPL_JOINTS, load_body
 from m3n.config import Options as BaseOptions
 from m3n.errors import InputError
 from m3n.schema import Rejected
-from m3n.sources.shared.pose_rows import (METRES, TURN_UP, FloatArray, files_in, fit, misread, numbers, pose_row)
-from m3n.sources.shared.joint_names import (bones_of, smpl_joints)
+from m3n.sources.shared.joint_names import bones_of, smpl_joints
+from m3n.sources.shared.pose_rows import METRES, TURN_UP, FloatArray, files_in, fit, misread, numbers, pose_row
 
 SOURCE = "bvh"
 _LARGEST = 512 << 20  # bytes

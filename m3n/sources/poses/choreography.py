@@ -18,13 +18,13 @@ from pydantic import Field
 
 from m3n import config
 from m3n.errors import InputError
+from m3n.motion.exercises import EXERCISES
+from m3n.motion.gestures import GESTURES, LONGEST, SHORTEST
+from m3n.motion.movements import MOVEMENTS
+from m3n.motion.posture import Array, in_world, mirrored, smpl_motion
+from m3n.motion.rhythm import Rhythm
 from m3n.randomness import generator
 from m3n.schema import Rejected
-from m3n.motion.exercises import (EXERCISES)
-from m3n.motion.gestures import (GESTURES, LONGEST, SHORTEST)
-from m3n.motion.movements import (MOVEMENTS)
-from m3n.motion.posture import (Array, in_world, mirrored, smpl_motion)
-from m3n.motion.rhythm import (Rhythm)
 
 PEOPLE = 40
 LASTS = (6.0, 12.0)  # seconds of a clip in which a movement goes on

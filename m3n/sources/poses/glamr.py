@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from m3n.errors import InputError, shown
-from m3n.untrusted.pickles import (load_pickle)
 from m3n.schema import Rejected
-from m3n.sources.shared.pose_rows import (files_in, numbers, require)
-from m3n.sources.shared.estimator_rows import (EstimateOptions, Track, frame_numbers, required_fps, track_rows)
+from m3n.sources.shared.estimator_rows import EstimateOptions, Track, frame_numbers, required_fps, track_rows
+from m3n.sources.shared.pose_rows import files_in, numbers, require
+from m3n.untrusted.pickles import load_pickle
 
 SOURCE = "glamr"
 

@@ -17,9 +17,9 @@ from pydantic import Field
 
 from m3n.errors import InputError
 from m3n.schema import Rejected
-from m3n.sources.shared.pose_rows import (files_in, numbers, require)
-from m3n.sources.shared.estimator_rows import (EstimateOptions, Track, required_fps, track_rows, with_hands)
-from m3n.untrusted.torch_files import (load_torch)
+from m3n.sources.shared.estimator_rows import EstimateOptions, Track, required_fps, track_rows, with_hands
+from m3n.sources.shared.pose_rows import files_in, numbers, require
+from m3n.untrusted.torch_files import load_torch
 
 SOURCE = "gvhmr"
 

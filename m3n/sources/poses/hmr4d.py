@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from m3n.errors import InputError, shown
-from m3n.untrusted.pickles import (load_joblib)
 from m3n.schema import Rejected
-from m3n.sources.shared.pose_rows import (FloatArray, files_in, numbers, require)
-from m3n.sources.shared.estimator_rows import (CameraOptions, Track, required_fps, rotvecs, track_rows)
+from m3n.sources.shared.estimator_rows import CameraOptions, Track, required_fps, rotvecs, track_rows
+from m3n.sources.shared.pose_rows import FloatArray, files_in, numbers, require
+from m3n.untrusted.pickles import load_joblib
 
 SOURCE = "hmr4d"
 _Seen = tuple[int, FloatArray, FloatArray, FloatArray]  # frame, matrices (24, 3, 3), position (3,), betas (10,)

@@ -19,8 +19,8 @@ from m3n.config import Options as BaseOptions
 from m3n.config import Positive
 from m3n.errors import InputError
 from m3n.schema import Rejected
-from m3n.sources.shared.pose_rows import (METRES, TURN_UP, files_in, fit, known_once, numbers, pose_row, read_npz, require)
-from m3n.sources.shared.joint_names import (smpl_joints)
+from m3n.sources.shared.joint_names import smpl_joints
+from m3n.sources.shared.pose_rows import METRES, TURN_UP, files_in, fit, known_once, numbers, pose_row, read_npz, require
 
 SOURCE = "joints"
 _KEYS = ("joints", "joint_names", "fps", "up", "unit", "text", "subject", "label")

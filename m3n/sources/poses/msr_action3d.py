@@ -24,12 +24,12 @@ from pydantic import Field, field_validator
 from m3n.config import Options as BaseOptions
 from m3n.errors import InputError
 from m3n.schema import Rejected
-from m3n.untrusted.archives import (zip_or_folder)
-from m3n.sources.shared.pose_rows import (FloatArray, fit, misread, numbers, pose_row)
+from m3n.sources.shared.pose_rows import FloatArray, fit, misread, numbers, pose_row
+from m3n.untrusted.archives import zip_or_folder
 
 SOURCE = "msr_action3d"
 FPS = 15.0
-TEXTS = Path(__file__).with_name("texts") / "msr_action3d.yaml"
+TEXTS = Path(__file__).resolve().parents[1] / "texts" / "msr_action3d.yaml"
 
 # Joints in the file's order, and the SMPL joint each is fitted as; the spine point has no counterpart.
 JOINTS = (

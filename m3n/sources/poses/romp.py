@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from m3n.errors import InputError, shown
-from m3n.untrusted.npy import (object_array)
 from m3n.schema import Rejected
-from m3n.untrusted.archives import (LARGEST_ARRAYS, member, opened_npz)
-from m3n.sources.shared.pose_rows import (FloatArray, files_in, numbers, require)
-from m3n.sources.shared.estimator_rows import (CameraOptions, Track, in_order, required_fps, track_rows)
+from m3n.sources.shared.estimator_rows import CameraOptions, Track, in_order, required_fps, track_rows
+from m3n.sources.shared.pose_rows import FloatArray, files_in, numbers, require
+from m3n.untrusted.archives import LARGEST_ARRAYS, member, opened_npz
+from m3n.untrusted.npy import object_array
 
 SOURCE = "romp"
 _NEEDED = ("smpl_thetas", "cam_trans")

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from m3n.errors import InputError
-from m3n.untrusted.pickles import (load_pickle)
 from m3n.schema import Rejected
-from m3n.sources.shared.pose_rows import (FloatArray, files_in, numbers, read_npz, require)
-from m3n.sources.shared.estimator_rows import (CameraOptions, Track, in_order, required_fps, track_rows)
+from m3n.sources.shared.estimator_rows import CameraOptions, Track, in_order, required_fps, track_rows
+from m3n.sources.shared.pose_rows import FloatArray, files_in, numbers, read_npz, require
+from m3n.untrusted.pickles import load_pickle
 
 SOURCE = "smplx_npz"
 # SMPL-X's order: body (22), jaw, left eye, right eye, left hand (15), right hand (15)

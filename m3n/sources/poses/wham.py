@@ -15,10 +15,10 @@ import numpy as np
 from pydantic import Field
 
 from m3n.errors import InputError, shown
-from m3n.untrusted.pickles import (load_joblib)
 from m3n.schema import Rejected
-from m3n.sources.shared.pose_rows import (files_in, numbers, require)
-from m3n.sources.shared.estimator_rows import (EstimateOptions, Track, frame_numbers, required_fps, track_rows)
+from m3n.sources.shared.estimator_rows import EstimateOptions, Track, frame_numbers, required_fps, track_rows
+from m3n.sources.shared.pose_rows import files_in, numbers, require
+from m3n.untrusted.pickles import load_joblib
 
 SOURCE = "wham"
 

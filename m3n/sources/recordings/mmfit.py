@@ -24,11 +24,11 @@ from pydantic import Field
 
 from m3n.config import Options as BaseOptions
 from m3n.errors import InputError, shown
-from m3n.untrusted.npy import (plain_array)
 from m3n.schema import Rejected
-from m3n.untrusted.archives import (zip_or_folder)
-from m3n.sources.shared.recording_rows import (FloatArray, Segment, common_clock, ordered, recording_row, within)
-from m3n.sources.shared.unit_checks import (check_units)
+from m3n.sources.shared.recording_rows import FloatArray, Segment, common_clock, ordered, recording_row, within
+from m3n.sources.shared.unit_checks import check_units
+from m3n.untrusted.archives import zip_or_folder
+from m3n.untrusted.npy import plain_array
 
 SOURCE = "mmfit"
 RATE_HZ = 100.0

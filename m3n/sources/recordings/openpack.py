@@ -28,10 +28,10 @@ from pydantic import Field
 from m3n.config import Options as BaseOptions
 from m3n.errors import InputError, shown
 from m3n.schema import Rejected
-from m3n.untrusted.archives import (zip_or_folder)
-from m3n.sources.shared.pose_rows import (misread)
-from m3n.sources.shared.recording_rows import (FloatArray, Segment, common_clock, ordered, recording_row, within)
-from m3n.sources.shared.unit_checks import (ACC_UNITS, GYRO_UNITS, check_units)
+from m3n.sources.shared.pose_rows import misread
+from m3n.sources.shared.recording_rows import FloatArray, Segment, common_clock, ordered, recording_row, within
+from m3n.sources.shared.unit_checks import ACC_UNITS, GYRO_UNITS, check_units
+from m3n.untrusted.archives import zip_or_folder
 
 SOURCE = "openpack"
 RATE_HZ = 1000 / 30

@@ -10,25 +10,78 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from pydantic import Field, field_validator
 
+from m3n.config import Options as BaseOptions
+from m3n.config import Positive
 from m3n.errors import InputError, shown
-from m3n.schema import CHANNELS, PLACEMENTS
-from m3n.sources.recordings.sample_files import (SampleFile)
-from m3n.sources.shared.recording_rows import (MAX_GAP_S, FloatArray)
-from m3n.sources.shared.unit_checks import (ACC_UNITS, GYRO_UNITS, UnitCheck, required)
-
-if TYPE_CHECKING:
-    from m3n.sources.recordings.table import (Options)
+from m3n.schema import CHANNELS, PLACEMENTS, check_placements
+from m3n.sources.recordings.sample_files import SampleFile
+from m3n.sources.shared.recording_rows import MAX_GAP_S, FloatArray
+from m3n.sources.shared.unit_checks import ACC_UNITS, GYRO_UNITS, UnitCheck, required
 
 _SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 _RATES_HZ = (2.0, 10_000.0)  # slower ones have a gap between any two samples, faster ones are a wrong unit of time
 _LIKELY_HZ = (5.0, 2_000.0)
 _KEPT_STEPS = 4096  # steps of time kept of a batch for the median
+
+
+class Options(BaseOptions):
+    """Settings of `m3n ingest recordings`."""
+
+    acc_unit: Literal["m/s2", "g", "mg"] | None = Field(
+        default=None, description="unit of acceleration: m/s2, g or mg; must be given"
+    )
+    gyro_unit: Literal["rad/s", "deg/s"] | None = Field(
+        default=None, description="unit of angular rate: rad/s or deg/s; must be given where the file has a gyroscope"
+    )
+    rate_hz: Positive | None = Field(
+        default=None, description="sampling rate [Hz]; null: the median rate of the file's time stamps, which it then must have"
+    )
+    time: str | None = Field(
+        default="time", description="column of time stamps, used where the file has it; null: rows are 1 / rate_hz apart"
+    )
+    time_unit: Literal["s", "ms", "us", "ns"] = Field(default="s", description="unit of the time stamps: s, ms, us or ns")
+    placement: str = Field(default="right_wrist", description="where the sensor of columns ax ay az gx gy gz was worn")
+    columns: dict[str, list[str]] = Field(
+        default={},
+        description="columns.<placement>=[...]: its 3 columns of acceleration, or 6 with angular rate; {}: ax ay az gx gy gz, or "
+        "right_wrist_ax ... for several placements",
+    )
+    subject: str | None = Field(
+        default=None, coerce_numbers_to_str=True, description="who moves, where no column says so; null: the file's name"
+    )
+    subject_column: str = Field(default="subject", description="column that says who moves, used where the file has it")
+    session_column: str = Field(default="session", description="column of the session, used where the file has it")
+    label_column: str = Field(
+        default="label", description="column of activity labels, used where the file has it; empty: no label"
+    )
+    delimiter: Literal[",", ";", "tab"] = Field(
+        default=",", description="what stands between the columns of a CSV: , or ; or tab"
+    )
+
+    @field_validator("placement")
+    @classmethod
+    def _known_placement(cls, value: str) -> str:
+        check_placements([value])
+        return value
+
+    @field_validator("columns")
+    @classmethod
+    def _known_columns(cls, value: dict[str, list[str]]) -> dict[str, list[str]]:
+        if value:
+            check_placements(list(value))
+        for placement, names in value.items():
+            if len(names) not in (3, 6) or len(set(names)) != len(names):
+                raise ValueError(
+                    f"columns.{placement} names {len(names)} columns, expected 3 of acceleration or 6 with angular rate, x y z each"
+                )
+        return value
 
 
 @dataclass(frozen=True)

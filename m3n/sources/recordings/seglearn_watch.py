@@ -33,9 +33,9 @@ from numpy.typing import NDArray
 
 from m3n import config
 from m3n.errors import InputError, shown
-from m3n.untrusted.npy import (load_object_npy)
 from m3n.schema import GRAVITY, Rejected, imu_column
-from m3n.sources.shared.pose_rows import (numbers)
+from m3n.sources.shared.pose_rows import numbers
+from m3n.untrusted.npy import load_object_npy
 
 RATE_HZ = 50.0
 LABELS = {

@@ -11,75 +11,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
 
-from m3n.config import Options as BaseOptions
-from m3n.config import Positive
 from m3n.errors import InputError
-from m3n.schema import Rejected, check_placements
-from m3n.sources.shared.pose_rows import (files_in)
-from m3n.sources.recordings.sample_files import (SUFFIXES)
-from m3n.sources.recordings.sample_reader import (SampleReader, Stretch)
-from m3n.sources.shared.recording_rows import (MAX_GAP_S, FloatArray, interpolated, recording_row)
+from m3n.schema import Rejected
+from m3n.sources.recordings.sample_files import SUFFIXES
+from m3n.sources.recordings.sample_reader import Options, SampleReader, Stretch
+from m3n.sources.shared.pose_rows import files_in
+from m3n.sources.shared.recording_rows import MAX_GAP_S, FloatArray, interpolated, recording_row
 
 SOURCE = "recordings"
-
-
-class Options(BaseOptions):
-    """Settings of `m3n ingest recordings`."""
-
-    acc_unit: Literal["m/s2", "g", "mg"] | None = Field(
-        default=None, description="unit of acceleration: m/s2, g or mg; must be given"
-    )
-    gyro_unit: Literal["rad/s", "deg/s"] | None = Field(
-        default=None, description="unit of angular rate: rad/s or deg/s; must be given where the file has a gyroscope"
-    )
-    rate_hz: Positive | None = Field(
-        default=None, description="sampling rate [Hz]; null: the median rate of the file's time stamps, which it then must have"
-    )
-    time: str | None = Field(
-        default="time", description="column of time stamps, used where the file has it; null: rows are 1 / rate_hz apart"
-    )
-    time_unit: Literal["s", "ms", "us", "ns"] = Field(default="s", description="unit of the time stamps: s, ms, us or ns")
-    placement: str = Field(default="right_wrist", description="where the sensor of columns ax ay az gx gy gz was worn")
-    columns: dict[str, list[str]] = Field(
-        default={},
-        description="columns.<placement>=[...]: its 3 columns of acceleration, or 6 with angular rate; {}: ax ay az gx gy gz, or "
-        "right_wrist_ax ... for several placements",
-    )
-    subject: str | None = Field(
-        default=None, coerce_numbers_to_str=True, description="who moves, where no column says so; null: the file's name"
-    )
-    subject_column: str = Field(default="subject", description="column that says who moves, used where the file has it")
-    session_column: str = Field(default="session", description="column of the session, used where the file has it")
-    label_column: str = Field(
-        default="label", description="column of activity labels, used where the file has it; empty: no label"
-    )
-    delimiter: Literal[",", ";", "tab"] = Field(
-        default=",", description="what stands between the columns of a CSV: , or ; or tab"
-    )
-
-    @field_validator("placement")
-    @classmethod
-    def _known_placement(cls, value: str) -> str:
-        check_placements([value])
-        return value
-
-    @field_validator("columns")
-    @classmethod
-    def _known_columns(cls, value: dict[str, list[str]]) -> dict[str, list[str]]:
-        if value:
-            check_placements(list(value))
-        for placement, names in value.items():
-            if len(names) not in (3, 6) or len(set(names)) != len(names):
-                raise ValueError(
-                    f"columns.{placement} names {len(names)} columns, expected 3 of acceleration or 6 with angular rate, x y z each"
-                )
-        return value
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ from m3n.config import Options as BaseOptions
 from m3n.config import Positive
 from m3n.errors import InputError
 from m3n.schema import Rejected, check_placements
-from m3n.sources.shared.pose_rows import (read_npz, require)
-from m3n.sources.shared.recording_rows import (recording_row)
-from m3n.sources.shared.unit_checks import (ACC_UNITS, GYRO_UNITS, UnitCheck, required)
+from m3n.sources.shared.pose_rows import read_npz, require
+from m3n.sources.shared.recording_rows import recording_row
+from m3n.sources.shared.unit_checks import ACC_UNITS, GYRO_UNITS, UnitCheck, required
 
 SOURCE = "windows"
 _KEYS = ("X", "y", "subject", "session", "label_names")

@@ -20,7 +20,7 @@ from scipy.spatial.transform import Rotation
 from m3n.config import Options, Positive
 from m3n.errors import InputError
 from m3n.schema import JOINT_COUNT, Rejected
-from m3n.sources.shared.pose_rows import (MAX_FRAMES, TURN_UP, FloatArray, pose_row)
+from m3n.sources.shared.pose_rows import MAX_FRAMES, TURN_UP, FloatArray, pose_row
 
 # The pelvis of the neutral body at rest (m), about which a root turns: SMPL's and SMPL-X's J_regressor times v_template.
 PELVIS_AT_REST = {"smpl": (-0.0022, -0.2408, 0.0286), "smplx": (0.0031, -0.3514, 0.0120)}

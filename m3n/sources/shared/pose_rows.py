@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from m3n.body.fit import FitResult, fit_joints
 from m3n.errors import InputError, shown
-from m3n.untrusted.npy import (plain_array)
-from m3n.untrusted.archives import (LARGEST_ARRAYS, member, opened_npz)
+from m3n.untrusted.archives import LARGEST_ARRAYS, member, opened_npz
+from m3n.untrusted.npy import plain_array
 
 FloatArray = NDArray[np.float64]
 

@@ -13,7 +13,7 @@ import yaml
 
 from m3n.errors import InputError, nearest
 
-TEXTS = Path(__file__).with_name("texts")
+TEXTS = Path(__file__).resolve().parents[1] / "texts"
 
 
 def sentences(source: str) -> dict[str, list[str]]:

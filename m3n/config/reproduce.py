@@ -1,4 +1,4 @@
-"""Config of `m3n reproduce`: a data set's protocol, and the grid of methods, label budgets and seeds that runs over it."""
+"""Config of `m3n reproduce`: a dataset's protocol, and the grid of methods, label budgets and seeds that runs over it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from m3n.config.base import AnyPlacements, Count, Options, as_names
-from m3n.config.learning import FinetuneConfig, PretrainConfig
-from m3n.config.simulation import SimulateConfig
+from m3n.config.finetune import FinetuneConfig
+from m3n.config.pretrain import PretrainConfig
+from m3n.config.simulate import SimulateConfig
 from m3n.errors import nearest
 
 # name -> (what it is, settings of the fine-tuning that make it); a baseline has no pretraining
@@ -19,6 +20,8 @@ BASELINE_METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "random_forest": ("random forest on statistics of the windows", {}),
     "minirocket": ("MiniRocket and a ridge classifier", {}),
 }
+
+
 PRETRAINED_METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "zero_shot": ("sentences alone, no real label", {"head": "text"}),
     "frozen": ("the encoder stays as it was pretrained", {"freeze": "all"}),
@@ -31,8 +34,12 @@ PRETRAINED_METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "not_frozen_linear": ("everything learns, under a linear head with random weights", {"freeze": "none", "head": "linear"}),
     "paper": ("the authors' preset of pretraining and fine-tuning, not frozen", {"head": "linear"}),
 }
+
+
 # learns from the clips, but from no checkpoint
 CO_TRAINED = "co_trained"
+
+
 METHODS = {
     **BASELINE_METHODS,
     **PRETRAINED_METHODS,

@@ -1,4 +1,4 @@
-"""Config of `m3n tune`: what a sweep may spend, how it draws settings, and when it gives a trial up."""
+"""Config of `m3n tune`: what a sweep may spend, how it draws settings, and when it stops a trial early."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from m3n.config.base import Count, Options, Positive
-from m3n.config.learning import FinetuneConfig, PretrainConfig
+from m3n.config.finetune import FinetuneConfig
+from m3n.config.pretrain import PretrainConfig
 
 
 class TuneConfig(Options):

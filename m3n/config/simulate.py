@@ -1,4 +1,4 @@
-"""Configs of the stages that make tables: ingest, simulate, and the report on how close the simulation is."""
+"""Config of `m3n simulate`: virtual sensors, where they sit, and calibration towards real ones."""
 
 from __future__ import annotations
 
@@ -6,16 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from m3n.config.base import AnyPlacements, Count, Options, Placements, Positive, Share, Weight, as_names
+from m3n.config.base import AnyPlacements, Count, Options, Positive, Share, as_names
 from m3n.errors import nearest
 from m3n.schema import BODY_JOINTS, SMPL_JOINTS, check_own_placement, check_placements
-
-
-class IngestConfig(Options):
-    """Settings that every source shares; a source adds its own."""
-
-    rows_per_shard: Count = Field(64, description="rows in one Parquet shard")
-    max_rejected: Share = Field(0.05, description="largest share of items that may go to quarantine before ingest fails")
 
 
 def _body_joint(name: str) -> str:
@@ -26,6 +19,8 @@ def _body_joint(name: str) -> str:
 
 
 BodyJoint = Annotated[str, AfterValidator(_body_joint)]
+
+
 Vector = tuple[float, float, float]
 
 
@@ -132,22 +127,3 @@ class SimulateConfig(Options):
             for name in set(self.calibrate.placements) - set(self.placements):
                 raise ValueError(f"calibrate.placements names '{name}', which is not simulated: add it to placements")
         return self
-
-
-class FidelityConfig(Options):
-    """Simulated sensors against real ones that recorded the same movements."""
-
-    placements: Placements | None = Field(None, description="placements to compare; null: all that were worn")
-    cutoff_hz: Positive = Field(6.0, description="zero-lag low pass over both signals before they are compared [Hz]")
-    max_lag_s: Weight = Field(0.25, description="largest lag between the two clocks, either way [s]")
-    mounting: Literal["recording", "subject", "none"] = Field(
-        "recording", description="one mounting rotation per recording, or per subject and placement, or none"
-    )
-    motion_cutoff_hz: Positive | Literal["source", "none"] = Field(
-        "source", description="low pass over the motion before it is simulated [Hz]; 'source': the pose source's own; 'none'"
-    )
-    along_m: Annotated[float, Field(ge=-0.5, le=0.5)] | Literal["search"] = Field(
-        "search",
-        description="how much further along its x axis (towards the hand) than m3n's the real sensor sat [m]; 'search': within "
-        "0.05 m either way, for every subject what suits the other subjects' recordings best",
-    )
