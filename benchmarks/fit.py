@@ -28,7 +28,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 import m3n
-from m3n.body.fit import fit_joints
+from m3n.body.joint_fit import fit_joints
 from m3n.body.kinematics import joint_transforms
 from m3n.body.model import SMPL_JOINTS, SMPL_PARENTS, load_body
 from m3n.imu.fidelity import correlation, norm

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from m3n.config.base import AnyPlacements, Count, Options, Positive, Share, Weight, as_names
-from m3n.config.network import AugmentConfig, ModelConfig, WindowsConfig
+from m3n.config.learning import AugmentConfig, ModelConfig, WindowsConfig
 
 
 class FreezeOptions(Options):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from m3n.config.base import Count, Options, Positive, Share, Weight, as_names
-from m3n.config.network import AugmentConfig, ModelConfig, WindowsConfig
+from m3n.config.learning import AugmentConfig, ModelConfig, WindowsConfig
 
 OBJECTIVES = ("text_imu", "text_pose", "imu_pose", "left_right", "pose2imu", "reconstruction")
 

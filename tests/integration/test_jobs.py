@@ -27,6 +27,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from places import REPOSITORY
 from safetensors.numpy import load_file
 
 from m3n.io import tables
@@ -35,7 +36,6 @@ from m3n.training.state import LAST, read_header
 
 pytestmark = pytest.mark.slow
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 TINY = ("model.width=16", "model.depth=1", "model.embedding=16")
 START_S, JOB_S = 300, 600  # a few seconds, and half a minute, where the machine is quiet
 CARRIED = ("--working-dir", ".", "--runtime-env", "runtime_env.yaml")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
+import places
 import pytest
 from scipy.stats import wasserstein_distance
 
@@ -17,7 +17,7 @@ from m3n.config import CalibrateConfig, SimulateConfig
 from m3n.io import tables
 from m3n.sources.paired import utd_mhad
 
-DATA = Path(os.environ.get("M3N_DATA") or Path(__file__).parents[3] / "shared" / "data") / "utd_mhad.zip"
+DATA = places.DATA / "utd_mhad.zip"
 pytestmark = pytest.mark.skipif(not DATA.is_file(), reason=f"real data absent: {DATA} (set M3N_DATA)")
 HELD_OUT = ["s7", "s8"]
 

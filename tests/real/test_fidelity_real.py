@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import zipfile
 from pathlib import Path
 
 import numpy as np
+import places
 import pytest
 
 import m3n
-from m3n.body.fit import fit_joints
+from m3n.body.joint_fit import fit_joints
 from m3n.body.kinematics import joint_transforms
 from m3n.body.model import SMPL_JOINTS, load_body
 from m3n.cli import main
@@ -21,7 +21,7 @@ from m3n.imu.smoothing import low_pass
 from m3n.schema import GRAVITY
 from m3n.sources.paired import utd_mhad
 
-DATA = Path(os.environ.get("M3N_DATA") or Path(__file__).parents[3] / "shared" / "data")
+DATA = places.DATA
 KINECT_ZIP, AMASS_ZIP = DATA / "utd_mhad.zip", DATA / "smpl_samples.zip"
 needs_kinect = pytest.mark.skipif(not KINECT_ZIP.is_file(), reason=f"real data absent: {KINECT_ZIP} (set M3N_DATA)")
 needs_amass = pytest.mark.skipif(not AMASS_ZIP.is_file(), reason=f"real data absent: {AMASS_ZIP} (set M3N_DATA)")

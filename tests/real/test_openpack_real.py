@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import zipfile
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+import places
 import pytest
 from scipy.signal import butter, filtfilt
 
 from m3n.schema import GRAVITY, PLACEMENTS, check_imu_recording
 from m3n.sources.recordings.openpack import Options, imu_recordings
 
-DATA = Path(os.environ.get("M3N_DATA") or Path(__file__).parents[3] / "shared" / "data") / "openpack_sample.zip"
+DATA = places.DATA / "openpack_sample.zip"
 pytestmark = pytest.mark.skipif(not DATA.is_file(), reason=f"real data absent: {DATA} (set M3N_DATA)")
 
 

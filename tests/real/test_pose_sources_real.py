@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import places
 import pytest
 
 from m3n.body.kinematics import joint_transforms
@@ -17,7 +17,7 @@ from m3n.sources.poses import bandai_namco, bvh, glamr, msr_action3d, romp
 from m3n.sources.shared.joint_names import smpl_joints
 from m3n.sources.shared.pose_rows import TURN_UP
 
-FOLDER = Path(os.environ.get("M3N_DATA") or Path(__file__).parents[3] / "shared" / "data")
+FOLDER = places.DATA
 MSR, BANDAI, SAMPLES = (FOLDER / f"{name}.zip" for name in ("msr_action3d", "bandai_namco", "smpl_samples"))
 pytestmark = pytest.mark.skipif(
     not (MSR.is_file() and BANDAI.is_file() and SAMPLES.is_file()), reason=f"real data absent in {FOLDER} (set M3N_DATA)"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import places
 import pytest
 from scipy.signal import butter, filtfilt
 
@@ -18,7 +18,7 @@ from m3n.schema import PLACEMENTS, POSE_CLIPS, check_imu_recording, check_pose_c
 from m3n.sources.paired import utd_mhad
 from m3n.sources.paired.utd_mhad import Options
 
-DATA = Path(os.environ.get("M3N_DATA") or Path(__file__).parents[3] / "shared" / "data") / "utd_mhad.zip"
+DATA = places.DATA / "utd_mhad.zip"
 pytestmark = pytest.mark.skipif(not DATA.is_file(), reason=f"real data absent: {DATA} (set M3N_DATA)")
 
 

@@ -1,4 +1,4 @@
-"""BVH motion capture: hierarchy and rotations by pybvh, positions by forward kinematics, the body by `m3n.body.fit`.
+"""BVH motion capture: hierarchy and rotations by pybvh, positions by forward kinematics, the body by `m3n.body.joint_fit`.
 
 BVH (Biovision) says neither its unit nor its vertical axis, so both are options; most tools write y up. Joints are recognised
 by name (`joint_names`). pybvh refuses position channels below the root, which studios do write; they are taken out of the

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from m3n.body.fit import FITTED
+from m3n.body.joint_fit import FITTED
 from m3n.errors import InputError
 
 FloatArray = NDArray[np.float64]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from m3n.body.fit import FitResult, fit_joints
+from m3n.body.joint_fit import FitResult, fit_joints
 from m3n.errors import InputError, shown
 from m3n.untrusted.archives import LARGEST_ARRAYS, member, opened_npz
 from m3n.untrusted.npy import plain_array
@@ -116,7 +116,7 @@ def known_once(where: str, name: str, in_file: Any, option: Any, how: str) -> An
 
 
 def fit(where: str, joints_m: FloatArray, names: Sequence[str], smooth_frames: float) -> FitResult:
-    """SMPL poses of joints (F, K, 3) m, z up, by `m3n.body.fit`, after a look at the forearms: a wrong unit shows there.
+    """SMPL poses of joints (F, K, 3) m, z up, by `m3n.body.joint_fit`, after a look at the forearms: a wrong unit shows there.
 
     Raises InputError naming `where` for joints that cannot be a body.
     """

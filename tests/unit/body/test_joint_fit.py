@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from m3n.body.fit import FitResult, fit_joints
+from m3n.body.joint_fit import FitResult, fit_joints
 from m3n.body.kinematics import joint_transforms
 from m3n.body.model import SMPL_JOINTS, load_body
 from m3n.body.steady_arms import steady_arms

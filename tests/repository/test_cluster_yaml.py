@@ -6,16 +6,15 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from commands import check_command
+from places import REPOSITORY
 from ray.autoscaler._private.util import prepare_config, validate_config
 from ray.runtime_env import RuntimeEnv
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 EVERYWHERE = {"0.0.0.0/0", "::/0"}
 
 

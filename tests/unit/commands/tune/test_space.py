@@ -6,12 +6,13 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+from places import REPOSITORY
 
 from m3n.commands.tune.space import FIXED, grid, load_space, trial_configs
 from m3n.config import TuneConfig
 from m3n.errors import InputError
 
-SHIPPED = sorted(file.stem for file in (Path(__file__).resolve().parents[2] / "tune_spaces").glob("*.py"))
+SHIPPED = sorted(file.stem for file in (REPOSITORY / "tune_spaces").glob("*.py"))
 LINE = 'trial.suggest_float("pretrain.loss.text_imu", 0.1, 4.0, log=True)'
 
 

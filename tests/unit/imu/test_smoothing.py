@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+
+from places import REPOSITORY
 
 from m3n import sources
 from m3n.cli import main
 from m3n.imu.smoothing import KINDS
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "simulator.md"
+PAGE = REPOSITORY / "docs" / "simulator.md"
 KIND_OF = {name: kind for name, (_, _, kind) in sources.SOURCES.items() if kind}
 
 

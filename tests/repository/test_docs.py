@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from commands import check_command
+from places import REPOSITORY
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 FENCE = re.compile(r"^```.*?^```", re.M | re.S)
 

@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -16,20 +17,22 @@ PACKAGE = Path(m3n.__file__).resolve().parent
 ROOT = PACKAGE.parent
 FILES = sorted(PACKAGE.rglob("*.py")) + sorted((ROOT / "jobs").glob("*.py"))
 
-# Lower rooms first. A room may import from its own layer and from those before it.
-LAYERS = (
-    ("errors", "randomness", "progress", "schema", "config", "storage", "locks", "tables", "safe_pickle", "safe_npy"),
-    ("body", "imu", "text", "windows", "window_store", "splits", "timeline", "units"),
-    ("models", "losses", "freeze"),
+# The floors of the house, lowest first: a room may import from its own floor and from those below it.
+FLOORS = (
+    ("errors", "randomness", "progress", "schema"),
+    ("config", "io", "untrusted", "body", "motion"),
+    ("imu", "sources", "data"),
+    ("models", "losses", "freeze", "optim"),
     ("training",),
-    ("cluster", "tracking", "report", "sweep_plots", "export"),
-    ("stages", "classifier"),
-    ("cli", "jobs"),
+    ("evaluation", "cluster", "tracking", "export", "reports"),
+    ("commands", "classifier"),
+    ("cli", "__main__", "jobs"),
 )
-LAYER_OF = {room: number for number, rooms in enumerate(LAYERS) for room in rooms}
-# Sources stand beside the layers: they see the vocabulary and the body, and only stages and commands see them.
-SOURCES_MAY_USE = {*LAYERS[0], "body", "sources"}
-MAY_USE_SOURCES = {"sources", "stages", "cli", "jobs"}
+FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+# Datasets and formats are known by name to the sources alone; only commands and what is above them may ask for one.
+MAY_USE_SOURCES = {"sources", "commands", "cli", "jobs"}
+# Folders whose files carry the names of the commands: there the folder says which is meant.
+ONE_FILE_PER_COMMAND = {"config", "imu", "cluster", "training", "commands"}
 
 
 def room_of(file: Path) -> str:
@@ -40,22 +43,22 @@ def room_of(file: Path) -> str:
     return "" if first == "__init__.py" else first.removesuffix(".py")
 
 
-def imported_names(tree: ast.AST) -> Iterator[str]:
-    """Dotted names of everything that is imported, at any depth, except under `if TYPE_CHECKING`."""
+def imported_names(tree: ast.AST, type_checking: bool = False) -> Iterator[str]:
+    """Dotted names of everything that is imported, at any depth; under `if TYPE_CHECKING` only where `type_checking`."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-            yield from imported_names(ast.Module(node.orelse, []))
+            yield from imported_names(ast.Module((node.body if type_checking else []) + node.orelse, []), type_checking)
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "relative imports hide where a name comes from"
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
         else:
-            yield from imported_names(node)
+            yield from imported_names(node, type_checking)
 
 
-def imports(file: Path) -> set[str]:
-    return set(imported_names(ast.parse(file.read_text(encoding="utf-8"))))
+def imports(file: Path, type_checking: bool = False) -> set[str]:
+    return set(imported_names(ast.parse(file.read_text(encoding="utf-8")), type_checking))
 
 
 def rooms_used(file: Path) -> set[str]:
@@ -64,22 +67,24 @@ def rooms_used(file: Path) -> set[str]:
     return {room for room in used if room not in (room_of(file), "__version__")}
 
 
+def module_of(file: Path) -> str:
+    """The dotted name of a file of the package."""
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
 def test_every_room_has_its_place():
-    assert {room_of(file) for file in FILES} <= {*LAYER_OF, "sources", ""}
+    assert {room_of(file) for file in FILES} <= {*FLOOR_OF, ""}
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
-def test_a_file_imports_only_from_its_own_layer_and_lower_ones(file):
+def test_a_file_imports_only_from_its_own_floor_and_lower_ones(file):
     room = room_of(file)
     for used in rooms_used(file):
         if room == "":
             pytest.fail(f"m3n/__init__.py imports {used} at once: `import m3n` must stay quick")
-        elif used == "sources":
-            assert room in MAY_USE_SOURCES, f"{room} knows about data sets"
-        elif room == "sources":
-            assert used in SOURCES_MAY_USE, f"a source uses {used}"
-        else:
-            assert LAYER_OF[used] <= LAYER_OF[room], f"{room} imports {used}, which is above it"
+        assert FLOOR_OF[used] <= FLOOR_OF[room], f"{room} imports {used}, which is above it"
+        assert used != "sources" or room in MAY_USE_SOURCES, f"{room} knows about datasets"
 
 
 def test_no_two_rooms_import_each_other():
@@ -87,6 +92,33 @@ def test_no_two_rooms_import_each_other():
     for file in FILES:
         used[room_of(file)] |= rooms_used(file)
     assert [(a, b) for a, others in used.items() for b in others if a in used.get(b, ())] == []
+
+
+def test_no_module_imports_itself_through_others_not_even_for_type_checkers():
+    modules = {module_of(file): file for file in FILES if PACKAGE in file.parents}
+    used = {}
+    for module, file in modules.items():
+        names = {name.rpartition(".")[0] if name not in modules else name for name in imports(file, type_checking=True)}
+        used[module] = {name for name in names if name in modules and name != module}
+    order = TopologicalSorter(used)
+    order.prepare()  # CycleError names the circle
+
+
+def test_no_two_files_have_one_stem_unless_their_folders_say_why():
+    by_stem: dict[str, list[Path]] = {}
+    for file in FILES:
+        if PACKAGE in file.parents and file.stem != "__init__":
+            by_stem.setdefault(file.stem, []).append(file)
+    commands = {file.stem for file in (PACKAGE / "config").glob("*.py")}
+    for stem, files in by_stem.items():
+        rooms = {room_of(file) for file in files}
+        parts_of_a_command = [file for file in files if file.parents[1] == PACKAGE / "commands"]
+        named_by_folder = (
+            (stem in commands and rooms <= ONE_FILE_PER_COMMAND)
+            or len(files) - len(parts_of_a_command) <= 1
+            or rooms == {"classifier", "training"}  # the door for scikit-learn, and what stands behind it
+        )
+        assert named_by_folder, f"{', '.join(str(f.relative_to(PACKAGE)) for f in files)}: one name for several things"
 
 
 @pytest.mark.parametrize(("package", "rooms"), [("ray", {"cluster"}), ("mlflow", {"tracking"})])

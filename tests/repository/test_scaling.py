@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 import runpy
-from pathlib import Path
 from typing import Any
 
 import pytest
-
-REPOSITORY = Path(__file__).resolve().parents[2]
+from places import REPOSITORY
 
 
 @pytest.fixture(scope="module")

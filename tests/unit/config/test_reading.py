@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from places import REPOSITORY
 
 from m3n import config
 from m3n.config import FinetuneConfig, PretrainConfig, SimulateConfig, TuneConfig, resolve
 from m3n.errors import InputError
 
-CONFIGS = sorted((Path(__file__).resolve().parents[2] / "configs").glob("*.yaml"))
+CONFIGS = sorted((REPOSITORY / "configs").glob("*.yaml"))
 
 
 def write(folder: Path, text: str) -> Path:
