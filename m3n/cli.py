@@ -60,17 +60,18 @@ class StageCommand(click.Command):
 
             _format_keys(formatter, f"Settings (key=value, or under `{self.stage}:` in --config)", config.STAGES[self.stage])
         if self.stage == "simulate":
-            from m3n import sources
+            from m3n.config.names import SOURCES
             from m3n.imu.smoothing import KINDS
 
             with formatter.section("Low pass over the motion where cutoff_hz=source, by the clips' `source` (any other: none)"):
-                formatter.write_dl([(n, str(KINDS[kind] or "none")) for n, (_, _, kind) in sources.SOURCES.items() if kind])
+                formatter.write_dl([(name, str(KINDS[s.poses_from] or "none")) for name, s in SOURCES.items() if s.poses_from])
         if self.stage == "ingest":
             from m3n import sources
+            from m3n.config.names import SOURCES
 
             with formatter.section("Sources"):
-                formatter.write_dl([(name, text) for name, (_, text, _) in sources.SOURCES.items()])
-            for name in sources.SOURCES:
+                formatter.write_dl([(name, source.help) for name, source in SOURCES.items()])
+            for name in SOURCES:
                 _format_keys(formatter, f"Settings of {name}", sources.load(name).Options)
 
 

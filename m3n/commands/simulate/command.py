@@ -17,6 +17,7 @@ from m3n.cluster.simulate import ShardSimulator, run_shards
 from m3n.cluster.start import connect
 from m3n.commands.simulate import calibration
 from m3n.config import SimulateConfig
+from m3n.config.names import SOURCES
 from m3n.errors import InputError
 from m3n.imu.smoothing import KINDS, LowPass
 from m3n.io import storage, tables
@@ -32,7 +33,7 @@ def simulation_settings(config: SimulateConfig) -> dict[str, Any]:
         "sites": {name: site.model_dump() for name, site in config.sites.items() if name in config.placements},
         "method": config.method,
         "rate_hz": config.rate_hz,
-        "low_pass": {name: motion_low_pass(config.cutoff_hz, name) for name in (*sources.SOURCES, "")},
+        "low_pass": {name: motion_low_pass(config.cutoff_hz, name) for name in (*SOURCES, "")},
         "sensor": config.sensor,
         "randomise": config.randomise,
         "seed": config.seed,

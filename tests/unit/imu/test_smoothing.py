@@ -8,14 +8,15 @@ from places import REPOSITORY
 
 from m3n import sources
 from m3n.cli import main
+from m3n.config.names import SOURCES
 from m3n.imu.smoothing import KINDS
 
 PAGE = REPOSITORY / "docs" / "simulator.md"
-KIND_OF = {name: kind for name, (_, _, kind) in sources.SOURCES.items() if kind}
+KIND_OF = {name: kind for name, (_, _, kind) in SOURCES.items() if kind}
 
 
 def test_every_source_of_poses_has_a_kind():
-    assert KIND_OF.keys() == {name for name in sources.SOURCES if hasattr(sources.load(name), "pose_clips")}
+    assert KIND_OF.keys() == {name for name in SOURCES if hasattr(sources.load(name), "pose_clips")}
     assert set(KIND_OF.values()) == set(KINDS)
 
 

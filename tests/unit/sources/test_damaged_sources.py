@@ -18,8 +18,8 @@ from fuzz.originals import ORIGINALS, Raw, npy
 from fuzz.verdict import judged
 
 from m3n.commands.ingest import ingest, options_of
+from m3n.config.names import SOURCES
 from m3n.errors import LONGEST, InputError, one_line
-from m3n.sources import SOURCES
 from m3n.untrusted.archives import member
 from m3n.untrusted.npy import plain_array
 from m3n.untrusted.pickles import load_pickle

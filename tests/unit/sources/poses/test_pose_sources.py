@@ -37,10 +37,11 @@ from scipy.spatial.transform import Rotation
 
 from m3n.body.kinematics import joint_transforms
 from m3n.body.model import SMPL_JOINTS, load_body
+from m3n.config.names import SOURCES
 from m3n.errors import InputError
 from m3n.imu.smoothing import KINDS
 from m3n.schema import POSE_CLIPS, Rejected, check_pose_clip
-from m3n.sources import SOURCES, load
+from m3n.sources import load
 from m3n.sources.poses import bandai_namco, bvh, glamr, gvhmr, hmr4d, joints, msr_action3d, romp, smplx_npz, wham
 from m3n.sources.shared.joint_names import smpl_joints
 from m3n.sources.shared.pose_rows import TURN_UP
@@ -88,7 +89,7 @@ def test_every_source_is_registered_and_loads() -> None:
     for name in ALL:
         assert name in SOURCES
         assert load(name).Options()
-        assert SOURCES[name][1] in KINDS
+        assert SOURCES[name].poses_from in KINDS
 
 
 @pytest.mark.parametrize("up", ["z", "y", "-y"])
