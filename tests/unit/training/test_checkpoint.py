@@ -6,14 +6,18 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from places import REPOSITORY
 
 from m3n.config import ModelConfig, WindowsConfig
 from m3n.data.windows import Normaliser
 from m3n.errors import InputError
+from m3n.evaluation.embed import load_multi3net
 from m3n.models import Multi3Net, make_imu_tower
 from m3n.training.checkpoint import Checkpoint, fill, load, part, save
+from m3n.training.classifier import load_classifier
 
 MODEL = ModelConfig(width=16, depth=1, embedding=8)
 WRISTS = ["left_wrist", "right_wrist"]
@@ -146,3 +150,16 @@ def test_a_description_with_a_field_too_few_or_too_many_is_refused(tmp_path):
     assert "placements" in refusal(tmp_path)
     file.write_text(json.dumps(content | {"colour": "red"}))
     assert "colour" in refusal(tmp_path)
+
+
+def test_checkpoints_made_by_0_1_0_still_load_and_give_the_same_numbers():
+    """Names of weights and settings have changed since; `expected.npz` holds what that version made of four windows."""
+    folder = REPOSITORY / "tests" / "fixtures" / "made_by_0_1_0"
+    expected = np.load(folder / "expected.npz")
+    network, description = load_multi3net(folder / "pretrained")
+    classifier, fitted = load_classifier(folder / "classifier")
+    with torch.no_grad():
+        features = network.imu(torch.from_numpy(description.normaliser(expected["imu_npt6"])))
+        logits, _ = classifier(torch.from_numpy(fitted.normaliser(expected["imu_npt6"])), None, [0, 1])
+    np.testing.assert_allclose(features, expected["features_nw"], atol=1e-5)
+    np.testing.assert_allclose(logits.softmax(-1), expected["probabilities_nc"], atol=1e-5)
