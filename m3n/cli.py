@@ -120,7 +120,8 @@ def stage_options(out: click.ParamType[Any] = PATH, address: bool = False) -> Ca
             command = click.option("--address", callback=_answering_cluster, help=where)(command)
         places = "Folder for the result." if out is PATH else "Folder for the result, or s3://bucket/key or gs://bucket/key."
         command = click.option("--out", required=True, type=out, help=places)(command)
-        command = click.option("--config", "config_file", type=PATH, help="YAML file with one section per stage.")(command)
+        preset = "YAML file with one section per stage, or the name of a preset, such as paper."
+        command = click.option("--config", "config_file", type=PATH, help=preset)(command)
         return click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")(command)
 
     return add
@@ -432,23 +433,45 @@ def fidelity(
     _finish(figures, json_file, out)
 
 
-@cli.command(cls=StageCommand, context_settings={"ignore_unknown_options": True})
-@click.argument("name")
+@report.command(cls=StageCommand, stage="pretrain")
+@click.argument("clips", type=PATH)
+@click.argument("recordings", type=PATH)
+@click.option("--held-out", multiple=True, required=True, metavar="SUBJECT", help="Subject to test on; may be repeated.")
+@click.option("--seed", "seeds", multiple=True, type=int, default=[0], help="Seed of the pretraining; may be repeated.")
+@click.option(
+    "--variant", "names", multiple=True, help="all, paper, or '<loss> alone'; may be repeated (default: each of them)."
+)
+@stage_options()
+def ablation(
+    clips: Path, recordings: Path, held_out: tuple[str, ...], seeds: tuple[int, ...], names: tuple[str, ...],
+    overrides: tuple[str, ...], config_file: Path | None, out: Path, json_file: Path | None,
+) -> None:  # fmt: skip
+    """What each pretraining loss earns: every one alone, all together, and the paper's preset, tested on held-out subjects.
+
+    CLIPS is a table of synthetic clips, RECORDINGS one of labelled recordings. Settings are those of `m3n pretrain` and hold for
+    every variant. An interrupted run resumes, and seeds and variants may be added later.
+    """
+    from m3n.commands.ablation import ablation as run
+
+    _finish(run(clips, recordings, out, held_out, overrides, seeds, names, config_file, click.echo), json_file, out)
+    click.echo("\n" + (out / "ablation.md").read_text(encoding="utf-8"))
+
+
+@cli.command(cls=StageCommand, context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.argument("name", required=False)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def bench(name: str, arguments: tuple[str, ...]) -> None:
-    """Run benchmarks/NAME.py of a checkout: figures measured side by side in one run. Try: m3n bench simulate --json FILE"""
-    import runpy
+def bench(name: str | None, arguments: tuple[str, ...]) -> None:
+    """Measure how fast or how exact a part of m3n is; without NAME, list the benchmarks.
 
-    from m3n.errors import InputError, nearest
+    `m3n bench NAME --help` shows the options of one; with --record, the figures join the history in benchmarks/results/.
+    """
+    from m3n.commands.bench.command import run_benchmark, summaries
 
-    folder = Path(__file__).resolve().parents[1] / "benchmarks"
-    known = sorted(f.stem for f in folder.glob("*.py"))
-    if not known:
-        raise InputError("benchmarks are part of a checkout of m3n, not of the installed package: run this in one")
-    if name not in known:
-        raise InputError(f"unknown benchmark '{name}'{nearest(name, known)}; expected one of {', '.join(known)}")
-    sys.argv = [f"m3n bench {name}", *arguments]
-    runpy.run_path(str(folder / f"{name}.py"), run_name="__main__")
+    if name is None:
+        for known, summary in summaries().items():
+            click.echo(f"  {known:20s} {summary}")
+    else:
+        run_benchmark(name, list(arguments))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -480,6 +503,6 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def entry() -> None:
-    """Console script."""
-    sys.exit(main())
+def entry(*command: str) -> None:
+    """Console script, and the scripts of `jobs/`, whose `command` comes before the arguments they are given."""
+    sys.exit(main([*command, *sys.argv[1:]]))
