@@ -24,6 +24,7 @@ def test_there_is_a_panel_per_figure_from_zero_and_a_line_per_machine(tmp_path, 
     assert [len(ax.lines) for ax in panels[1:]] == [1] * COLUMNS
     assert [list(line.get_ydata()) for line in panels[0].lines[:2]] == [[5.0] * 3, [-2.0]]
     assert all(ax.get_ylim()[0] <= 0 for ax in panels)
+    assert {ax.get_xlim() for ax in panels} == {panels[0].get_xlim()}
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["one", "other"]
     plt.close(figure)
 
