@@ -30,7 +30,7 @@ def history_plot(path: Path, title: str, series: Mapping[str, Mapping[str, Seque
         ax.tick_params(labelsize=8)
         ax.set_xlim(first - beside, last + beside)
         ax.set_ylim(*_from_zero(ax.get_ylim()))
-        ax.xaxis.set_major_locator(dates.AutoDateLocator(minticks=2, maxticks=4))
+        ax.xaxis.set_major_locator(dates.AutoDateLocator(minticks=2, maxticks=6))
         ax.xaxis.set_major_formatter(dates.ConciseDateFormatter(ax.xaxis.get_major_locator()))
     for ax in axes.flat[len(series) :]:
         ax.set_axis_off()
