@@ -1,4 +1,4 @@
-"""One typed config per stage: a YAML file plus dotted `key=value` overrides, merged by OmegaConf and checked by pydantic.
+"""One typed config per stage: a YAML file plus dotted `key=value` overrides, checked by pydantic.
 
 A config file has one section per stage (`simulate:`, `pretrain:`, `finetune:`, ...), so that one preset can carry a whole path;
 each command reads its own section. Unknown keys are errors that name the nearest known one. Every field carries a

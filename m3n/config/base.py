@@ -41,15 +41,18 @@ class Options(BaseModel):
             return values
         parts = {name: field.default for name, field in cls.model_fields.items() if isinstance(field.default, Options)}
         return values | {
-            name: _over(default.model_dump(exclude_unset=True), values[name])
+            name: overlay(default.model_dump(exclude_unset=True), values[name])
             for name, default in parts.items()
             if isinstance(values.get(name), dict)
         }
 
 
-def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+def overlay(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Nested values with others on top: dicts are merged key by key, anything else is replaced."""
     both = {
-        key: _over(below[key], above[key]) for key in above if isinstance(below.get(key), dict) and isinstance(above[key], dict)
+        key: overlay(below[key], above[key])
+        for key in above
+        if isinstance(below.get(key), dict) and isinstance(above[key], dict)
     }
     return below | above | both
 

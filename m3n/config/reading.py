@@ -1,7 +1,7 @@
 """From a YAML file and `key=value` overrides to a checked config, and from a config to its help.
 
-Overrides are merged by OmegaConf, the result is checked by pydantic. What is wrong is said in one line that names the key, and the
-nearest known one where a key is unknown. `--help` is made from the descriptions.
+YAML values are laid over each other, later ones on top, and pydantic checks the result. An error is one line that names the key,
+and the nearest known key where it is unknown. `--help` is made from the descriptions of the fields.
 """
 
 from __future__ import annotations
@@ -9,16 +9,18 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import re
 import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+import yaml
 from pydantic import ValidationError
 
 from m3n import packaged
-from m3n.config.base import Options
+from m3n.config.base import Options, overlay
 from m3n.config.evaluate import EvaluateConfig
 from m3n.config.fidelity import FidelityConfig
 from m3n.config.finetune import FinetuneConfig
@@ -55,25 +57,23 @@ def resolve(
 
     Raises InputError for an unreadable file, an unknown section or key, or a value of the wrong type or range.
     """
-    from omegaconf import OmegaConf
-
     if file is not None:
         file = packaged.find(file, "configs", ".yaml", "config file")
-    try:
-        merged = OmegaConf.merge(*(OmegaConf.create(_section(given, stage)) for given in (base, file) if given), {})
-    except InputError:
-        raise
-    except Exception as error:  # odd keys and broken ${...} fail in any way at all
-        raise InputError(f"{file}: section '{stage}' cannot be read: {_first_line(error)}") from None
+    values: dict[str, Any] = {}
+    for given in (base, file):
+        values = overlay(values, _section(given, stage)) if given else values
     for override in overrides:
-        key, equals, _ = override.partition("=")
+        key, equals, text = override.partition("=")
         if not equals or not key.strip():
             raise InputError(f"'{override}' is not an override: expected key=value, as in seed=1 or optim.lr=0.001")
         try:
-            merged.merge_with_dotlist([override])
+            value = _parsed(text)
         except Exception as error:  # YAML's own types, such as !!int of nothing, fail in any way at all
             raise InputError(f"cannot read the override '{override}': {_first_line(error)}") from None
-    return check(schema, OmegaConf.to_container(merged, resolve=False), file)
+        for part in reversed(key.split(".")):
+            value = {part: value}
+        values = overlay(values, value)
+    return check(schema, values, file)
 
 
 def check(schema: type[C], values: Any, file: Path | None = None) -> C:
@@ -98,10 +98,8 @@ def updated(values: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str,
 
 
 def _section(file: Path, stage: str) -> dict[str, Any]:
-    import yaml
-
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = _parsed(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"cannot read the config file {file}: {reason}") from None
@@ -109,8 +107,6 @@ def _section(file: Path, stage: str) -> dict[str, Any]:
         raise InputError(f"{file} is not valid YAML: it is nested too deeply") from None
     except Exception as error:  # YAML's own types, such as !!int of nothing, fail in any way at all
         raise InputError(f"{file} is not valid YAML: {error}") from None
-    if _size(content) > _LARGEST:
-        raise InputError(f"{file} is no config file: it holds over {_LARGEST} values, or refers to itself")
     content = {} if content is None else content
     if not isinstance(content, dict):
         raise InputError(f"{file}: expected one section per stage ({', '.join(STAGES)}), found a {type(content).__name__}")
@@ -119,12 +115,40 @@ def _section(file: Path, stage: str) -> dict[str, Any]:
             raise InputError(f"{file}: unknown section '{name}'{nearest(str(name), STAGES)}; expected {', '.join(STAGES)}")
         if not isinstance(section, dict | None):
             raise InputError(f"{file}: section '{name}' must hold key: value pairs")
-    if stage == "tune":  # a sweep starts from the stages' own sections
+    if stage == "tune":  # a sweep starts from the sections of its stages
         return {name: content[name] for name in ("pretrain", "finetune") if content.get(name)} | (content.get("tune") or {})
     return content.get(stage) or {}
 
 
-_LARGEST = 10_000  # values of a config file, counted again wherever a YAML alias repeats them
+class _Loader(yaml.SafeLoader):
+    """Plain YAML with three changes: 1e-3 is a number, a date stays text, and a key given twice is an error."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        values = [(key.value, key.start_mark) for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for value, mark in values:
+            if [other for other, _ in values].count(value) > 1:
+                raise ValueError(f"the key '{value}' is given twice, in line {mark.line + 1}")
+        return super().construct_mapping(node, deep)
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d[\d_]*(\.[\d_]*)?[eE][-+]?\d+$"), list("-+0123456789")
+)
+
+
+def _parsed(text: str) -> Any:
+    """The value of a YAML text; raises whatever YAML raises, and ValueError for one that is too large."""
+    value = yaml.load(text, _Loader)
+    if _size(value) > _LARGEST:
+        raise ValueError(f"it holds over {_LARGEST} values, or refers to itself")
+    return value
+
+
+_LARGEST = 10_000  # values of a config, counted again wherever a YAML alias repeats them
 
 
 def _size(value: Any, depth: int = 0) -> int:
@@ -148,7 +172,7 @@ def _explain(error: ValidationError, schema: type[Options], file: Path | None) -
     path = [str(part) for part in first["loc"]]
     known = [_spelled(key, path) for key in keys(schema)]
     where = f" (in {file} or the overrides)" if file else ""
-    if first["type"] == "extra_forbidden":
+    if first["type"] in ("extra_forbidden", "invalid_key"):
         return f"unknown config key '{'.'.join(path)}'{nearest('.'.join(path), known)}{where}"
     if first["type"] == "missing":
         return f"config key '{'.'.join(path)}' is missing: {first['msg'].lower()}{where}"

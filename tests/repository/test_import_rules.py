@@ -141,7 +141,7 @@ def test_models_losses_and_freezing_need_torch_and_numpy_alone():
 import sys
 
 class Refuse:
-    NAMES = {"pyarrow", "pydantic", "ray", "mlflow", "scipy", "sklearn", "omegaconf", "safetensors", "click", "rich",
+    NAMES = {"pyarrow", "pydantic", "ray", "mlflow", "scipy", "sklearn", "safetensors", "click", "rich",
              "matplotlib", "pandas", "yaml", "optuna", "sentence_transformers", "transformers"}
 
     def find_spec(self, name, path=None, target=None):

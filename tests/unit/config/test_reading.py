@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -124,6 +125,86 @@ def test_an_override_that_is_no_yaml_is_named(override):
     assert override in refusal(SimulateConfig, "simulate", override)
 
 
+class Anything(config.Options):
+    a: Any = None
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e-3", 0.001),  # which YAML 1.1 by itself takes for text
+        ("1E5", 1e5),
+        ("-2.5e-4", -2.5e-4),
+        (".5", 0.5),
+        ("1_000", 1000),
+        ("null", None),
+        ("~", None),
+        ("", None),
+        ("on", True),
+        ("off", False),
+        ("yes", True),
+        ("no", False),
+        ("e5", "e5"),
+        ("1e", "1e"),
+        ("nan", "nan"),
+        ("'1'", "1"),
+        ("x=y", "x=y"),
+        ("2026-01-31", "2026-01-31"),  # a session, not a date
+        ("[ax,ay,az]", ["ax", "ay", "az"]),
+        ("[-x,-y,z]", ["-x", "-y", "z"]),
+        ("[1e-3,yes]", [0.001, True]),
+        ("{b: {c: 1}}", {"b": {"c": 1}}),
+        ("data/{subject}/{session}_*.csv", "data/{subject}/{session}_*.csv"),
+        ("${oc.env:HOME}", "${oc.env:HOME}"),  # text: nothing is looked up
+        ("${seed", "${seed"),
+    ],
+)
+def test_a_value_is_a_yaml_scalar_or_container(text, value):
+    found = resolve(Anything, "simulate", None, [f"a={text}"]).a
+    assert (found, type(found)) == (value, type(value))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "value"),
+    [
+        (["a=1", "a=2"], 2),
+        (["a.b=1", "a.c=2"], {"b": 1, "c": 2}),
+        (["a={b: {c: 1}}", "a={b: {d: 2}}", "a.b.c=3"], {"b": {"c": 3, "d": 2}}),
+        (["a={b: 1}", "a={}"], {"b": 1}),
+        (["a={b: 1}", "a=null"], None),
+        (["a=null", "a.b=1"], {"b": 1}),
+        (["a=3", "a.b=1"], {"b": 1}),
+        (["a=[1,2]", "a=[3]"], [3]),
+    ],
+)
+def test_a_later_override_is_laid_over_the_earlier_ones(overrides, value):
+    assert resolve(Anything, "simulate", None, overrides).a == value
+
+
+def test_a_file_is_laid_over_its_base_key_by_key(tmp_path):
+    base, file = tmp_path / "base.yaml", write(tmp_path, "pretrain:\n  optim: {lr: 1e-4}\n  exclude_subjects: [b]\n")
+    base.write_text("pretrain:\n  optim: {lr: 0.5, epochs: 7}\n  exclude_subjects: [a, c]\n")
+    found = resolve(PretrainConfig, "pretrain", file, base=base)
+    assert (found.optim.lr, found.optim.epochs, found.exclude_subjects) == (1e-4, 7, ["b"])
+
+
+@pytest.mark.parametrize("override", ["seed={a: 1, a: 2}", "seed=&x [*x]", "seed=" + "[" * 60 + "]" * 60, "seed=!!int x"])
+def test_an_override_that_says_two_things_or_refers_to_itself_is_named(override):
+    assert f"cannot read the override '{override}" in refusal(SimulateConfig, "simulate", override)
+
+
+@pytest.mark.parametrize("override", ["seed[0]=1", ".seed=1", " seed=1", "optim..lr=1"])
+def test_a_key_is_names_with_dots_between_them(override):
+    assert "unknown config key" in refusal(PretrainConfig, "pretrain", override)
+
+
+def test_the_columns_of_a_placement_are_a_list_of_names():
+    from m3n.commands.ingest import options_of
+
+    found = resolve(options_of("recordings"), "ingest", None, ["columns.right_wrist=[ax,ay,az]", "acc_unit=g"])
+    assert found.columns == {"right_wrist": ["ax", "ay", "az"]}
+
+
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
@@ -133,6 +214,9 @@ def test_an_override_that_is_no_yaml_is_named(override):
         ("just words\n", ("one section per stage", "str")),
         ("simulate: {seed: 1\n", ("not valid YAML",)),
         ("simulate:\n\tseed: 1\n", ("not valid YAML",)),
+        ("simulate:\n  seed: 1\n  rate_hz: 50\n  seed: 2\n", ("not valid YAML", "'seed' is given twice, in line 2")),
+        ("simulate: &x\n  seed: *x\n", ("not valid YAML", "refers to itself")),
+        ("simulate:\n  1: 2\n", ("unknown config key '1'",)),
         ("simulate:\n  seed: !!python/object/apply:os.getcwd []\n", ("not valid YAML",)),
     ],
 )
