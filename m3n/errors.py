@@ -23,6 +23,10 @@ class InputError(ValueError):
         super().__init__(one_line(message, LONGEST))
 
 
+class LockedError(InputError):
+    """Another process is writing the same output."""
+
+
 def one_line(text: str, longest: int) -> str:
     """Text without line breaks, control characters and broken Unicode, at most `longest` characters."""
     flat = " ".join(text[: 8 * longest].split())

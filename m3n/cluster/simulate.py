@@ -26,6 +26,7 @@ from m3n.imu.domain import Domain, draw_domain
 from m3n.imu.placement import chosen_sites
 from m3n.imu.simulate import simulate_clip
 from m3n.io import storage, tables
+from m3n.io.object_store import REQUESTS
 from m3n.io.storage import Location
 
 INPUT_FACT, CONFIG_FACT, RESULT_FACT = "m3n.input_sha256", "m3n.simulation_sha256", "m3n.result"
@@ -61,7 +62,7 @@ def run_shards(
     def found_finished(item: tuple[Location, dict[str, str]]) -> dict[str, Any] | None:
         return _finished(*item, staging, settings) if item[0].name in there else None
 
-    with ThreadPoolExecutor(storage.REQUESTS) as pool:
+    with ThreadPoolExecutor(REQUESTS) as pool:
         found = list(pool.map(found_finished, items))
     yield from (done | {"found": True} for done in found if done is not None)
     todo = [

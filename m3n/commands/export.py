@@ -13,6 +13,7 @@ from m3n.export.card import model_card
 from m3n.export.network import AGREEMENT, largest_difference, write_onnx
 from m3n.export.runtime import latency_ms, require
 from m3n.io import tables
+from m3n.io.staging import staged
 from m3n.training import checkpoint as checkpoints
 from m3n.training.classifier import load_classifier
 
@@ -30,7 +31,7 @@ def export(classifier: Path, out: Path) -> dict[str, Any]:
         require(package)
     model, found = load_classifier(classifier)
     metrics = _metrics(classifier / METRICS)
-    with tables.staged(out, inputs=[classifier]) as staging:
+    with staged(out, inputs=[classifier]) as staging:
         write_onnx(staging / MODEL, model, found)
         difference = largest_difference(staging / MODEL, model, found.normaliser)
         if not difference <= AGREEMENT:

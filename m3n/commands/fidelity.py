@@ -30,6 +30,7 @@ from m3n.imu.placement import SITES
 from m3n.imu.signals import measured
 from m3n.imu.simulate import sensor_paths
 from m3n.io import tables
+from m3n.io.staging import staged
 from m3n.progress import bar
 from m3n.reports import plots
 
@@ -62,7 +63,7 @@ def fidelity(poses: Path, recordings: Path, out: Path, config: FidelityConfig = 
     InputError for tables that cannot be read or have no id in common; then nothing is left in `out`.
     """
     started = time.perf_counter()
-    with tables.staged(out, inputs=[poses, recordings]) as staging:
+    with staged(out, inputs=[poses, recordings]) as staging:
         recorded = {row["recording_id"]: row for row in _recordings(recordings)}
         along_m, searched = _distances(poses, recorded, config)
         pairs, left_out = _pairs(poses, recorded, config, along_m)

@@ -20,6 +20,7 @@ from m3n.errors import InputError
 from m3n.evaluation.intervals import pooled_interval
 from m3n.evaluation.metrics import classification
 from m3n.io import tables
+from m3n.io.staging import staged
 from m3n.io.storage import Location
 from m3n.progress import bar
 from m3n.reports import plots
@@ -72,7 +73,7 @@ def finetune(
         rehearsed = rehearsal(clips, shape, windows.placements, windows.classes, known, people(held_out))
     data_sha = tables.data_sha256(recordings)
     with (
-        tables.staged(out, inputs=[place for place in (recordings, checkpoint, clips) if place]) as staging,
+        staged(out, inputs=[place for place in (recordings, checkpoint, clips) if place]) as staging,
         tracking.track("finetune", out.name, config, out=out, data_sha=data_sha, parent_id=parent_run) as run,
     ):
         with bar("finetune", 1) as advance:

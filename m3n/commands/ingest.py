@@ -12,6 +12,7 @@ from m3n import schema, sources
 from m3n.config import IngestConfig, Options
 from m3n.errors import InputError
 from m3n.io import tables
+from m3n.io.staging import staged
 from m3n.schema import Rejected
 
 KINDS = {"poses": ("pose_clips", "clip_id"), "recordings": ("imu_recordings", "recording_id")}
@@ -40,13 +41,13 @@ def ingest(source: str, path: Path | None, out: Path, options: Options | None = 
     limits: Any = options
     with ExitStack() as stack:  # the tables appear together, and what else lies in `out` is not touched
         for kind, reader in readers.items():
-            staging = stack.enter_context(tables.staged(out / kind, inputs=[path] if path else []))
+            staging = stack.enter_context(staged(out / kind, inputs=[path] if path else []))
             rejected: list[Rejected] = []
             totals = {"rows": 0, "seconds": 0.0}
             rows = _checked(reader(path, options), kind, rejected, totals)
             columns = schema.POSE_CLIPS if kind == "poses" else schema.imu_recordings()
             tables.write_table(staging, rows, columns, limits.rows_per_shard)
-            tables.judge_rejected(rejected, int(totals["rows"]), limits.max_rejected, f"{path or source}")
+            tables.check_rejected(rejected, int(totals["rows"]), limits.max_rejected, f"{path or source}")
             tables.write_quarantine(staging, rejected)
             tables.write_manifest(
                 staging, table=KINDS[kind][0], totals=totals, inputs=inputs,

@@ -26,6 +26,7 @@ from m3n.data.scale import check_scale
 from m3n.data.timeline import CellMeans, check_hop, cut_lazily, lay_out, stretches
 from m3n.errors import InputError
 from m3n.io import storage, tables
+from m3n.io.staging import staged
 from m3n.io.storage import Location
 from m3n.models import Classifier
 from m3n.progress import bar
@@ -66,7 +67,7 @@ def predict(recordings: Location, checkpoint: Path, out: Path, config: PredictCo
     total = sum(len(tables.read_column(shard, "recording_id")) for shard in _checked(shards))
     data_sha = tables.data_sha256(recordings)
     rejected: list[Rejected] = []
-    with tables.staged(out, inputs=[recordings, checkpoint]) as staging:
+    with staged(out, inputs=[recordings, checkpoint]) as staging:
         with storage.writing(staging), bar("predict", total) as advance, _Output(staging, found.classes) as output:
             for row, placements, where in _usable_rows(shards, found.placements, rejected):
                 check_scale(found.normaliser, [row[schema.imu_column(p)] for p in placements], where)

@@ -25,6 +25,7 @@ from m3n.data import text
 from m3n.data.window_store import WindowStore, write_index
 from m3n.errors import TERMINATED, StoppedError
 from m3n.io import storage, tables
+from m3n.io.staging import staged
 from m3n.io.storage import Location
 from m3n.progress import bar
 from m3n.training import checkpoint as checkpoints
@@ -54,7 +55,7 @@ def pretrain(
     where the run ended before its end but can be taken up again.
     """
     started = time.perf_counter()
-    with tables.staged(out, resume=True, inputs=[data]) as staging:
+    with staged(out, resume=True, inputs=[data]) as staging:
         scratch = _scratch(staging)
         store = prepare(data, scratch / WINDOWS, config, address)
         batch = global_batch(config.optim.batch_size, int(store.counts("train").sum()), config.workers)

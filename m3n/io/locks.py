@@ -1,9 +1,9 @@
-"""One job at a time in one output folder: whoever comes second is told who is at work, and a lock left by the dead is taken over.
+"""One job at a time per output folder: a second job is told who holds the lock, and the lock of a dead process is taken over.
 
-On a disk the kernel keeps the lock (flock), and drops it when its holder ends, however it ends. Object stores, and network
-disks without flock, get a folder of small files instead, one for each contender, which its owner writes anew every
-`BEAT_S`. Whoever writes his file and then finds no other one alive holds the lock: since a listing shows every earlier
-write, two that come at the same moment both give way, and never both hold it.
+On a disk the kernel keeps the lock (flock) and releases it when its holder ends, however it ends. Object stores, and network
+disks without flock, use a folder of small files instead: each contender writes its own and rewrites it every `HEARTBEAT_S`. A
+contender that has written its file and then finds no other live one holds the lock. A listing shows every earlier write, so two
+that arrive at the same moment both give way, and never both hold it.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from m3n.errors import InputError
+from m3n.errors import InputError, LockedError
 from m3n.io import storage
 from m3n.io.storage import Location
 
-BEAT_S, STALE_S = 10.0, 60.0
+HEARTBEAT_S, STALE_S = 10.0, 60.0
 NO_FLOCK = (errno.ENOTSUP, errno.ENOLCK, errno.ENOSYS)
 
 
@@ -35,26 +35,26 @@ class _NoFlockError(Exception):
 
 @contextmanager
 def held(out: Location) -> Iterator[Callable[[], None]]:
-    """Hold the lock of an output folder, `OUT.partial.lock` beside it; InputError, naming the holder, where a job is at work.
+    """Hold the lock of an output folder, `OUT.partial.lock` beside it; LockedError, naming the holder, if another job has it.
 
-    Yields a function that raises InputError where the lock has been lost meanwhile, to be called before anything final.
+    Yields a function that raises LockedError if the lock has been lost meanwhile; call it before the final step.
     """
     place = out.with_name(f"{out.name}.partial.lock")
     if isinstance(place, Path) and not place.is_dir():
         with suppress(_NoFlockError), _flock(place, out):
             yield lambda: None
             return
-    with _beating(place, out) as confirm:
+    with _heartbeat(place, out) as confirm:
         yield confirm
 
 
-def _taken(out: Location, holder: dict[str, Any]) -> InputError:
+def _locked(out: Location, holder: dict[str, Any]) -> LockedError:
     who = f"process {holder.get('pid', 'unknown')} on {holder.get('host', 'an unknown host')}, since {holder.get('since', '?')}"
-    return InputError(f"another job is writing {out}: {who}; wait for it, or choose another --out")
+    return LockedError(f"another job is writing {out}: {who}; wait for it, or choose another --out")
 
 
-def _me() -> dict[str, Any]:
-    """Who holds a lock; `machine` tells processes of this kernel and process namespace from those of any other."""
+def _identity() -> dict[str, Any]:
+    """What a lock says about its holder; `machine` identifies the kernel and the process namespace."""
     machine = f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {os.readlink('/proc/self/ns/pid')}"
     since = datetime.now(UTC).isoformat(sep=" ", timespec="seconds")
     return {"host": socket.gethostname(), "pid": os.getpid(), "since": since, "machine": machine}
@@ -63,7 +63,7 @@ def _me() -> dict[str, Any]:
 def _parsed(content: bytes) -> dict[str, Any]:
     try:
         found = json.loads(content)
-    except ValueError:  # not yet written, or cut short
+    except ValueError:  # still being written, or truncated
         return {}
     return found if isinstance(found, dict) else {}
 
@@ -75,7 +75,7 @@ def _flock(path: Path, out: Location) -> Iterator[None]:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is(path, descriptor):
+            if _same_file(path, descriptor):
                 break
         except OSError as error:
             holder = _parsed(os.pread(descriptor, 4096, 0))
@@ -85,19 +85,19 @@ def _flock(path: Path, out: Location) -> Iterator[None]:
                 raise _NoFlockError from None
             if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
                 raise
-            raise _taken(out, holder) from None
-        os.close(descriptor)  # its holder removed the file at this moment: ours would guard nothing
+            raise _locked(out, holder) from None
+        os.close(descriptor)  # its holder has just removed the file, so a lock on it would guard nothing
     try:
-        with suppress(OSError):  # a full disk: the lock holds without a name in it
+        with suppress(OSError):  # a full disk: the lock still holds, without a name in it
             os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, json.dumps(_me()).encode(), 0)
+            os.pwrite(descriptor, json.dumps(_identity()).encode(), 0)
         yield
     finally:
         path.unlink(missing_ok=True)
         os.close(descriptor)
 
 
-def _is(path: Path, descriptor: int) -> bool:
+def _same_file(path: Path, descriptor: int) -> bool:
     try:
         return os.path.samestat(path.stat(), os.fstat(descriptor))
     except FileNotFoundError:
@@ -105,14 +105,14 @@ def _is(path: Path, descriptor: int) -> bool:
 
 
 @contextmanager
-def _beating(folder: Location, out: Location) -> Iterator[Callable[[], None]]:
+def _heartbeat(folder: Location, out: Location) -> Iterator[Callable[[], None]]:
     if isinstance(folder, Path):
         folder.mkdir(exist_ok=True)
-    me, mine = _me(), folder / f"{uuid4().hex}.json"
+    me, mine = _identity(), folder / f"{uuid4().hex}.json"
     content, ended = json.dumps(me).encode(), threading.Event()
 
     def claim() -> None:
-        """Write our file, and give way to any other one whose owner lives."""
+        """Write our file, and give way if another one has a live owner."""
         storage.write(mine, content)
         now = storage.changed_at(mine)  # the store's clock, not ours
         for other in storage.files(folder, ".json"):
@@ -120,33 +120,33 @@ def _beating(folder: Location, out: Location) -> Iterator[Callable[[], None]]:
                 continue
             try:
                 holder, silent_s = _parsed(storage.read(other)), now - storage.changed_at(other)
-            except InputError:  # gone since it was listed
+            except InputError:  # removed since it was listed
                 continue
             if silent_s <= STALE_S and not _dead(holder, me):
                 mine.unlink(missing_ok=True)
-                raise _taken(out, holder)
+                raise _locked(out, holder)
             other.unlink(missing_ok=True)
 
     def confirm() -> None:
-        """Our file may have been taken for a dead one's, where this process or the store stood still for long."""
+        """Claim again if our file is gone: others take us for dead when this process or the store was stalled for long."""
         if not mine.exists():
             claim()
 
-    def beat() -> None:
-        while not ended.wait(BEAT_S):
-            with suppress(InputError, OSError):  # a store that is away for a moment
+    def renew() -> None:
+        while not ended.wait(HEARTBEAT_S):
+            with suppress(InputError, OSError):  # a store that does not answer for a moment
                 confirm()
                 storage.write(mine, content)
 
-    beats = threading.Thread(target=beat, daemon=True, name="m3n-lock")
+    renewal = threading.Thread(target=renew, daemon=True, name="m3n-lock")
     try:
         claim()
-        beats.start()
+        renewal.start()
         yield confirm
     finally:
         ended.set()
-        if beats.is_alive():
-            beats.join()
+        if renewal.is_alive():
+            renewal.join()
         with suppress(InputError):
             mine.unlink(missing_ok=True)
             if not storage.files(folder):
@@ -155,14 +155,14 @@ def _beating(folder: Location, out: Location) -> Iterator[Callable[[], None]]:
 
 def _remove_empty(folder: Location) -> None:
     if isinstance(folder, Path):
-        with suppress(OSError):  # somebody has come meanwhile
+        with suppress(OSError):  # another job has arrived meanwhile
             folder.rmdir()
     else:
-        storage.remove(folder)  # the mark of an empty folder that pyarrow leaves; who has come meanwhile claims anew
+        storage.remove(folder)  # pyarrow leaves a marker of an empty folder; a job that has arrived meanwhile claims again
 
 
 def _dead(holder: dict[str, Any], me: dict[str, Any]) -> bool:
-    """True where a process of this machine is known to have ended; of other machines only silence tells."""
+    """Whether the holder is a process of this machine that has ended; on other machines only a missing heartbeat shows that."""
     if holder.get("machine") != me["machine"]:
         return False
     return not Path(f"/proc/{holder.get('pid')}").exists()

@@ -1,17 +1,15 @@
 """Tables on disk: Parquet shards, their manifest, and the quarantine of rejected rows.
 
-Nothing is ever half-written: a stage works in a staging folder beside its output (`OUT.partial`), which only it holds, and
-`storage.publish` makes the result appear. A stage that can resume finds its finished shards in the staging folder of the
-interrupted run. Tables lie in local folders or on object stores (`m3n.io.storage`).
+A table is a local folder or one on an object store (`m3n.io.storage`). A sequence is a flat list<float32> with its length in a
+column beside it, so that reading it makes no Python objects.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType
@@ -23,7 +21,7 @@ import pyarrow.parquet as pq
 
 from m3n import schema
 from m3n.errors import InputError, one_line
-from m3n.io import locks, storage
+from m3n.io import storage
 from m3n.io.storage import L, Location
 from m3n.schema import SCHEMA_VERSION, Rejected
 
@@ -51,6 +49,12 @@ def read_schema(path: Location) -> pa.Schema:
         return pq.read_schema(stream)
 
 
+def row_count(path: Location) -> int:
+    """Rows of one shard, without reading them; InputError for a file that is not Parquet."""
+    with _readable(path), storage.open_input(path) as stream:
+        return int(pq.ParquetFile(stream).metadata.num_rows)
+
+
 def read_column(path: Location, name: str) -> pa.ChunkedArray:
     """One column of a shard; InputError for a damaged file."""
     with _readable(path), storage.open_input(path) as stream:
@@ -60,7 +64,7 @@ def read_column(path: Location, name: str) -> pa.ChunkedArray:
 def read_shard(path: Location, schema: pa.Schema, content: bytes | None = None) -> pa.Table:
     """One shard, cast to `schema` (its columns only); InputError for a damaged file or a value that does not fit.
 
-    `content`: the bytes of the file, where they are at hand.
+    `content`: the bytes of the file, if they have been read already.
     """
     with _readable(path), storage.open_input(path) if content is None else pa.BufferReader(content) as stream:
         table = pq.ParquetFile(stream).read(columns=schema.names)
@@ -94,7 +98,7 @@ def rows(table: pa.Table) -> Iterator[dict[str, Any]]:
 def checked_rows(
     shard: Location, columns: pa.Schema, check: Callable[[dict[str, Any]], str | None], advice: str = ""
 ) -> Iterator[dict[str, Any]]:
-    """Rows of one shard as `rows` gives them; InputError for the first one that `check` finds a problem with, with what to do."""
+    """Rows of one shard, as from `rows`; InputError, ending with `advice`, for the first one in which `check` finds a problem."""
     identity = columns.names[0]  # clip_id or recording_id
     for number, row in enumerate(rows(read_shard(shard, columns))):
         problem = check(row)
@@ -122,7 +126,7 @@ def recording_rows(shard: Location, placements: Sequence[str]) -> Iterator[dict[
 
 
 def rows_in_turn(shard: Location, columns: pa.Schema) -> Iterator[dict[str, Any]]:
-    """Rows of one shard as `rows` gives them, not checked, with one row in memory at a time however large the shard is."""
+    """Rows of one shard, as from `rows` but not checked, with a single row in memory at a time."""
     with _readable(shard), storage.open_input(shard) as stream:
         batches = pq.ParquetFile(stream, buffer_size=1 << 20, pre_buffer=False).iter_batches(
             batch_size=1, columns=columns.names
@@ -192,7 +196,7 @@ def write_table(folder: Location, items: Iterable[dict[str, Any]], schema: pa.Sc
 
 
 def write_quarantine(folder: Location, rejected: Sequence[Rejected], name: str = "rejected") -> None:
-    """Keep what was rejected, with the reason, in `quarantine/` below a table."""
+    """Write the rejected rows, each with its reason, to `quarantine/` below a table."""
     if not rejected:
         return
     if isinstance(folder, Path):
@@ -201,8 +205,8 @@ def write_quarantine(folder: Location, rejected: Sequence[Rejected], name: str =
     write_shard(folder / QUARANTINE / f"{name}.parquet", table)
 
 
-def judge_rejected(rejected: Sequence[Rejected], kept: int, limit: float, where: str) -> None:
-    """Raise InputError where nothing is left, or more than the share `limit` was rejected: one reason, named."""
+def check_rejected(rejected: Sequence[Rejected], kept: int, limit: float, where: str) -> None:
+    """Raise InputError, naming the first reason, where no row is left or the rejected share is above `limit`."""
     total = len(rejected) + kept
     if total == 0:
         raise InputError(f"{where} is empty: expected at least one row")
@@ -211,7 +215,7 @@ def judge_rejected(rejected: Sequence[Rejected], kept: int, limit: float, where:
         others = f" (and {len(rejected) - 1} more of {total})" if len(rejected) > 1 else f" (1 of {total})"
         said = f"{first.item}: {first.reason}"
         named = said if Path(where).name in said else f"{where}: {said}"
-        raise InputError(f"{named}{others}; mend the rows, or raise max_rejected to leave them out")
+        raise InputError(f"{named}{others}; fix these rows, or raise max_rejected to leave them out")
 
 
 def write_manifest(
@@ -224,8 +228,10 @@ def write_manifest(
     rejected: Sequence[Rejected] = (),
     facts: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
-    """Write `manifest.json`: what the table holds, what it was made from, and how; `facts` are a stage's own. It carries no clock,
-    so that the same inputs give the same bytes."""
+    """Write `manifest.json`: what the table holds, what it was made from, and how; `facts` are added by the stage.
+
+    It carries no time, so that the same inputs give the same bytes.
+    """
     content = {
         "schema_version": SCHEMA_VERSION,
         "table": table,
@@ -271,88 +277,5 @@ def data_sha256(folder: Location) -> str:
 
 
 def joint_sha256(shards: Iterable[str]) -> str:
-    """`data_sha256` of a table of which the digests of the shards are known, in order."""
+    """`data_sha256` of a table from the digests of its shards, in order."""
     return hashlib.sha256("".join(shards).encode()).hexdigest()
-
-
-@contextmanager
-def staged(out: L, *, resume: bool = False, inputs: Sequence[Location] = ()) -> Iterator[L]:
-    """A staging folder that becomes `out` when the block ends well.
-
-    One job at a time: InputError names the one that is at work, and nothing is touched. With `resume`, what an interrupted run
-    left in staging is offered again: what was done is kept after a fault or a signal, and shards with rows in them after bad input
-    too; otherwise the staging folder goes. An existing `out` is replaced only if it is empty or holds a result of m3n, and
-    neither any of `inputs` nor the working folder; InputError otherwise.
-    """
-    if isinstance(out, Path):
-        out = Path(os.path.abspath(out))
-    _refuse_to_replace(out, inputs)
-    staging = out.with_name(f"{out.name}.partial")
-    with _parent_of(out), locks.held(out) as confirm:
-        if not resume:
-            storage.remove(staging)
-        if isinstance(staging, Path):
-            with storage.writing(staging):
-                staging.mkdir(exist_ok=True)
-        for torn in storage.files(staging, storage.TORN):
-            torn.unlink(missing_ok=True)
-        try:
-            yield staging
-        except BaseException as error:
-            bad_input = isinstance(error, InputError)
-            if not (resume and (_holds_rows(staging) or (not bad_input and _holds_state(staging)))):
-                storage.remove(staging)
-            elif bad_input:
-                raise InputError(
-                    f"{error}; finished shards are kept in {staging}, and the next run goes on from them"
-                ) from None
-            raise
-        confirm()
-        storage.publish(staging, out)
-
-
-def _refuse_to_replace(out: Location, inputs: Sequence[Location]) -> None:
-    files: list[Location]
-    if isinstance(out, Path):
-        kept = [("working folder", Path.cwd()), *(("input", path) for path in inputs if isinstance(path, Path))]
-        held = [(role, str(path)) for role, path in kept if out.resolve() in (path.resolve(), *path.resolve().parents)]
-        files = [folder for folder in (out, *out.parents) if folder.is_file()]
-        foreign = out.is_dir() and any(out.iterdir())
-    else:
-        held = [("input", str(path)) for path in inputs if f"{path}/".startswith(f"{out}/")]
-        files = [out] if out.is_file() else []
-        foreign = out.is_dir() and not (out / storage.PUBLISHING).exists()
-    if held:
-        raise InputError(f"{out} holds the {' '.join(held[0])}, and would be replaced by the result: choose another --out")
-    if files:
-        raise InputError(f"{files[0]} is a file: --out expects a folder")
-    if foreign and not (out / MANIFEST).exists():
-        raise InputError(f"{out} exists and was not made by m3n: choose another --out, or remove it")
-
-
-@contextmanager
-def _parent_of(out: Location) -> Iterator[None]:
-    """The folder that an output lies in; made where there is none, and not left behind empty."""
-    if not isinstance(out, Path) or out.parent.exists():
-        yield
-        return
-    with storage.writing(out.parent):
-        out.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        yield
-    finally:
-        with suppress(OSError):  # it holds the result, or what somebody else has put there meanwhile
-            out.parent.rmdir()
-
-
-def _holds_state(staging: Location) -> bool:
-    names = [entry.name for entry in (staging.iterdir() if isinstance(staging, Path) else storage.files(staging))]
-    return any(not name.endswith(".parquet") for name in names)
-
-
-def _holds_rows(staging: Location) -> bool:
-    for shard in storage.files(staging, ".parquet"):
-        with suppress(InputError), _readable(shard), storage.open_input(shard) as stream:
-            if pq.ParquetFile(stream).metadata.num_rows:
-                return True
-    return False

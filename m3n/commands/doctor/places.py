@@ -24,7 +24,8 @@ from uuid import uuid4
 import m3n
 from m3n.errors import InputError, one_line
 from m3n.io import storage
-from m3n.io.storage import Location, ObjectPath
+from m3n.io.object_store import ObjectPath
+from m3n.io.storage import Location
 from m3n.tracking import tracking_uri
 
 OK, WARNING, FAILURE = "OK", "warning", "failure"

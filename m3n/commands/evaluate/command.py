@@ -27,6 +27,7 @@ from m3n.evaluation import figures as scoring
 from m3n.evaluation.embed import ClipEmbeddings, embed_clips, embed_recordings, embed_sentences, load_multi3net
 from m3n.evaluation.probes import zero_shot
 from m3n.io import tables
+from m3n.io.staging import staged
 from m3n.io.storage import Location
 from m3n.models import Multi3Net
 from m3n.progress import bar
@@ -63,7 +64,7 @@ def evaluate(
     shape = WindowsConfig(**{**pretrained.windows, **({"hop_s": config.hop_s} if config.hop_s else {})})
     people = (data.clip_people(clips) if clips else set()) | (data.recording_people(recordings) if recordings else set())
     data.check_subjects(config, people)
-    with tables.staged(out, inputs=[checkpoint, *folders.values()]) as staging:
+    with staged(out, inputs=[checkpoint, *folders.values()]) as staging:
         synthetic = data.load_clips(clips, shape, pretrained, config) if clips else None
         real = data.load_recordings(recordings, shape, pretrained, config) if recordings else None
         digests = {name: tables.data_sha256(folder) for name, folder in folders.items()}

@@ -18,6 +18,7 @@ from m3n.config import BASELINE_METHODS, CO_TRAINED, PretrainConfig, ReproduceCo
 from m3n.data.splits import subject_folds
 from m3n.errors import InputError
 from m3n.io import tables
+from m3n.io.staging import staged
 from m3n.progress import bar
 from m3n.tracking import absolute_uri
 
@@ -166,7 +167,7 @@ def _simulated(
 def _joined(folder: Path, parts: Sequence[Path]) -> Path:
     """One table of the poses of several."""
     if not (folder / tables.MANIFEST).is_file():
-        with tables.staged(folder, inputs=parts) as staging:
+        with staged(folder, inputs=parts) as staging:
             shards = [shard for part in parts for shard in tables.shard_paths(part)]
             rows = 0
             for number, shard in enumerate(shards):

@@ -21,6 +21,8 @@ from m3n.config.names import SOURCES
 from m3n.errors import InputError
 from m3n.imu.smoothing import KINDS, LowPass
 from m3n.io import storage, tables
+from m3n.io.object_store import REQUESTS
+from m3n.io.staging import staged
 from m3n.io.storage import L, Location
 from m3n.progress import bar
 from m3n.schema import Rejected
@@ -62,7 +64,7 @@ def simulate_clips(
     settings = simulation_settings(config)
     started = time.perf_counter()
     inputs = [poses, *([storage.location(config.calibrate.recordings)] if config.calibrate.recordings else [])]
-    with tables.staged(out, resume=True, inputs=inputs) as staging:
+    with staged(out, resume=True, inputs=inputs) as staging:
         facts = _calibrate(shards, staging, settings, config)
         connect(address, config.workers)
         results: list[dict[str, Any]] = []
@@ -78,7 +80,7 @@ def simulate_clips(
         results.sort(key=lambda r: r["shard"])
         rejected = [Rejected(*item) for r in results for item in r["rejected"]]
         totals = {key: sum(r[key] for r in results) for key in ("clips", "frames", "samples", "seconds")}
-        tables.judge_rejected(rejected, totals["clips"], config.max_rejected, str(poses))
+        tables.check_rejected(rejected, totals["clips"], config.max_rejected, str(poses))
         storage.remove(staging / tables.QUARANTINE)
         tables.write_quarantine(staging, rejected)
         made = {calibration.FILE, *(shard.name for shard in shards)}
@@ -155,7 +157,7 @@ def _repeated_ids(shards: Sequence[Location]) -> dict[str, dict[str, str]]:
         schema.validate_pose_clips(tables.read_schema(shard), str(shard))
         return pc.unique(tables.read_column(shard, "clip_id").cast(pa.string()))
 
-    with ThreadPoolExecutor(storage.REQUESTS) as pool:
+    with ThreadPoolExecutor(REQUESTS) as pool:
         ids = list(pool.map(ids_of, shards))
     counts = pc.value_counts(pa.chunked_array(ids, pa.string()))
     several = counts.filter(pc.greater(counts.field("counts"), 1)).field("values").drop_null()

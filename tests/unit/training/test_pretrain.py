@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from m3n.config import AugmentConfig, LossConfig, ModelConfig, OptimConfig, PretrainConfig, WindowsConfig
 from m3n.data.window_store import WindowStore
 from m3n.errors import InputError, StoppedError
-from m3n.io.storage import TORN
+from m3n.io.storage import TEMPORARY
 from m3n.training import checkpoint as checkpoints
 from m3n.training.optimizer import learning_rate, make_optimizer, set_rate
 from m3n.training.pretrain import Loop, Run, plan_of, pretrain
@@ -82,7 +82,7 @@ def test_killed_between_two_states_it_goes_on_from_the_first(store, undisturbed,
     with pytest.raises(ZeroDivisionError):
         train(store, settings(), tmp_path / "run", feed=lambda plan: lambda pieces: dying(plan, pieces))
     assert read_header(tmp_path / "run" / LAST)["progress"]["epoch"] == 1
-    torn = tmp_path / "run" / f".{LAST}.0{TORN}"  # which the next command into the folder takes away
+    torn = tmp_path / "run" / f".{LAST}.0{TEMPORARY}"  # which the next command into the folder takes away
     torn.write_bytes(b"half")
     train(store, settings(), tmp_path / "run")
     torn.unlink()
