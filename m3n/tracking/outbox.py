@@ -1,11 +1,12 @@
-"""What MLflow has yet to hear: on local disk, in order, until it has been sent.
+"""Values for MLflow that have not been uploaded yet: on local disk, in order, until the server has them.
 
-A run writes every value to a journal first, in microseconds, and never waits for a server; a thread sends from there. So what a
-server that is slow, down or dying misses outlives the process, and is sent when it is back.
+A run appends every value to a journal, in microseconds, and never waits for a server; a thread uploads from there. Values that a
+slow or stopped server misses therefore outlive the process, and are uploaded when the server answers again.
 
-Below `M3N_CACHE/outbox` each process has a spool for the server it writes to (`server.json`), which it locks while it lives, and in
-it a journal per run: `journal.jsonl`, one record a line; `sent`, how many bytes of it the server has; `files/`, copies of
-artifacts. A spool without a living owner is sent by whoever looks next. No MLflow in this file.
+Below `M3N_CACHE/outbox` each process has a queue for the server it writes to (`server.json`), locked while the process lives. A
+queue holds one journal per run: `journal.jsonl`, one record a line; `sent`, the number of its bytes that the server has;
+`files/`, copies of artifacts. A queue whose process has ended is uploaded by the next process that looks. The layout has been the
+same since version 0.1.0. Nothing in this file knows MLflow.
 """
 
 from __future__ import annotations
@@ -30,18 +31,18 @@ Record = dict[str, Any]
 
 
 def root() -> Path:
-    """Where spools are."""
+    """The folder of all queues."""
     return cache_folder() / "outbox"
 
 
 class Journal:
-    """The records of one run, appended by its owner and read by the thread that sends them."""
+    """The records of one run, appended by its owner and read by the thread that uploads them."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.ended = False  # nothing more comes
+        self.ended = False  # no record follows
         self._files = 0
-        self._torn = False
+        self._truncated = False
         self._writing = threading.Lock()
 
     @classmethod
@@ -50,40 +51,40 @@ class Journal:
         return cls(folder)
 
     def append(self, record: Record) -> None:
-        """Add a record; OSError where the disk takes no more."""
+        """Add a record; OSError if the disk is full."""
         line = json.dumps(record).encode() + b"\n"
         with self._writing:
             try:
                 with (self.folder / JOURNAL).open("ab", buffering=0) as file:
-                    file.write(b"\n" + line if self._torn else line)
-                self._torn = False
+                    file.write(b"\n" + line if self._truncated else line)
+                self._truncated = False
             except OSError:
-                self._torn = True  # perhaps half a line: the next one starts anew
+                self._truncated = True  # perhaps half a line was written: start the next one on a new line
                 raise
 
     def attach(self, path: Path) -> str:
-        """Keep a copy of a file or folder, whatever becomes of it; the name to give in a record."""
+        """Keep a copy of a file or folder; returns the name to put in a record."""
         name = self._place(path.name)
         copy = shutil.copytree if path.is_dir() else shutil.copyfile
         copy(path, self.folder / name)
         return name
 
     def attach_text(self, name: str, content: str) -> str:
-        """Keep a text as a file."""
+        """Keep a text as a file; returns the name to put in a record."""
         target = self._place(name)
         (self.folder / target).write_text(content, encoding="utf-8")
         return target
 
     def unsent(self) -> Iterator[tuple[Record, int]]:
-        """Records that the server does not have, each with the offset to acknowledge once it has it."""
+        """Records that the server does not have yet, each with the offset to acknowledge after its upload."""
         offset = self._sent()
         with suppress(FileNotFoundError), (self.folder / JOURNAL).open("rb") as file:
             file.seek(offset)
             for line in file:
                 if not line.endswith(b"\n"):
-                    return  # being written, or cut off
+                    return  # still being written, or truncated
                 offset += len(line)
-                with suppress(ValueError):  # torn by a full disk
+                with suppress(ValueError):  # truncated by a full disk
                     yield json.loads(line), offset
 
     def acknowledge(self, offset: int) -> None:
@@ -94,7 +95,7 @@ class Journal:
         os.replace(new, file)
 
     def reject(self, record: Record, reason: str) -> None:
-        """Note a record that the server will never take, beside the spools."""
+        """Keep a record that the server refuses, in `rejected.jsonl` beside the queues."""
         with suppress(OSError), (root() / REJECTED).open("a") as file:
             file.write(json.dumps({"refused": reason, **record}) + "\n")
 
@@ -129,19 +130,19 @@ class Journal:
         return 0
 
 
-class Spool:
-    """The journals of one process for one server, in the order of their making; locked as long as this object is open."""
+class Queue:
+    """The journals of one process for one server, oldest first; locked until `close`."""
 
     def __init__(self, folder: Path, lock: int) -> None:
         self.folder = folder
         self._lock = lock
 
     @classmethod
-    def create(cls, server: str) -> Spool:
-        """A spool of this process; in a temporary folder where the cache cannot be written."""
+    def create(cls, server: str) -> Queue:
+        """A queue of this process; in a temporary folder if the cache cannot be written."""
         name = f"{time.time_ns():020d}-{uuid4().hex[:8]}"
         try:
-            made = root() / f".{name}"  # a name that nobody looks at until it is locked
+            made = root() / f".{name}"  # other processes ignore the dot name until the lock is held
             made.mkdir(parents=True, mode=0o700)
         except OSError:
             made = Path(tempfile.mkdtemp(prefix="m3n-outbox-"))
@@ -157,7 +158,7 @@ class Spool:
         return [Journal(file.parent) for file in sorted(self.folder.glob(f"*/{JOURNAL}"))]
 
     def close(self) -> None:
-        """Let go, and remove it where nothing is left to send."""
+        """Release the lock, and remove the queue if nothing is left to upload."""
         if not any(self.folder.glob(f"*/{JOURNAL}")):
             shutil.rmtree(self.folder, ignore_errors=True)
         if self._lock >= 0:
@@ -165,33 +166,33 @@ class Spool:
             self._lock = -1
 
 
-def abandoned(server: str | None) -> Iterator[Spool]:
-    """Spools with something unsent whose process has ended, oldest first, those for `server` or (None) all; each is locked."""
+def abandoned(server: str | None) -> Iterator[Queue]:
+    """Queues of ended processes with values left, oldest first, each locked; those for `server`, or (None) for any."""
     for folder in sorted(root().glob("[0-9]*-*")):
         if server is not None and server_of(folder) != server:
             continue
         lock = _locked(folder)
         if lock is None:
             continue
-        spool = Spool(folder, lock)
+        queue = Queue(folder, lock)
         if any(folder.glob(f"*/{JOURNAL}")):
-            yield spool
+            yield queue
         else:
-            spool.close()
+            queue.close()
 
 
 def server_of(folder: Path) -> str:
-    """The server that a spool is for; "" where that cannot be told."""
+    """The server that a queue is for; "" if `server.json` cannot be read."""
     with suppress(OSError, ValueError):
         return str(json.loads((folder / SERVER).read_text())["server"])
     return ""
 
 
 def _locked(folder: Path) -> int | None:
-    """The lock of a spool, or None where another process holds it."""
+    """The lock of a queue, or None if another process holds it."""
     try:
         lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError:  # just removed by its owner
+    except OSError:  # its owner has just removed the queue
         return None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

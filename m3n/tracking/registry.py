@@ -1,8 +1,8 @@
-"""A classifier as a model of MLflow's registry: `models:/m3n-wrist-har@best`.
+"""A classifier as a model in MLflow's registry: `models:/m3n-wrist-har@best`.
 
-It is a `pyfunc` model whose loader is `m3n.export.samples` and whose data is the checkpoint (JSON and safetensors): no pickle, and
-no code but m3n's own, which has to be installed where it is loaded. The alias moves to a new version unless the one that has it
-was judged on the same data and by the same measure, and better.
+It is a `pyfunc` model whose loader is `m3n.export.samples` and whose data is the checkpoint (JSON and safetensors). It contains no
+pickle and no code, so m3n must be installed where it is loaded. The alias moves to a new version unless its present holder has a
+better score by the same metric on the same data.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ FOLDER = "model"  # among the run's artifacts
 ABOUT = (
     "Activities from wrist-worn IMUs. `mlflow.pyfunc.load_model('models:/m3n-wrist-har@best').predict(samples)`: a DataFrame with "
     "a row per sample and the columns `right_wrist_ax` … `right_wrist_gz` (specific force in m/s², at rest 9.81 along the axis "
-    "that points up; angular rate in rad/s). `params={'rate_hz': 100}` where the samples are not at the model's own rate. Returns "
-    "start_s, stop_s, label and confidence, a row per half window. Needs m3n installed."
+    "that points up; angular rate in rad/s). Pass `params={'rate_hz': 100}` if the samples have another rate than the model. "
+    "Returns start_s, stop_s, label and confidence, a row per half window. m3n must be installed."
 )
 
 
 def register(client: Any, run_id: str, folder: Path, record: dict[str, Any]) -> None:
-    """Log the checkpoint in `folder` to a run as a model and make it a version of the registered one; again, it changes nothing.
+    """Log the checkpoint in `folder` to a run as a model, and register it as a new version; repeating this changes nothing.
 
-    `record`: `metric` and `score` (higher is better), by which it may become the best, and `note`.
+    `record`: `metric` and `score` (higher is better), which decide whether it becomes the best, and `note`.
     """
     with tempfile.TemporaryDirectory(prefix="m3n-") as name:
         made = Path(name) / FOLDER
@@ -56,7 +56,7 @@ def save(checkpoint: Path, out: Path) -> None:
 
     described = json.loads((checkpoint / "checkpoint.json").read_text(encoding="utf-8"))
     placements, windows = described["placements"], described["windows"]
-    required = len(placements) == 1  # of several, some may not be worn
+    required = len(placements) == 1  # of several, some may not have been worn
     columns = [ColSpec("double", name, required=required) for p in placements for name in sample_columns(p)]
     answers = [("start_s", "double"), ("stop_s", "double"), ("label", "string"), ("confidence", "double")]
     params = {"rate_hz": float(windows["rate_hz"]), "hop_s": float(windows["window_s"]) / 2}
@@ -87,7 +87,7 @@ def _registered(client: Any) -> None:
 
 
 def _best(client: Any, version: Any) -> bool:
-    """Whether a version is to have the alias."""
+    """Whether a version should get the alias."""
     holder = client.get_registered_model(MODEL).aliases.get(ALIAS)
     if holder is None or str(holder) == str(version.version):
         return True

@@ -1,7 +1,7 @@
-"""How busy the machine is, under the names that MLflow's page "System metrics" shows.
+"""The load of the machine, under the names that MLflow's page "System metrics" shows.
 
-Read from Linux's /proc (and nvidia-smi where there is one) a few times a minute, which costs well under a millisecond a time; of
-the machine that the command runs on, not of the other nodes of a cluster.
+Read from Linux's /proc (and nvidia-smi, if there is one) six times a minute, in well under a millisecond; for the machine on
+which the command runs, not for the other nodes of a cluster.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from contextlib import suppress
 from pathlib import Path
 
 SAMPLE_S = 10.0
-SHORTEST_S = 1.0  # between two samples: a share of less time says nothing
+SHORTEST_S = 1.0  # between two samples: a load over less time means little
 GPU_FIELDS = ("utilization.gpu", "memory.used", "memory.total")
 
 
 class Sampler:
-    """Hands a sample to `write(values, step)` every `SAMPLE_S` until it is closed."""
+    """Calls `write(values, step)` every `SAMPLE_S` until it is closed."""
 
     def __init__(self, write: Callable[[dict[str, float], int], None]) -> None:
         self._write = write
@@ -45,7 +45,7 @@ class Sampler:
 
     def _take(self) -> None:
         values: dict[str, float] = {}
-        with suppress(OSError, ValueError, KeyError, subprocess.SubprocessError):  # another system than Linux; a GPU in trouble
+        with suppress(OSError, ValueError, KeyError, subprocess.SubprocessError):  # not Linux, or nvidia-smi fails
             now, self._at = _cpu_ticks(), time.monotonic()
             busy, total = (a - b for a, b in zip(now, self._before, strict=True))
             self._before = now
@@ -59,7 +59,7 @@ class Sampler:
 
 
 def _cpu_ticks() -> tuple[int, int]:
-    """(busy, all) ticks of all cores since the machine started."""
+    """(busy, total) ticks of all cores since the machine started."""
     with suppress(OSError):
         ticks = [int(value) for value in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
         return sum(ticks) - ticks[3] - ticks[4], sum(ticks)

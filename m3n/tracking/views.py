@@ -1,7 +1,7 @@
-"""A sweep's trials, ready to be looked at: what MLflow's chart page shows when the link in the sweep's description is followed.
+"""The chart page of a sweep's trials, which opens from a link in the sweep's description.
 
-MLflow keeps a view that is shared as JSON in a tag of the experiment and names it in the address. This one has the trials of one
-sweep, the best first, and in parallel coordinates every drawn setting beside the score.
+MLflow keeps a shared view as JSON in a tag of the experiment and names the tag in the address. This view shows the trials of one
+sweep, the best first, and every drawn setting beside the score in parallel coordinates.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ SECTION = "m3n-sweep"
 
 
 def share(client: Any, run: Any, params: Sequence[str], metric: str, note: str) -> None:
-    """Tag the experiment with the view, and put the link at the head of the sweep's description (`note` is the rest)."""
+    """Tag the experiment with the view, and put the link at the top of the sweep's description, above `note`."""
     experiment, key = run.info.experiment_id, f"m3n-{run.info.run_id[:12]}"
     state = view(run.info.run_id, params, metric)
     client.set_experiment_tag(experiment, f"{TAG}{key}", json.dumps(state))
@@ -38,11 +38,11 @@ def view(sweep: str, params: Sequence[str], metric: str) -> dict[str, Any]:
         "orderByAsc": False,
         "selectedColumns": [f"metrics.`{metric}`", *(f"params.`{name}`" for name in params)],
         "runsHiddenMode": "SHOW_ALL",
-        "runListHidden": True,  # the whole width for the axes
+        "runListHidden": True,  # the axes need the whole width
         "compareRunCharts": [parallel, scores],
         "compareRunSections": [
             {"uuid": SECTION, "name": "Trials of the sweep", "display": True, "isReordered": True, "deleted": False,
              "isGenerated": False, "columns": 1, "cardHeight": 420}
         ],
-        "isAccordionReordered": True,  # what MLflow adds by itself comes after it
+        "isAccordionReordered": True,  # keep this section above those that MLflow adds
     }  # fmt: skip

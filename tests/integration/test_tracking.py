@@ -200,7 +200,7 @@ def test_what_a_dead_server_missed_is_sent_by_a_later_command_once(server, outbo
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert float(done.stdout) < 60.0  # two runs; most of it is importing mlflow
-    assert "is sent when it is back" in done.stderr
+    assert "are sent when it answers again" in done.stderr
     assert main(["sync"]) == 1
     assert "nothing is lost" in capsys.readouterr().err
     server.start()
@@ -222,9 +222,9 @@ def test_a_process_that_was_killed_leaves_its_values_and_its_run_ends_as_killed(
         "run.metrics({'train/loss': 1.0}, 0)\nrun.metrics({'train/loss': 0.5}, 1)\nos.kill(os.getpid(), 9)\n"
     )
     subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=False)
-    (spool,) = outbox.glob("*")
-    left = json.loads((spool / "server.json").read_text())
-    (spool / "server.json").write_text(json.dumps(left | {"server": server.uri}))  # as if it had been for this server
+    (queue,) = outbox.glob("*")
+    left = json.loads((queue / "server.json").read_text())
+    (queue / "server.json").write_text(json.dumps(left | {"server": server.uri}))  # as if it had been for this server
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
     with tracking.track("simulate", "next command", SimulateConfig()):
         pass

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from m3n.tracking import outbox, server_name
-from m3n.tracking.outbox import Journal, Spool, abandoned
+from m3n.tracking import outbox
+from m3n.tracking.outbox import Journal, Queue, abandoned
 
 SERVER = "http://127.0.0.1:5000"
 
@@ -56,11 +56,11 @@ def test_an_attached_file_is_a_copy_and_names_do_not_collide(tmp_path):
 
 
 def test_what_a_living_process_has_is_its_own_and_what_a_dead_one_left_is_for_its_server_alone():
-    spool = Spool.create(SERVER)
-    spool.new_journal().append({"kind": "run"})
+    queue = Queue.create(SERVER)
+    queue.new_journal().append({"kind": "run"})
     assert list(abandoned(SERVER)) == []
-    kept = spool.folder
-    spool.close()  # as the kernel does when a process dies
+    kept = queue.folder
+    queue.close()  # as the kernel does when a process dies
     assert list(abandoned("http://elsewhere")) == []
     (found,) = abandoned(SERVER)
     assert (found.folder, outbox.server_of(found.folder)) == (kept, SERVER)
@@ -68,8 +68,3 @@ def test_what_a_living_process_has_is_its_own_and_what_a_dead_one_left_is_for_it
     found.journals()[0].remove()
     found.close()
     assert not kept.exists()
-
-
-def test_logins_are_not_kept():
-    assert server_name("https://me:secret@mlflow.org/base") == "https://mlflow.org/base"
-    assert server_name("sqlite:////tmp/mlflow.db") == "sqlite:////tmp/mlflow.db"
