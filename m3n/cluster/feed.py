@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from m3n.cluster.start import Unhurried
+from m3n.cluster.start import SchedulerPause
 from m3n.data.window_store import Block, cut_shard
 from m3n.errors import InputError
 from m3n.io.storage import Location, full_name, location
@@ -23,32 +23,32 @@ from m3n.training.batch_order import PIECE_WINDOWS, Feed, Piece, Plan
 if TYPE_CHECKING:
     from m3n.config import WindowsConfig
 
-READ_CPUS = 0.5  # logical, for reading ahead, beside the training worker
+READ_CPUS = 0.5  # logical; for reading ahead, beside the training worker
 AT_ONCE = 2  # pieces that are read at the same time
-IN_MEMORY = 6  # pieces that are read, wait or are trained on, of each worker
-PIECES = 4000  # in one stream: beginning another one takes a second, and each piece costs the driver some memory
+IN_MEMORY = 6  # pieces being read, waiting or in training, per worker
+PIECES = 4000  # per stream: starting a stream takes a second, and each piece takes some memory of the driver
 
 
 def cut_shards(
     shards: list[Location], folder: Path, shape: WindowsConfig, placements: tuple[str, ...], excluded: list[str]
 ) -> Iterator[str]:
-    """Cut every shard into `folder`, in parallel; yields the names of those that are done.
+    """Cut every shard into windows below `folder`, in parallel; yields the name of each shard when it is done.
 
-    Raises InputError for the first shard that is found to be bad.
+    Raises InputError for the first bad shard.
     """
     import ray.data
 
-    from m3n.cluster.start import quiet_data
+    from m3n.cluster.start import configure_data
 
-    quiet_data()
-    folder = folder.resolve()  # workers have a working folder of their own
+    configure_data()
+    folder = folder.resolve()  # workers have another working folder
 
     def cut(batch: dict[str, Any]) -> dict[str, list[str]]:
         shard = location(batch["shard"][0])
         name = shard.name.removesuffix(".parquet")
         try:
             cut_shard(shard, folder / name, shape, placements, excluded)
-        except InputError as error:  # an exception would lose its one clear line
+        except InputError as error:  # Ray would wrap an exception and lose its one clear line
             return {"name": [name], "error": [str(error)]}
         return {"name": [name], "error": [""]}
 
@@ -61,11 +61,11 @@ def cut_shards(
 
 
 def _awaited(blocks: Iterator[Block]) -> Block | None:
-    Unhurried.hungry.set()
+    SchedulerPause.data_wanted.set()
     try:
         return next(blocks, None)
     finally:
-        Unhurried.hungry.clear()
+        SchedulerPause.data_wanted.clear()
 
 
 def ray_feed(plan: Plan) -> Feed:
@@ -73,9 +73,9 @@ def ray_feed(plan: Plan) -> Feed:
     import ray.data
     from ray.data import DataContext, ExecutionResources
 
-    from m3n.cluster.start import quiet_data
+    from m3n.cluster.start import configure_data
 
-    quiet_data()
+    configure_data()
     context = DataContext.get_current()
     context.target_max_block_size = 2**40  # a piece is a block, never cut in two
     piece_bytes = max(PIECE_WINDOWS, plan.batch) * plan.store.window_bytes

@@ -1,7 +1,7 @@
-"""The cells of a grid as Ray tasks: as many at a time as asked, each result handed over as it comes.
+"""The cells of a grid as Ray tasks: a limited number at a time, each result yielded as it arrives.
 
-A cell that is lost with its worker or its node is started again elsewhere; a cell that fails for a reason of its own ends the grid,
-after the cells that are under way have been handed over.
+A cell that is lost with its worker or node is started again elsewhere. A cell that fails for its own reason ends the grid, after
+the results of the running cells have been yielded.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ RETRIES = 3  # of a cell whose worker dies
 def run_cells(
     run: Callable[[dict[str, Any]], dict[str, Any]], cells: Sequence[dict[str, Any]], at_a_time: int, cpus: float = 1
 ) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """(cell, result of `run(cell)`) in the order in which cells end; `cpus`: logical ones that each takes for itself."""
+    """(cell, result of `run(cell)`) in the order in which cells end; `cpus`: logical CPUs per cell."""
     import ray
 
     task = ray.remote(num_cpus=cpus, max_retries=RETRIES)(run)

@@ -1,8 +1,8 @@
 """Distributed pretraining on Ray Train: every worker runs the plain loop of `m3n.training.pretrain`, fed by Ray Data.
 
-The first worker leaves the state in the staging folder, which is on this machine, on a disk that all nodes share, or on an object
-store; windows are read from a scratch folder, on this machine or on a shared disk. A group that Ray Train starts again after a lost
-worker goes on from the state, as a command that is run again does. Metrics travel to the driver through a queue, so that the driver
+The first worker leaves the state in the staging folder, which is on this machine, on a shared disk or on an object store; windows
+are read from a scratch folder on this machine or on a shared disk. When Ray Train restarts the workers after losing one, they
+resume from that state, as does a command that is run again. Metrics travel to the driver through a queue, so that the driver
 alone shows progress and writes to MLflow.
 """
 
@@ -26,9 +26,9 @@ from m3n.io.storage import Location, full_name, location, read, write
 
 log = logging.getLogger(__name__)
 OnMetrics = Callable[[int, dict[str, float]], None]
-Snapshots = Mapping[int, Path]  # epoch -> where the best checkpoint until its end is kept, on a disk that all nodes share
+Snapshots = Mapping[int, Path]  # epoch -> folder for the best checkpoint up to then, on a disk that all nodes share
 NO_SNAPSHOTS: Snapshots = MappingProxyType({})
-CPU_PER_WORKER = 0.5  # logical: with whole ones, a two-core machine has none left for Ray's own tasks, and waits for ever
+CPU_PER_WORKER = 0.5  # logical: whole ones would leave a two-core machine none for Ray Data, which would wait for ever
 STOP = "stop"  # a file in the scratch folder that asks the workers to stop
 RAY_TRAIN = ".ray-train"
 
@@ -42,11 +42,11 @@ def run_workers(
     on_metrics: OnMetrics,
     snapshots: Snapshots = NO_SNAPSHOTS,
 ) -> None:
-    """Pretrain on `config.workers` Ray Train workers, from the state in `staging` where there is one.
+    """Pretrain on `config.workers` Ray Train workers, resuming from the state in `staging` if there is one.
 
-    The best checkpoint and the last state are left in `staging`. `on_metrics(epoch, metrics)` is called in this process after
-    every epoch, again for one that is done again. SIGTERM ends the run after the step under way. Raises InputError for what the
-    loop found wrong with the data or the config, and StoppedError where it ended before its end.
+    The best checkpoint and the last state are left in `staging`. `on_metrics(epoch, metrics)` is called in this process after every
+    epoch, also for one that is repeated. SIGTERM ends the run after the current step. Raises InputError if the loop finds the data
+    or the config bad, and StoppedError if the run was stopped early.
     """
     import ray
     from ray.train import FailureConfig, RunConfig, ScalingConfig
@@ -55,10 +55,10 @@ def run_workers(
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     gpu = _on_gpu(config)
-    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)  # or it dies with another node
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)  # or it dies with a node
     queue = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
     storage = scratch.resolve() / RAY_TRAIN
-    for left in (storage, scratch / STOP):  # by a run that was killed; Ray Train would take a run of the same name for its own
+    for left in (storage, scratch / STOP):  # by a killed run; Ray Train would resume a run of the same name
         shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
     trainer = TorchTrainer(
         _train_on_worker,
@@ -97,7 +97,7 @@ def run_workers(
 
 
 def keep_snapshot(staging: Location, folder: Path) -> None:
-    """Copy the best checkpoint so far to where the next better one does not replace it."""
+    """Copy the best checkpoint so far to a folder where a better one does not replace it."""
     from m3n.training.checkpoint import DESCRIPTION, WEIGHTS
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -113,34 +113,34 @@ def _on_gpu(config: PretrainConfig) -> bool:
         gpus = _awaited_gpus(config.workers, config.gpu_wait_s)
         if gpus < config.workers:
             raise InputError(
-                f"device is cuda, but the cluster has {gpus} GPUs for {config.workers} workers: lower `workers`, or give a cluster "
-                "that grows time to bring them (gpu_wait_s)"
+                f"device is cuda, but the cluster has {gpus} GPUs for {config.workers} workers: lower `workers`, or give an "
+                "autoscaling cluster time to add them (gpu_wait_s)"
             )
     return config.device != "cpu" and gpus >= config.workers
 
 
 def _awaited_gpus(wanted: int, seconds: float) -> int:
-    """GPUs of the cluster, once there are as many as wanted or the time is up; an autoscaler is told to bring them."""
+    """Number of GPUs of the cluster, after waiting for `wanted` of them; an autoscaler is asked to add them."""
     import ray
     from ray.autoscaler.sdk import request_resources
 
     until = time.monotonic() + seconds
     if seconds:
-        log.warning("waits up to %.0f s for %d GPUs", seconds, wanted)
+        log.warning("waiting up to %.0f s for %d GPUs", seconds, wanted)
         request_resources(bundles=[{"GPU": 1}] * wanted)
     try:
         while (gpus := int(ray.cluster_resources().get("GPU", 0))) < wanted and time.monotonic() < until:
             time.sleep(1)
     finally:
         if seconds:
-            request_resources(bundles=[])  # or they would be held for ever
+            request_resources(bundles=[])  # release the request
     return gpus
 
 
 @contextmanager
 def _terminated(stop: Path) -> Iterator[None]:
-    """While the block runs, SIGTERM leaves a file that the workers look for; a second one ends this process at once."""
-    if threading.current_thread() is not threading.main_thread():  # a trial of a sweep: not ours to end
+    """While the block runs, SIGTERM writes a file that the workers check; a second SIGTERM ends this process at once."""
+    if threading.current_thread() is not threading.main_thread():  # in a trial of a sweep, whose driver handles signals
         yield
         return
 
@@ -161,7 +161,7 @@ def _listen(queue: Any, on_metrics: OnMetrics) -> None:
 
 
 def _train_on_worker(settings: dict[str, Any]) -> dict[str, Any]:
-    """Runs on every worker; what the loop has to say to the user is returned, because an exception would start the group again."""
+    """Runs on every worker; errors for the user are returned, because an exception would restart the workers."""
     import os
     import warnings
 
@@ -172,9 +172,11 @@ def _train_on_worker(settings: dict[str, Any]) -> dict[str, Any]:
     from m3n.cluster.feed import ray_feed
     from m3n.training.pretrain import Run, plan_of, pretrain
 
-    warnings.filterwarnings("ignore", message="The given NumPy array is not writable")  # shared memory, and only read
+    warnings.filterwarnings(
+        "ignore", message="The given NumPy array is not writable"
+    )  # it is shared memory, which is only read
     config = PretrainConfig.model_validate(settings["config"])
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))  # networks this small gain nothing from a second one
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))  # networks this small gain nothing from a second thread
     staging, rank = location(settings["staging"]), train.get_context().get_world_rank()
 
     def on_epoch(epoch: int, metrics: dict[str, float]) -> None:

@@ -1,8 +1,8 @@
 """Virtual IMUs over shards of pose clips, in parallel on Ray Data.
 
-One item of the Ray data set is one input shard; a stateful worker turns it into the output shard of the same name, which appears
-whole. So the result does not depend on how many workers there are, on the order in which they finish or on which of them are
-killed (Ray hands their shards to others), and an interrupted run continues with the shards that are missing.
+One item of the Ray dataset is one input shard; a stateful worker turns it into the output shard of the same name, which appears
+as a whole. The result therefore does not depend on the number of workers, on the order in which they finish or on which of them
+are killed (Ray gives their shards to others), and an interrupted run resumes with the missing shards.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from m3n.io.object_store import REQUESTS
 from m3n.io.storage import Location
 
 INPUT_FACT, CONFIG_FACT, RESULT_FACT = "m3n.input_sha256", "m3n.simulation_sha256", "m3n.result"
-RETRIES = 3  # of a shard whose worker dies; Ray's own default is without end
+RETRIES = 3  # of a shard whose worker dies; Ray's default is unlimited
 
 
 def simulation_sha256(settings: dict[str, Any]) -> str:
-    """Digest of what decides an output shard's content, beside its input."""
+    """Digest of the settings that, with the input, determine an output shard."""
     return hashlib.sha256(json.dumps(settings, sort_keys=True, default=asdict).encode()).hexdigest()
 
 
@@ -45,16 +45,16 @@ def run_shards(
     workers: int,
     repeated: Mapping[str, dict[str, str]] | None = None,
 ) -> Generator[dict[str, Any], None, None]:
-    """Simulate every shard into `staging`, and yield what came of each as it is done.
+    """Simulate every shard into `staging`, and yield the result of each when it is done.
 
-    `settings`: placements, sites of the user's own, method, rate_hz, low_pass by source ("" for any other), sensor, randomise,
-    seed and calibration, the maps or None. `repeated`: for the name of a shard, its clip_ids that an earlier shard holds, and
-    that shard. A result holds `shard`, `sha256` of the input, `clips`, `frames`, `samples`, `seconds`, `rejected`
-    [[item, reason], …] and `found`, true where an earlier run had finished the shard; or `error`, one line for the user.
+    `settings`: placements, user-defined sites, method, rate_hz, low_pass by source ("" for any other), sensor, randomise, seed and
+    calibration (the maps, or None). `repeated`: name of a shard -> {clip_id that an earlier shard holds too: that shard}. A result
+    holds `shard`, `sha256` of the input, `clips`, `frames`, `samples`, `seconds`, `rejected` [[item, reason], …] and `found`, true
+    if an earlier run had finished the shard; or `error`, one line for the user.
     """
     import ray
 
-    from m3n.cluster.start import quiet_data
+    from m3n.cluster.start import configure_data
 
     items = [(shard, (repeated or {}).get(shard.name, {})) for shard in shards]
     there = {output.name for output in storage.files(staging)}
@@ -72,9 +72,9 @@ def run_shards(
     ]
     if not todo:
         return
-    quiet_data()
+    configure_data()
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="`ray_remote_args` is deprecated")  # there is no other way to bound retries
+        warnings.filterwarnings("ignore", message="`ray_remote_args` is deprecated")  # the only way to limit retries
         pipeline = ray.data.from_items(todo, override_num_blocks=len(todo)).map_batches(
             ShardSimulator,
             fn_constructor_kwargs={"staging": storage.full_name(staging), "settings": settings},
@@ -89,8 +89,8 @@ def run_shards(
             yield json.loads(row["result"]) | {"found": False}
     except ray.exceptions.RayActorError:
         raise InputError(
-            f"a worker was killed {RETRIES + 1} times over the same shard, perhaps for want of memory: try fewer workers, or "
-            "smaller shards"
+            f"a worker was killed {RETRIES + 1} times over the same shard, perhaps because memory ran out: use fewer workers, "
+            "or smaller shards"
         ) from None
 
 
@@ -98,7 +98,7 @@ def _finished(shard: Location, repeated: dict[str, str], staging: Location, sett
     """The result of a shard that an earlier run has already simulated from the same input and settings."""
     try:
         facts = tables.read_schema(staging / shard.name).metadata or {}
-    except InputError:  # cut short, as by a full disk
+    except InputError:  # truncated, as by a full disk
         return None
     same = facts.get(CONFIG_FACT.encode()) == simulation_sha256(settings | {"repeated": repeated}).encode()
     if not same or facts.get(INPUT_FACT.encode()) != tables.file_sha256(shard).encode():
@@ -107,7 +107,7 @@ def _finished(shard: Location, repeated: dict[str, str], staging: Location, sett
 
 
 class ShardSimulator:
-    """One worker: simulates the shards it is handed, one after the other."""
+    """One worker: simulates shards, one after the other."""
 
     def __init__(self, staging: str, settings: dict[str, Any]) -> None:
         self.staging = storage.location(staging)
@@ -121,7 +121,7 @@ class ShardSimulator:
         return {"result": [json.dumps(self._attempt(str(path), json.loads(ids))) for path, ids in items]}
 
     def _attempt(self, path: str, repeated: dict[str, str]) -> dict[str, Any]:
-        """The result; its `error` holds what the user can mend, because an exception would lose its one clear line."""
+        """The result; an InputError becomes its `error`, because Ray would wrap an exception and lose its one clear line."""
         shard = storage.location(path)
         try:
             return self.simulate(shard, repeated)
@@ -129,7 +129,7 @@ class ShardSimulator:
             return {"shard": shard.name, "error": str(error)}
 
     def simulate(self, shard: Location, repeated: dict[str, str]) -> dict[str, Any]:
-        """Simulate one shard; InputError where it cannot be read, a body or site does not exist, or nothing can be written."""
+        """Simulate one shard; InputError if it cannot be read or written, or a body or site does not exist."""
         content = storage.read(shard)
         table = tables.read_shard(shard, schema.POSE_CLIPS, content)
         placements = self.settings["placements"]
@@ -143,9 +143,9 @@ class ShardSimulator:
         for number, row in enumerate(tables.rows(table)):
             reason = schema.check_pose_clip(row)
             if reason is None and row["clip_id"] in seen:
-                reason = f"clip_id '{row['clip_id']}' stands in the shard twice"
+                reason = f"duplicate clip_id '{row['clip_id']}' in this shard"
             if reason is None and row["clip_id"] in repeated:
-                reason = f"clip_id '{row['clip_id']}' stands in {repeated[row['clip_id']]} already"
+                reason = f"duplicate clip_id '{row['clip_id']}': {repeated[row['clip_id']]} holds it too"
             if reason is not None:
                 result["rejected"].append([f"{shard.name} row {number} (clip '{row['clip_id']}')", reason])
                 continue
@@ -170,7 +170,7 @@ class ShardSimulator:
         return result
 
     def clip(self, row: dict[str, Any]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """A checked clip in the world that is drawn for it, and its samples by placement before calibration."""
+        """A checked clip after domain randomisation, and its samples by placement before calibration."""
         settings = self.settings
         drawn = settings["randomise"]
         domain = draw_domain(settings["seed"], row["clip_id"], settings["placements"]) if drawn else self.as_is
@@ -188,7 +188,7 @@ class ShardSimulator:
         return row, domain.of_samples(signals)
 
     def _with_samples(self, clips: pa.Table, samples: dict[str, list[np.ndarray]]) -> pa.Table:
-        """The clips' own columns as they are, and the simulated ones behind them."""
+        """The clips' own columns unchanged, followed by the simulated ones."""
         counts = [len(values) for values in next(iter(samples.values()))]
         clips = clips.append_column("rate_hz", pa.array([self.settings["rate_hz"]] * len(counts), pa.float32()))
         clips = clips.append_column("n_samples", pa.array(counts, pa.int32()))

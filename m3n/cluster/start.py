@@ -16,24 +16,25 @@ from m3n.errors import TERMINATED, InputError
 
 LOCAL = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_AUTH_MODE": "disabled",  # a local cluster listens on loopback alone, and the default writes a token into the home folder
+    "RAY_AUTH_MODE": "disabled",  # a local cluster listens on loopback only; the default writes a token into the home folder
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_BACKEND_LOG_LEVEL": "fatal",
     "RAY_AIR_NEW_OUTPUT": "0",
-    "RAY_worker_maximum_startup_concurrency": "8",  # with one for each core, a sweep on two fills pages with warnings
+    "RAY_worker_maximum_startup_concurrency": "8",  # with Ray's one per core, a sweep on two cores prints pages of warnings
 }
-ANSWER_S = 10.0  # for a cluster to be there; Ray itself tries for minutes
-DATA_CPUS = 2  # logical CPUs beyond the workers', which Ray's own operators need so as not to wait for ever
+ANSWER_S = 10.0  # how long a cluster may take to answer; Ray itself tries for minutes
+DATA_CPUS = 2  # logical CPUs beyond the workers': without them Ray Data's operators would wait for ever
 
 
 def connect(address: str | None = None, workers: int = 2) -> None:
-    """Join the cluster at `address` (or the one of the surrounding job), or start a local one; does nothing when connected.
+    """Join the cluster at `address` (or that of the surrounding job), or start a local one; does nothing when connected.
 
-    A local cluster gets at least `workers` + 2 logical CPUs, so that a laptop can run what it is asked to. Raises InputError
-    where the address does not answer.
+    A local cluster gets at least `workers` + 2 logical CPUs, so that a small laptop can run the command. Its settings go into the
+    environment, the only place where Ray's processes read them; those that the user has set are kept. Raises InputError if the
+    address does not answer.
     """
     target = address or os.environ.get("RAY_ADDRESS")
     if not target:
@@ -53,9 +54,9 @@ def connect(address: str | None = None, workers: int = 2) -> None:
             raise InputError(f"no Ray cluster answers at {target}: {str(error).splitlines()[0]}") from None
         _end_by_sigterm()
         return
-    with _native_code_hushed():
+    with _native_stderr_silenced():
         ray.init(
-            address="local",  # whatever else runs on this machine
+            address="local",  # a new one, even if another cluster runs on this machine
             num_cpus=max(os.cpu_count() or 1, workers + DATA_CPUS),
             include_dashboard=False,
             log_to_driver=False,
@@ -65,16 +66,31 @@ def connect(address: str | None = None, workers: int = 2) -> None:
     _end_by_sigterm()
 
 
+@contextmanager
+def environment(**values: str) -> Iterator[None]:
+    """Environment variables for the duration of a block, for settings that Ray reads nowhere else."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
 def _end_by_sigterm() -> None:
-    """SIGTERM (`ray job stop`, a spot instance taken away) ends this process with `TERMINATED`, in place of Ray's own 15."""
+    """Make SIGTERM (`ray job stop`, a reclaimed spot instance) end this process with status `TERMINATED` instead of Ray's 15."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(TERMINATED))
 
 
 def probe(address: str | None = None) -> dict[str, float]:
-    """Connect, run a task of m3n's own on a worker, and leave: `nodes`, `cpus` and `gpus` of the cluster.
+    """Connect, run a task of m3n on a worker, and disconnect; returns `nodes`, `cpus` and `gpus` of the cluster.
 
-    Raises InputError where no cluster answers, or no worker comes up with this version of m3n.
+    Raises InputError if no cluster answers, or no worker starts with this version of m3n.
     """
     import ray
 
@@ -88,7 +104,7 @@ def probe(address: str | None = None) -> dict[str, float]:
         has = ray.cluster_resources()
         return {"nodes": len(ray.nodes()), "cpus": has.get("CPU", 0.0), "gpus": has.get("GPU", 0.0)}
     except ray.exceptions.GetTimeoutError:
-        raise InputError("Ray answers, but started no worker within 120 s: look into its logs, or free some CPUs") from None
+        raise InputError("Ray answers, but started no worker within 120 s: read its logs, or free some CPUs") from None
     except ray.exceptions.RayError as error:
         raise InputError(f"Ray answers, but its worker fails: {str(error).strip().splitlines()[-1]}") from None
     finally:
@@ -97,7 +113,7 @@ def probe(address: str | None = None) -> dict[str, float]:
 
 
 def check_listening(address: str | None) -> None:
-    """InputError where nothing listens at the host:port of an address, which Ray itself takes minutes to find out."""
+    """Raise InputError if nothing listens at the host:port of an address; Ray itself takes minutes to notice."""
     host, _, port = (address or "").rpartition("://")[2].rpartition(":")
     if not (host and port.isdigit()):
         return
@@ -108,9 +124,9 @@ def check_listening(address: str | None) -> None:
 
 
 def _check_answering(target: str) -> None:
-    """InputError where what Ray would connect to (loopback becomes this machine's own address) does not speak gRPC."""
+    """Raise InputError if the server that Ray would connect to (loopback becomes this machine's address) does not speak gRPC."""
     check_listening(target)
-    if "://" in target:  # Ray's client, which gives up by itself
+    if "://" in target:  # Ray's client has a timeout of its own
         return
     import grpc
     from ray._private.services import canonicalize_bootstrap_address
@@ -136,8 +152,8 @@ def _version() -> str:
 
 
 @contextmanager
-def _native_code_hushed() -> Iterator[None]:
-    """Ray's native code announces its own log level on file descriptor 2; what goes wrong comes as an exception all the same."""
+def _native_stderr_silenced() -> Iterator[None]:
+    """Silence file descriptor 2, where Ray's native code announces its log level; errors still arrive as exceptions."""
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:
@@ -149,41 +165,41 @@ def _native_code_hushed() -> Iterator[None]:
 
 
 def _object_store_bytes() -> int:
-    """A tenth of the memory, at least 200 MB: tables are read shard by shard, and windows are what it must hold."""
+    """A tenth of the memory, at least 200 MB: it holds windows, and tables are read shard by shard."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return max(200 * 2**20, min(memory // 10, 8 * 2**30))
 
 
-class Unhurried:
-    """Lets Ray Data's scheduler rest between its turns.
+class SchedulerPause:
+    """Makes Ray Data's scheduler pause between its rounds, unless data is wanted at once.
 
-    While all that it may hold has been read and waits to be used, the scheduler goes round without a pause, in a thread of the
-    process that uses the data: the training loop then fights with it for Python's lock, and a step of a small network takes four
-    times as long. Whoever waits for data sets `hungry`, and it does not rest.
+    The scheduler runs in a thread of the process that consumes the data. While its buffer is full it polls without a pause and
+    competes with the training loop for Python's lock, so that a step of a small network takes four times as long. Ray makes its
+    own instances of this class, hence one event for the process: `cluster.feed` sets it while a training loop waits for data.
     """
 
     PAUSE_S = 0.02
-    hungry = threading.Event()
+    data_wanted = threading.Event()
 
     def before_execution_starts(self, executor: Any) -> None: ...
 
     def on_execution_step(self, executor: Any) -> None:
-        self.hungry.wait(self.PAUSE_S)
+        self.data_wanted.wait(self.PAUSE_S)
 
     def after_execution_succeeds(self, executor: Any) -> None: ...
 
     def after_execution_fails(self, executor: Any, error: Exception) -> None: ...
 
 
-def quiet_data() -> None:
-    """Ray Data in order, without haste, and without its own progress bars, which would fight with ours."""
-    import ray.data  # which sets its loggers up, so that ours comes after it
+def configure_data() -> None:
+    """Let Ray Data keep the order, pause its scheduler, and print nothing: its progress bars would mix with m3n's."""
+    import ray.data  # sets up its own loggers, so that the level below comes afterwards
 
-    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # it logs what it raises too, at length
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # it logs at length what it also raises
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     context.execution_options.preserve_order = True
     context.execution_options.verbose_progress = False
-    if Unhurried not in context.custom_execution_callback_classes:
-        context.custom_execution_callback_classes.append(Unhurried)
+    if SchedulerPause not in context.custom_execution_callback_classes:
+        context.custom_execution_callback_classes.append(SchedulerPause)

@@ -1,15 +1,14 @@
-"""Trials on Ray Tune: as many at a time as asked, each a driver function that pretrains on Ray Train workers of its own.
+"""Trials on Ray Tune: a limited number at a time, each a driver function that pretrains on Ray Train workers of its own.
 
-What to try next, and what becomes of a result, is the caller's: Tune places trials, starts again those whose process or node was
-lost, and gives up those that a scheduler finds behind. Nothing of Tune's own state is needed to go on after an interruption: a
-trial repeats what it has reported, and a scheduler is told the reports of the trials that had ended.
+The caller decides what to try next and what to do with a result. Tune places trials, restarts those whose process or node was
+lost, and stops those that a scheduler finds behind. Resuming a sweep needs nothing of Tune's own state: a trial repeats its
+reports, and the scheduler is given the reports of the trials that had ended.
 """
 
 from __future__ import annotations
 
 import logging
 import math
-import os
 import shutil
 import signal
 import threading
@@ -19,20 +18,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from m3n.cluster.start import environment
 from m3n.errors import one_line
 
-TRIAL_CPUS = 0.01  # a trial's driver mostly waits; its Ray Train workers ask for what they need
-STEP, FINISHED, ERROR = "step", "finished", "error"  # keys of a report, beside the metric and what else was measured
+TRIAL_CPUS = 0.01  # a trial's driver mostly waits; its Ray Train workers request their own CPUs
+STEP, FINISHED, ERROR = "step", "finished", "error"  # keys of a report, beside the metrics
 
 Result = dict[str, Any]
 Reports = Sequence[tuple[int, float | None]]
-# number, settings, and what to call with every report
+# number, settings, and the function that takes each report
 RunTrial = Callable[[int, dict[str, Any], Callable[[Result], None]], None]
 
 
 @dataclass(frozen=True)
 class Rule:
-    """When a trial is given up: a scheduler's name and its numbers, in steps of the reports."""
+    """When a trial is stopped early: the name of a scheduler and its parameters, counted in reports."""
 
     name: str  # none, asha or median
     metric: str
@@ -43,7 +43,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a trial ended: its reports by step (None where it reported that it failed), the last of them whole, and why it failed."""
+    """How a trial ended: its reports by step (None for a reported failure), the last report, and the error if it failed."""
 
     reports: dict[int, float | None]
     last: Result
@@ -61,13 +61,12 @@ def run_trials(
     restarts: int,
     storage: Path,
 ) -> int:
-    """Run what `draw()` hands out until it hands out None; returns 0, or the exit status of the signal that ended the sweep before.
+    """Run the trials that `draw()` returns, until it returns None; returns 0, or the exit status if a signal ended the sweep.
 
-    `on_end(number, outcome)` is called in this process as each trial ends. `past`: the reports of trials that ended earlier.
-    `run_trial` runs on a worker of the cluster, again from its start where that was lost; its steps count from 1, and those that it
-    reports again are passed over. `storage` is Tune's own scratch folder.
+    `on_end(number, outcome)` is called in this process when a trial ends. `past`: the reports of trials that ended in an earlier
+    run. `run_trial` runs on a worker of the cluster, and starts over if that worker is lost; its steps count from 1, and steps that
+    it reports again are ignored. `storage` is Tune's scratch folder.
     """
-    os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
     from ray import tune
     from ray.tune.search import ConcurrencyLimiter, Searcher
 
@@ -84,7 +83,7 @@ def run_trials(
 
         def save(self, checkpoint_path: str) -> None: ...
 
-        def __getstate__(self) -> dict[str, Any]:  # Tune saves its parts; the caller's functions stay in this process
+        def __getstate__(self) -> dict[str, Any]:  # Tune saves its parts; the caller's functions cannot be pickled
             return {}
 
     class Listener(tune.Callback):
@@ -126,8 +125,9 @@ def run_trials(
             verbose=0,
         ),
     )
-    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # failed trials and interruptions are ours to report
-    with _signals() as received:
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # m3n reports failed trials and interruptions itself
+    settings = {"TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1", "TUNE_DISABLE_SIGINT_HANDLER": "1"}
+    with environment(**settings), _signals() as received:
         tuner.fit()
     shutil.rmtree(storage, ignore_errors=True)
     return received[-1] if received else 0
@@ -144,9 +144,9 @@ def _trainable(run_trial: RunTrial) -> Callable[[dict[str, Any]], None]:
 
 @contextmanager
 def _signals() -> Iterator[list[int]]:
-    """While the block runs, the first SIGINT or SIGTERM makes Tune stop its trials and return, the second ends this process.
+    """While the block runs, the first SIGINT or SIGTERM makes Tune stop its trials and return; the second ends this process.
 
-    Yields the exit statuses to end with.
+    Yields the exit statuses of the signals received.
     """
     received: list[int] = []
     if threading.current_thread() is not threading.main_thread():
@@ -157,12 +157,12 @@ def _signals() -> Iterator[list[int]]:
     def ask(number: int, frame: Any) -> None:
         received.append(128 + number)
         signal.signal(number, before[signal.Signals(number)])
-        signal.raise_signal(signal.SIGUSR1)  # Tune listens to it, from when it has begun
+        signal.raise_signal(signal.SIGUSR1)  # the signal that Tune handles, once it has started
 
-    def not_begun(number: int, frame: Any) -> None:
+    def not_started(number: int, frame: Any) -> None:
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGUSR1, not_begun)
+    signal.signal(signal.SIGUSR1, not_started)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, ask)
     try:
@@ -173,7 +173,7 @@ def _signals() -> Iterator[list[int]]:
 
 
 def _scheduler(rule: Rule, past: Sequence[Reports]) -> Any:
-    """Ray's scheduler, deaf to a step that a trial has reported before, and told of the trials that ended earlier."""
+    """Ray's scheduler, which ignores steps that a trial reports again, with the reports of earlier trials in it."""
     from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, MedianStoppingRule
 
     shared = {"time_attr": STEP, "metric": rule.metric, "mode": "max"}
@@ -181,7 +181,7 @@ def _scheduler(rule: Rule, past: Sequence[Reports]) -> Any:
         "none": (FIFOScheduler, {}),
         "asha": (AsyncHyperBandScheduler, {**shared, "max_t": rule.steps, "grace_period": rule.grace,
                                            "reduction_factor": rule.reduction}),
-        # never paused: it would begin anew
+        # min_time_slice: a trial is never paused, because it would start over
         "median": (MedianStoppingRule, {**shared, "grace_period": rule.grace, "min_time_slice": float("inf")}),
     }  # fmt: skip
     base, options = kinds[rule.name]

@@ -344,7 +344,7 @@ def test_an_empty_pose_table_is_refused(refused, ray_cluster, tmp_path):
 
 def test_a_clip_that_stands_there_twice_is_named(refused, ray_cluster, tmp_path, pose_clip):
     table = save(tmp_path / "poses", [pose_clip("same"), pose_clip("same")], schema.POSE_CLIPS)
-    refused(["simulate", table], "row 1 (clip 'same')", "clip_id 'same'", "twice", finished=1)
+    refused(["simulate", table], "row 1 (clip 'same')", "duplicate clip_id 'same'", finished=1)
 
 
 # pretrain

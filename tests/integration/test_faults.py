@@ -162,7 +162,10 @@ def test_a_clip_that_stands_in_two_shards_is_taken_from_the_first_whoever_is_fas
     assert contents(tmp_path / "out1") == contents(tmp_path / "out2")
     reasons = json.loads((tmp_path / "out1" / "manifest.json").read_text())["quarantined"]
     assert reasons == [
-        {"item": "part-00009.parquet row 0 (clip 'clip-3')", "reason": "clip_id 'clip-3' stands in part-00000.parquet already"}
+        {
+            "item": "part-00009.parquet row 0 (clip 'clip-3')",
+            "reason": "duplicate clip_id 'clip-3': part-00000.parquet holds it too",
+        }
     ]
     mended = save(tmp_path / "mended" / "poses", rows, 5)
     shutil.copytree(tmp_path / "out1", tmp_path / "out.partial")

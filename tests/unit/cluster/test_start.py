@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -73,3 +74,40 @@ def test_a_port_of_something_else_is_found_out_too(other_server, monkeypatch):
     monkeypatch.setattr(start, "ANSWER_S", 1.0)
     with pytest.raises(InputError, match="something else listens there"):
         start._check_answering(other_server)
+
+
+def test_environment_variables_last_as_long_as_their_block(monkeypatch):
+    monkeypatch.setenv("M3N_TEST_SET", "before")
+    monkeypatch.delenv("M3N_TEST_UNSET", raising=False)
+    with start.environment(M3N_TEST_SET="now", M3N_TEST_UNSET="now"):
+        assert (os.environ["M3N_TEST_SET"], os.environ["M3N_TEST_UNSET"]) == ("now", "now")
+    assert os.environ["M3N_TEST_SET"] == "before"
+    assert "M3N_TEST_UNSET" not in os.environ
+
+
+def test_what_native_code_prints_while_ray_starts_is_not_seen(capfd):
+    with start._native_stderr_silenced():
+        os.write(2, b"log level is fatal")
+    os.write(2, b"a real message")
+    assert capfd.readouterr().err == "a real message"
+
+
+def test_the_object_store_takes_a_tenth_of_the_memory_within_limits(monkeypatch):
+    for memory, expected in ((1 << 30, 200 << 20), (40 << 30, 4 << 30), (1 << 40, 8 << 30)):
+        monkeypatch.setattr(os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": memory // 4096}.__getitem__)
+        assert start._object_store_bytes() == expected
+
+
+def test_the_scheduler_pauses_unless_data_is_wanted():
+    pause = start.SchedulerPause()
+    before = monotonic()
+    pause.on_execution_step(None)
+    assert monotonic() - before >= 0.9 * start.SchedulerPause.PAUSE_S
+    start.SchedulerPause.data_wanted.set()
+    try:
+        before = monotonic()
+        for _ in range(100):
+            pause.on_execution_step(None)
+        assert monotonic() - before < 1.0  # 2 s with pauses
+    finally:
+        start.SchedulerPause.data_wanted.clear()
