@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from m3n.errors import InputError, LockedError
+from m3n.errors import InputError, LockedError, MissingError
 from m3n.io import storage
 from m3n.io.storage import Location
 
@@ -120,7 +120,7 @@ def _heartbeat(folder: Location, out: Location) -> Iterator[Callable[[], None]]:
                 continue
             try:
                 holder, silent_s = _parsed(storage.read(other)), now - storage.changed_at(other)
-            except InputError:  # removed since it was listed
+            except MissingError:  # its owner removed it since the listing
                 continue
             if silent_s <= STALE_S and not _dead(holder, me):
                 mine.unlink(missing_ok=True)

@@ -21,7 +21,7 @@ from urllib.parse import parse_qsl, urlencode
 import pyarrow as pa
 from pyarrow import fs
 
-from m3n.errors import InputError
+from m3n.errors import InputError, MissingError
 
 STORES = ("s3", "gs")
 PUBLISHING = ".publishing"  # a file in a folder that is being published
@@ -104,7 +104,7 @@ def store_errors(place: ObjectPath) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise InputError(f"{place} does not exist: check the bucket and the key") from error
+        raise MissingError(f"{place} does not exist: check the bucket and the key") from error
     except (OSError, pa.ArrowException) as error:
         what = " ".join(str(error).split()).split(" (Request ID")[0]
         raise InputError(f"{place}: {what}; check the bucket, the credentials and the endpoint") from error

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from m3n.errors import InputError
+from m3n.errors import InputError, UnwritableError
 from m3n.io import locks, object_store, storage, tables
 from m3n.io.storage import L, Location
 
@@ -20,9 +20,9 @@ from m3n.io.storage import L, Location
 def staged(out: L, *, resume: bool = False, inputs: Sequence[Location] = ()) -> Iterator[L]:
     """A staging folder that becomes `out` when the block ends without an error.
 
-    One job at a time: LockedError names the job that is running, and nothing is touched. With `resume`, the files of an
-    interrupted run are offered again: after a crash or a signal everything is kept, after bad input the shards that hold rows.
-    Without it, the staging folder is removed. An existing `out` is replaced only if it is empty or was made by m3n, and is
+    One job at a time: LockedError names the job that is running, and nothing is touched. With `resume`, the staging folder of an
+    interrupted run is offered again: it is kept after a crash, a signal or a full disk, and after bad input if it has shards with
+    rows. Otherwise it is removed. An existing `out` is replaced only if it is empty or was made by m3n, and is
     neither one of `inputs` nor the working folder; InputError otherwise.
     """
     if isinstance(out, Path):
@@ -40,13 +40,13 @@ def staged(out: L, *, resume: bool = False, inputs: Sequence[Location] = ()) -> 
         try:
             yield staging
         except BaseException as error:
-            bad_input = isinstance(error, InputError)
-            if not (resume and (_holds_rows(staging) or (not bad_input and _holds_state(staging)))):
+            bad_input = isinstance(error, InputError) and not isinstance(error, UnwritableError)
+            rows = resume and _holds_rows(staging)
+            if not rows and (bad_input or not resume or not _holds_state(staging)):
                 storage.remove(staging)
-            elif bad_input:
-                raise InputError(
-                    f"{error}; finished shards are kept in {staging}, and the next run resumes from them"
-                ) from None
+            elif isinstance(error, InputError):
+                kept = "finished shards are" if rows else "the work so far is"
+                raise type(error)(f"{error}; {kept} kept in {staging}, and the next run resumes from there") from None
             raise
         confirm()
         storage.publish(staging, out)

@@ -21,7 +21,7 @@ from uuid import uuid4
 
 import pyarrow as pa
 
-from m3n.errors import InputError
+from m3n.errors import InputError, MissingError, UnwritableError
 from m3n.io import object_store
 from m3n.io.object_store import ObjectPath
 
@@ -67,18 +67,20 @@ def open_input(path: Location) -> Any:
 
 
 def read(path: Location) -> bytes:
-    """All of a file; InputError where it cannot be read."""
+    """All of a file; MissingError if there is none, InputError if it cannot be read."""
     if isinstance(path, ObjectPath):
         with object_store.StoredFile(path) as stream:
             return stream.read()
     try:
         return path.read_bytes()
+    except FileNotFoundError as error:
+        raise MissingError(f"{path} cannot be read: {error.strerror}") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
 
 
 def write(path: Location, content: bytes | pa.Buffer) -> None:
-    """Write a file whole or not at all; InputError, with what to do, for a full or read-only disk and for a store's errors."""
+    """Write a file whole or not at all; UnwritableError for a full or read-only disk, InputError for a store's errors."""
     if isinstance(path, ObjectPath):
         object_store.write(path, content)
         return
@@ -96,13 +98,13 @@ def write(path: Location, content: bytes | pa.Buffer) -> None:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn a disk error that the user can fix into an InputError that says how."""
+    """Turn a disk error that the user can fix into an UnwritableError that says how."""
     try:
         yield
     except OSError as error:
         if error.errno not in FIXES:
             raise
-        raise InputError(f"cannot write {path}: {error.strerror}; {FIXES[error.errno]}, and run this again") from None
+        raise UnwritableError(f"cannot write {path}: {error.strerror}; {FIXES[error.errno]}, and run this again") from None
 
 
 def remove(folder: Location) -> None:
@@ -114,13 +116,15 @@ def remove(folder: Location) -> None:
 
 
 def changed_at(path: Location) -> float:
-    """When a file was last written, in seconds, by the clock of the disk or store; InputError where it is gone."""
+    """When a file was last written, in seconds, by the clock of the disk or store; MissingError if it is gone."""
     if isinstance(path, ObjectPath):
         if not (info := path.info()).is_file:
-            raise InputError(f"{path} does not exist")
+            raise MissingError(f"{path} does not exist")
         return float(info.mtime.timestamp())
     try:
         return path.stat().st_mtime
+    except FileNotFoundError as error:
+        raise MissingError(f"{path} cannot be read: {error.strerror}") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
 

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from m3n.errors import InputError
+from m3n.errors import InputError, UnwritableError
 from m3n.io import object_store, storage, tables
 from m3n.io.staging import staged
 
@@ -94,6 +94,12 @@ def write_shard_and_fail(out: Path, fault: BaseException, rows: list[int], **opt
         raise fault
 
 
+def write_state_and_fail(out: Path, error: Exception) -> None:
+    with staged(out, resume=True) as staging:
+        (staging / "last.safetensors").write_bytes(b"hours of training")
+        raise error
+
+
 @pytest.mark.parametrize("resume", [False, True])
 def test_bad_input_leaves_nothing_and_the_earlier_result_untouched(tmp_path, resume):
     write_small_result(tmp_path / "out", "first")
@@ -115,6 +121,13 @@ def test_any_fault_keeps_the_earlier_result_and_the_shards_that_a_stage_can_resu
         assert tree(staging) == ["part-00000.parquet"]
     with staged(tmp_path / "out2") as staging:
         assert tree(staging) == []
+
+
+def test_a_full_disk_keeps_the_state_that_bad_input_would_remove(tmp_path):
+    for error, kept in ((InputError("bad"), False), (UnwritableError("no space"), True)):
+        with pytest.raises(type(error)):
+            write_state_and_fail(tmp_path / "out", error)
+        assert (tmp_path / "out.partial" / "last.safetensors").exists() == kept
 
 
 def test_bad_input_says_that_finished_shards_are_kept(tmp_path):
