@@ -1,7 +1,7 @@
-"""Reading .npy files that came from somewhere else: nothing is allocated that the file does not hold.
+"""Reads .npy files from elsewhere: nothing is allocated that the file does not hold.
 
-NumPy takes a header at its word, and so asks for terabytes where it lies. Here the header is compared with the bytes behind it
-first. Bodies that are pickles (arrays of objects) are refused, or go through `m3n.untrusted.pickles` where a format needs them.
+NumPy believes a header, and so asks for terabytes if it lies. Here the header is first compared with the bytes behind it. Bodies
+that are pickles (arrays of objects) are refused, or go through `m3n.untrusted.pickles` for formats that need them.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from m3n.untrusted.pickles import loaded, read_file
 
 
 def load_object_npy(path: Path | str) -> Any:
-    """The array in an `.npy` file, also where its dtype is object and its body therefore a pickle; see `object_array`."""
+    """The array in an `.npy` file, even if its dtype is object, so that its body is a pickle; see `object_array`."""
     return object_array(read_file(path), str(path))
 
 
 def object_array(data: bytes, where: str) -> Any:
-    """The same for the bytes of an `.npy` file. An object array of shape () is unwrapped, so a saved dict comes back as a dict.
+    """The array in the bytes of an `.npy` file. An object array of shape () is unwrapped, so that a saved dict is a dict again.
 
-    Raises InputError, naming `where`, for a damaged file and a pickle that asks for more than arrays and containers.
+    Raises InputError, naming `where`, for a damaged file and for a pickle that asks for more than arrays and containers.
     """
     shape, dtype, start = _header(data, where)
     if not dtype.hasobject:
@@ -49,18 +49,18 @@ def plain_array(data: bytes, where: str) -> NDArray[Any]:
         )
     try:
         return np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
-    except Exception as error:  # odd dtypes fail in ways of their own
+    except Exception as error:  # unusual dtypes fail in ways of their own
         raise InputError(f"{where}: damaged .npy file: no array of {dtype} can be read from it") from error
 
 
 def _header(data: bytes, where: str) -> tuple[tuple[int, ...], np.dtype[Any], int]:
-    """Shape, dtype and where the body starts."""
+    """Shape, dtype and the offset of the body."""
     file = io.BytesIO(data)
     try:
         version = np.lib.format.read_magic(file)
         read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
         shape, _, dtype = read(file)
-    except Exception as error:  # the header is a Python literal, and can be wrong in every way that one can
+    except Exception as error:  # a header is a Python literal and can fail in any way
         raise InputError(f"{where}: cannot be read: not an .npy file of version 1 or 2, or its header is damaged") from error
     if any(type(n) is not int or n < 0 for n in shape):
         raise InputError(f"{where}: damaged .npy file: its header gives the shape {shape}")

@@ -1,21 +1,18 @@
-"""Reading pickles that came from somewhere else without running them.
+"""Reads pickles from elsewhere without running them.
 
-A pickle is a program: loading one with `pickle.load` (or `numpy.load(..., allow_pickle=True)`) calls whatever it names. Data
-sets are still handed around that way, so m3n reads them through an unpickler that knows only the few callables that rebuild
-plain numpy arrays and built-in containers, and refuses everything else by name. After "Restricting Globals" in the Python
-library reference of `pickle`. It is the one in Python, not the one in C: some instructions that are harmless by name are not by
-what they do (hash a tuple 100,000 deep, change the byte order of NumPy's own float64), so each is checked as it is carried out.
+A pickle is a program: `pickle.load` (and `numpy.load(..., allow_pickle=True)`) calls whatever it names. Datasets are still
+distributed that way, so m3n reads them with an unpickler that knows only the few callables that rebuild numpy arrays and built-in
+containers, and refuses everything else by name (after "Restricting Globals" in Python's documentation of `pickle`). It is based
+on the unpickler written in Python, because some instructions are harmful although their names are harmless (hashing a tuple
+nested 100,000 deep, changing the byte order of NumPy's own float64): each is checked when it is executed.
 """
 
 from __future__ import annotations
 
-import bz2
 import io
-import lzma
 import math
 import pickle
 import re
-import zlib
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
@@ -23,43 +20,44 @@ import numpy as np
 from numpy.typing import NDArray
 
 from m3n.errors import InputError, shown
+from m3n.untrusted.archives import LARGEST, decompressed
 
-Damaged = pickle.UnpicklingError  # what an unpickler raises; `loaded` puts the file's name to it
+Damaged = pickle.UnpicklingError  # raised by an unpickler; `loaded` adds the name of the file
 
 
 class _Uncalled:
-    """Stands for a class that a pickle names but need not call: an array's, or what a defaultdict makes of missing keys."""
+    """Stands for a class that a pickle names but must not call, such as an array's or the factory of a defaultdict."""
 
     def __new__(cls, *_: Any) -> _Uncalled:
-        raise Damaged("it calls what only has to be named")
+        raise Damaged("it calls a class that it may only name")
 
 
 def _latin1(text: str, encoding: str = "latin1") -> bytes:
-    """What protocol 2 uses to spell bytes (`_codecs.encode`), with the one codec that it needs."""
+    """Stands for `_codecs.encode`, which protocol 2 uses to write bytes, with its one codec."""
     if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
-        raise Damaged("bytes are spelt in an unknown encoding")
+        raise Damaged("bytes have an unknown encoding")
     return text.encode("latin1")
 
 
 def _defaultdict(*_: Any) -> dict[Any, Any]:
-    """A plain dict: what a `collections.defaultdict` makes of missing keys is of no use in data."""
+    """A plain dict: the factory of a `collections.defaultdict` is of no use in data."""
     return {}
 
 
 def _dict(items: Any = ()) -> dict[Any, Any]:
     if not isinstance(items, list | tuple) or not all(isinstance(item, list | tuple) and len(item) == 2 for item in items):
-        raise Damaged("a dict is made of something other than pairs")
+        raise Damaged("a dict is built from something other than pairs")
     return {_key(key): value for key, value in items}
 
 
 def _set(items: Any = ()) -> set[Any]:
     if not isinstance(items, list | tuple):
-        raise Damaged("a set is made of something other than a list")
+        raise Damaged("a set is built from something other than a list")
     return {_key(item) for item in items}
 
 
 def _key(key: Any) -> Any:
-    """The key itself, if it is a number, text or a flat tuple of them: Python hashes nested tuples without end."""
+    """The key itself, if it is a number, text or a flat tuple of them: Python hashes nested tuples recursively."""
     for part in key if type(key) is tuple else (key,):
         if not (part is None or isinstance(part, str | bytes | int | float | np.generic)):
             raise Damaged(f"a key is a {type(part).__name__}")
@@ -68,7 +66,7 @@ def _key(key: Any) -> Any:
 
 def _bytearray(data: Any = b"") -> bytearray:
     if not isinstance(data, bytes):
-        raise Damaged("a bytearray is made of something other than bytes")
+        raise Damaged("a bytearray is built from something other than bytes")
     return bytearray(data)
 
 
@@ -88,7 +86,7 @@ def _empty_array(*_: Any) -> NDArray[Any]:
 
 
 def _array(data: Any, dtype: Any, shape: Any, order: Any = "C") -> NDArray[Any]:
-    """What protocol 5 calls for an array (`numpy._frombuffer`)."""
+    """Stands for `numpy._frombuffer`, which protocol 5 calls for an array."""
     return _filled(shape, dtype, order == "F", bytes(data) if isinstance(data, bytes | bytearray) else None)
 
 
@@ -98,7 +96,7 @@ def _scalar(dtype: Any, data: Any = None) -> Any:
 
 
 def _filled(shape: Any, dtype: Any, fortran_order: bool, data: Any) -> NDArray[Any]:
-    """A numeric or text array of this shape from its bytes; Damaged where they do not fit."""
+    """A numeric or text array of this shape from its bytes; Damaged if they do not fit."""
     _check_array(shape, dtype, data)
     if dtype.hasobject or dtype.itemsize == 0:
         raise Damaged("an array of objects has no bytes")
@@ -106,13 +104,13 @@ def _filled(shape: Any, dtype: Any, fortran_order: bool, data: Any) -> NDArray[A
 
 
 def _check_array(shape: Any, dtype: Any, data: Any) -> None:
-    """Damaged unless `data`, bytes or a list of objects, is as much as the shape and dtype promise."""
+    """Raise Damaged unless `data`, bytes or a list of objects, has the size that shape and dtype promise."""
     if not isinstance(dtype, np.dtype) or not isinstance(shape, tuple) or not all(type(n) is int and n >= 0 for n in shape):
         raise Damaged("an array has no proper shape or dtype")
     if not isinstance(data, list if dtype.hasobject else bytes) or len(shape) > 32:
         raise Damaged("an array has no proper content")
     if math.prod(shape) * (1 if dtype.hasobject else dtype.itemsize) != len(data):
-        raise Damaged(f"an array of shape {shown(str(shape))} is cut short")
+        raise Damaged(f"an array of shape {shown(str(shape))} is truncated")
 
 
 _ALLOWED: dict[tuple[str, str], Any] = {
@@ -122,18 +120,18 @@ _ALLOWED: dict[tuple[str, str], Any] = {
     ("numpy", "dtype"): _dtype,
     ("_codecs", "encode"): _latin1,
 }
-for _package in ("numpy.core", "numpy._core"):  # the same functions before and after numpy 2
+for _package in ("numpy.core", "numpy._core"):  # before and after numpy 2
     _ALLOWED[(f"{_package}.multiarray", "_reconstruct")] = _empty_array
     _ALLOWED[(f"{_package}.multiarray", "scalar")] = _scalar
     _ALLOWED[(f"{_package}.numeric", "_frombuffer")] = _array  # protocol 5
-for _package in ("__builtin__", "builtins"):  # as Python 2 and 3 call it
+for _package in ("__builtin__", "builtins"):  # in Python 2 and 3
     for _name, _made in (
         ("list", _Uncalled), ("tuple", _Uncalled), ("dict", _dict), ("set", _set), ("frozenset", _set),
         ("bytearray", _bytearray), ("complex", _complex),
     ):  # fmt: skip
         _ALLOWED[(_package, _name)] = _made
 
-_PythonUnpickler: Any = pickle._Unpickler  # type: ignore[attr-defined]  # the C one cannot be stopped at an instruction
+_PythonUnpickler: Any = pickle._Unpickler  # type: ignore[attr-defined]  # the C one cannot check single instructions
 
 
 class SafeUnpickler(_PythonUnpickler):  # type: ignore[misc]
@@ -164,13 +162,13 @@ class SafeUnpickler(_PythonUnpickler):  # type: ignore[misc]
         raise InputError(f"{self._where}: the pickle refers to the outside object {shown(pid)}; it was not loaded")
 
     def _load_build(self) -> None:
-        """Give the topmost object its state; only arrays, their dtypes and joblib's headers take one."""
+        """Set the state of the topmost object; only arrays, dtypes and joblib's headers have one."""
         state = self.stack.pop()
         built: Any = self.stack[-1]
         if isinstance(built, np.dtype):
             order = state[1] if isinstance(state, tuple) and len(state) > 4 else None
             if order not in ("<", ">", "|", "=") or any(part is not None for part in state[2:5]):
-                raise Damaged("an array is of records, which poses are not")
+                raise Damaged("an array holds records, expected numbers")
             plain = (3, order, None, None, None, built.itemsize, built.alignment, built.flags)
             built.__setstate__(plain)  # type: ignore[attr-defined]
         elif isinstance(built, np.ndarray) and isinstance(state, tuple) and len(state) == 5:
@@ -192,9 +190,9 @@ class SafeUnpickler(_PythonUnpickler):  # type: ignore[misc]
         if header.get("numpy_array_alignment_bytes") is not None:
             self._bytes.read(self._bytes.read(1)[0])
         size = math.prod(shape) * dtype.itemsize
-        data = self._bytes.read(size) if size < _LARGEST else b""
+        data = self._bytes.read(size) if size < LARGEST else b""
         if len(data) != size:
-            raise Damaged(f"an array of shape {shown(str(shape))} is cut short")
+            raise Damaged(f"an array of shape {shown(str(shape))} is truncated")
         return _filled(shape, dtype, header.get("order") == "F", data)
 
     def _load_setitem(self) -> None:
@@ -207,7 +205,7 @@ class SafeUnpickler(_PythonUnpickler):  # type: ignore[misc]
     def _filled_dict(self, items: list[Any]) -> None:
         held = self.stack[-1]
         if type(held) is not dict or len(items) % 2:
-            raise Damaged("keys and values do not belong to a dict")
+            raise Damaged("keys and values without a dict")
         held.update({_key(key): value for key, value in zip(items[::2], items[1::2], strict=True)})
 
     def _load_dict(self) -> None:
@@ -218,7 +216,7 @@ class SafeUnpickler(_PythonUnpickler):  # type: ignore[misc]
     def _load_additems(self) -> None:
         items, held = self.pop_mark(), self.stack[-1]
         if type(held) is not set:
-            raise Damaged("items do not belong to a set")
+            raise Damaged("items without a set")
         held.update(map(_key, items))
 
     def _load_frozenset(self) -> None:
@@ -240,9 +238,9 @@ class _ArrayHeader:
 
 
 def load_pickle(path: Path | str) -> Any:
-    """The object in the pickle file `path`, if it is made of plain numbers, strings, containers and numpy arrays.
+    """The object in the pickle file `path`: plain numbers, strings, containers and numpy arrays.
 
-    Raises InputError, naming the file, where it is missing, damaged, or asks for anything else.
+    Raises InputError, naming the file, if it is missing, damaged, or asks for anything else.
     """
     return loaded(io.BytesIO(read_file(path)), str(path))
 
@@ -250,14 +248,13 @@ def load_pickle(path: Path | str) -> Any:
 def load_joblib(path: Path | str) -> Any:
     """The object in a file written by `joblib.dump`, compressed or not; plain pickles are read too.
 
-    Arrays of objects inside are refused. Raises InputError as `load_pickle` does, and for a file that unpacks to far more than
-    poses do.
+    Raises InputError as `load_pickle` does, and for arrays of objects and for a file that unpacks to implausibly much.
     """
-    return loaded(io.BytesIO(_decompressed(read_file(path), str(path))), str(path))
+    return loaded(io.BytesIO(decompressed(read_file(path), str(path))), str(path))
 
 
 def read_file(path: Path | str) -> bytes:
-    """The bytes of a file; InputError where it cannot be read."""
+    """The bytes of a file; InputError if it cannot be read."""
     try:
         return Path(path).read_bytes()
     except OSError as error:
@@ -265,43 +262,17 @@ def read_file(path: Path | str) -> bytes:
 
 
 def loaded(file: BinaryIO, where: str) -> Any:
-    """The object in a pickle, `where` naming it in messages; InputError as `load_pickle`."""
+    """The object in a pickle, which messages call `where`; InputError as from `load_pickle`."""
     return load_with(SafeUnpickler(file, where), where)
 
 
 def load_with(unpickler: SafeUnpickler, where: str) -> Any:
-    """The same by an unpickler of a format's own."""
+    """The same with the unpickler of another format."""
     try:
         return unpickler.load()
     except InputError:
         raise
     except (Damaged, EOFError) as error:
-        raise InputError(f"{where}: damaged pickle ({str(error) or 'it ends too early'})") from error
-    except Exception as error:  # instructions that do not fit together fail in any way at all
-        raise InputError(f"{where}: damaged pickle (its instructions do not fit together)") from error
-
-
-_LARGEST = 4 << 30  # bytes
-_BOMB_RATIO = 100  # floats hardly shrink; what unpacks to more than this is a bomb
-
-
-def _decompressed(data: bytes, where: str) -> bytes:
-    """What joblib's compressors made smaller (zlib, gzip, bz2, xz, lzma), recognised by its first bytes."""
-    openers: dict[bytes, Any] = {
-        b"\x1f\x8b": lambda: zlib.decompressobj(47),
-        b"x": lambda: zlib.decompressobj(47),
-        b"BZh": bz2.BZ2Decompressor,
-        b"\xfd7zXZ": lzma.LZMADecompressor,
-        b"\x5d\x00": lzma.LZMADecompressor,
-    }
-    opener = next((make for magic, make in openers.items() if data.startswith(magic)), None)
-    if opener is None:
-        return data
-    largest = min(_LARGEST, _BOMB_RATIO * len(data) + (64 << 20))
-    try:
-        unpacked: bytes = opener().decompress(data, largest)
-    except (zlib.error, OSError, EOFError, ValueError, lzma.LZMAError, MemoryError) as error:
-        raise InputError(f"{where}: its compressed data is damaged or cut short") from error
-    if len(unpacked) >= largest:
-        raise InputError(f"{where}: unpacks to over {largest >> 20} MiB, far more than poses do; it was not loaded")
-    return unpacked
+        raise InputError(f"{where}: damaged pickle ({str(error) or 'it is truncated'})") from error
+    except Exception as error:  # inconsistent instructions can fail in any way
+        raise InputError(f"{where}: damaged pickle (its instructions are inconsistent)") from error

@@ -1,8 +1,8 @@
-"""Reads the official SMPL .pkl files without running what is in them.
+"""Reads the official SMPL .pkl files without running them.
 
-A pickle is a program: it may name any function and have it called. The official files, written by Python 2, need numpy
-arrays, one scipy sparse matrix and chumpy objects around arrays. So this unpickler knows numpy's array and dtype, turns
-every scipy and chumpy class into an inert record of its attributes, from which the array is taken, and refuses all else.
+A pickle is a program that may call any function. The official files, written by Python 2, need numpy arrays, one scipy sparse
+matrix and chumpy objects around arrays. This unpickler knows numpy's array and dtype, turns every scipy and chumpy class into an
+inert record of its attributes, from which the array is taken, and refuses everything else.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from m3n.errors import InputError
 
 
 class _Record:
-    """Stands for an object of a library that is not imported: keeps its attributes, does nothing."""
+    """Stands for an object of a library that is not imported: it keeps the attributes and does nothing."""
 
     def __new__(cls, *_: Any, **__: Any) -> Self:
         return object.__new__(cls)
@@ -37,7 +37,7 @@ class _SparseColumns(_Record):
 
 
 class _ArrayClass:
-    """Stands for numpy.ndarray, so that a file cannot ask for an array of any size it likes."""
+    """Stands for numpy.ndarray, so that a file cannot allocate an array of any size."""
 
 
 def _empty_array(*_: Any) -> NDArray[Any]:
@@ -88,13 +88,13 @@ class _OfficialUnpickler(pickle.Unpickler):
 def read_official_pickle(path: Path, keys: Iterable[str]) -> dict[str, NDArray[Any]]:
     """The arrays under `keys` of an official SMPL-family .pkl, dense.
 
-    Raises InputError for a file that asks for anything but arrays, sparse matrices and chumpy objects, for a damaged one, and
-    for a missing key.
+    Raises InputError for a damaged file, for one that asks for anything but arrays, sparse matrices and chumpy objects, and for a
+    missing key.
     """
     try:
         with path.open("rb") as file:
             data = _OfficialUnpickler(file, encoding="latin1").load()
-    except Exception as error:  # a damaged pickle can fail in any way at all
+    except Exception as error:  # a damaged pickle can fail in any way
         problem = f"not an official body model file ({error})"
         raise InputError(f"{path}: {problem}; download it again or convert it to npz") from error
     if not isinstance(data, dict):
@@ -122,7 +122,7 @@ def _dense(value: Any) -> NDArray[Any] | None:
         return np.asarray(csc_matrix((held["data"], held["indices"], held["indptr"]), shape=shape).todense())
     if "x" in held:  # chumpy.Ch: an array with derivatives
         return _dense(held["x"])
-    if "a" in held and "idxs" in held:  # chumpy.reordering.Select: entries of another one
+    if "a" in held and "idxs" in held:  # chumpy.reordering.Select: entries of another array
         source, picked = _dense(held["a"]), _dense(held["idxs"])
         if source is None or picked is None:
             return None

@@ -1,8 +1,8 @@
-"""Files of `torch.save`, read without torch: a zip with a pickle, and one member of raw numbers per storage.
+"""Reads files of `torch.save` without torch: a zip with a pickle, and one member of raw numbers per storage.
 
-`torch.load(weights_only=True)` runs nothing either, but a hostile file can still end the process: a key that is a tuple 100,000
-deep overflows the stack where Python hashes it. So the pickle goes through `m3n.untrusted.pickles`, and a tensor's shape and
-strides are compared with the numbers behind it. Layout after `torch/serialization.py` (since PyTorch 1.6).
+`torch.load(weights_only=True)` runs nothing either, but a hostile file can still crash the process: a key that is a tuple nested
+100,000 deep overflows the stack where Python hashes it. So the pickle goes through `m3n.untrusted.pickles`, and the shape and
+strides of a tensor are compared with the numbers behind it. Layout after `torch/serialization.py` (since PyTorch 1.6).
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _DTYPES = {
     "DoubleStorage": "f8", "FloatStorage": "f4", "HalfStorage": "f2", "LongStorage": "i8", "IntStorage": "i4", "ShortStorage": "i2",
     "CharStorage": "i1", "ByteStorage": "u1", "BoolStorage": "?",
 }  # fmt: skip
-_UNREAD = ("BFloat16Storage", "ComplexFloatStorage", "ComplexDoubleStorage")  # tensors of these become None
-_MOST = 1 << 26  # numbers of one tensor, which may repeat few of them: a million frames of SMPL-X's 63
+_UNREAD = ("BFloat16Storage", "ComplexFloatStorage", "ComplexDoubleStorage")  # their tensors become None
+_MOST = 1 << 26  # numbers in a tensor, which strides may repeat: a million frames of SMPL-X's 63
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ class _Kind:
 
 
 def load_torch(file: Path) -> Any:
-    """What `torch.save` put into a file, every tensor as an array (None for dtypes that NumPy lacks).
+    """The object that `torch.save` wrote, every tensor as an array (None for dtypes that NumPy lacks).
 
-    Raises InputError, naming the file, for a damaged one and for a pickle that asks for more than tensors and containers.
+    Raises InputError, naming the file, if it is damaged or asks for more than tensors and containers.
     """
     try:
         archive = zipfile.ZipFile(file)
-    except Exception as error:  # a damaged archive can fail in any way at all
+    except Exception as error:  # a damaged archive can fail in any way
         raise InputError(f"{file.name}: damaged, or not written by torch.save of PyTorch 1.6 or later") from error
     with archive:
         parts = {info.filename.partition("/")[2]: info for info in archive.infolist()}
@@ -77,12 +77,12 @@ class _TensorUnpickler(SafeUnpickler):
             return None
         data, dtype = self._read(f"data/{pid[2]}"), np.dtype(self._order + pid[1].dtype)
         if type(pid[4]) is not int or pid[4] * dtype.itemsize != len(data):
-            raise Damaged(f"the storage {shown(pid[2])} is cut short")
+            raise Damaged(f"the storage {shown(pid[2])} is truncated")
         return np.frombuffer(data, dtype)
 
 
 def _tensor(storage: Any, start: Any, shape: Any, strides: Any, *_: Any) -> NDArray[Any] | None:
-    """What `torch._utils._rebuild_tensor_v2` makes of a storage; strides count numbers."""
+    """Stands for `torch._utils._rebuild_tensor_v2`: a view of a storage; strides count numbers."""
     if storage is None:
         return None
     sizes_fit = isinstance(shape, tuple) and isinstance(strides, tuple) and len(shape) == len(strides) <= 32
@@ -92,7 +92,7 @@ def _tensor(storage: Any, start: Any, shape: Any, strides: Any, *_: Any) -> NDAr
         raise Damaged(f"a tensor has the shape {shown(str(shape))}")
     last = start + sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
     if 0 not in shape and last >= len(storage):
-        raise Damaged(f"a tensor of shape {shown(str(shape))} is cut short")
+        raise Damaged(f"a tensor of shape {shown(str(shape))} is truncated")
     if 0 in shape:
         return np.zeros(shape, storage.dtype)
     steps = [step * storage.itemsize for step in strides]

@@ -45,8 +45,6 @@ from m3n.sources import load
 from m3n.sources.poses import bandai_namco, bvh, glamr, gvhmr, hmr4d, joints, msr_action3d, romp, smplx_npz, wham
 from m3n.sources.shared.joint_names import smpl_joints
 from m3n.sources.shared.pose_rows import TURN_UP
-from m3n.untrusted.pickles import load_joblib
-from m3n.untrusted.torch_files import load_torch
 
 ALL = ("joints", "bvh", "bandai_namco", "msr_action3d", "smplx_npz", "wham", "gvhmr", "hmr4d", "romp", "glamr")
 
@@ -431,37 +429,6 @@ def test_gvhmr_file_of_tensors_becomes_a_smplx_clip(tmp_path: Path) -> None:
         list(gvhmr.pose_clips(tmp_path / "hmr4d_results.pt", gvhmr.Options(fps=30)))
 
 
-def test_tensors_of_every_kind_come_back_as_torch_loads_them(tmp_path: Path) -> None:
-    base = torch.arange(24.0).reshape(4, 6)
-    saved = {
-        "whole": base, "turned": base.T, "part": base[1:3, ::2], "repeated": base[:1].expand(3, 6), "single": torch.tensor(3.5),
-        "none": torch.zeros(0, 3), "half": base.half(), "long": base.long(), "truth": base > 3, "byte": base.byte(),
-    }  # fmt: skip
-    torch.save({**saved, "list": [base, (base,)], "brain": base.bfloat16()}, tmp_path / "a.pt")
-    found = load_torch(tmp_path / "a.pt")
-    for key, tensor in saved.items():
-        np.testing.assert_array_equal(found[key], tensor.numpy())
-    np.testing.assert_array_equal(found["list"][1][0], base.numpy())
-    assert found["brain"] is None
-
-
-@pytest.mark.parametrize(("size", "message"), [((10**6, 6), "cut short"), ((-1, 6), "the shape"), ((2**40, 1), "the shape")])
-def test_a_tensor_that_promises_more_than_its_storage_is_refused(tmp_path: Path, size: tuple[int, int], message: str) -> None:
-    file = tmp_path / "a.pt"
-    torch.save(torch.arange(24.0).reshape(4, 6), file)
-    with zipfile.ZipFile(file) as archive:
-        parts = {name: archive.read(name) for name in archive.namelist()}
-    (program,) = [name for name in parts if name.endswith("data.pkl")]
-    at = b"K\x04K\x06\x86"  # the tuple (4, 6)
-    assert parts[program].count(at) == 1
-    parts[program] = parts[program].replace(at, pickle.dumps(size, 2)[2:-1].replace(b"q\x00", b""))
-    with zipfile.ZipFile(file, "w") as archive:
-        for name, content in parts.items():
-            archive.writestr(name, content)
-    with pytest.raises(InputError, match=rf"a\.pt.*{message}"):
-        load_torch(file)
-
-
 def test_hmr4d_follows_tracks_leaves_predictions_out_and_holds_the_depth(tmp_path: Path) -> None:
     frames = {f"img/{k:06d}.jpg": phalp_frame(k, [1] if k < 4 else [1, 2], None if k != 6 else [3, 0]) for k in range(FRAMES)}
     joblib.dump(frames, tmp_path / "demo.pkl", compress=3)
@@ -554,19 +521,3 @@ def test_hostile_pickles_are_refused_without_running_them(tmp_path: Path, source
         list(module.pose_clips(file, module.Options(fps=30)))
     assert "\n" not in str(raised.value)
     assert not mark.exists()
-
-
-def test_joblib_files_come_back_as_they_were(tmp_path: Path) -> None:
-    data = {
-        "c": np.arange(6.0).reshape(2, 3),
-        "f": np.asfortranarray(np.arange(6).reshape(2, 3)),
-        "n": np.float32(2),
-        "e": np.zeros(0),
-    }
-    joblib.dump(data, tmp_path / "a.pkl")
-    read = load_joblib(tmp_path / "a.pkl")
-    for key, value in data.items():
-        np.testing.assert_array_equal(read[key], value)
-    joblib.dump({"o": np.array([{}], dtype=object)}, tmp_path / "a.pkl")
-    with pytest.raises(InputError, match="array of object"):
-        load_joblib(tmp_path / "a.pkl")

@@ -1,10 +1,8 @@
-"""The watch recordings in m3n's frames, and pickles that cannot run anything."""
+"""The watch recordings in m3n's frames."""
 
 from __future__ import annotations
 
 import importlib.util
-import os
-import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +17,6 @@ from m3n.schema import GRAVITY, check_imu_recording
 from m3n.sources.recordings import seglearn_watch
 from m3n.sources.recordings.seglearn_watch import LABELS, Options, imu_recordings
 from m3n.untrusted.npy import load_object_npy
-from m3n.untrusted.pickles import load_pickle
 
 installed = pytest.mark.skipif(importlib.util.find_spec("seglearn") is None, reason="the package seglearn is not installed")
 
@@ -105,55 +102,3 @@ def test_gravity_and_motion_agree_with_the_wrist_frame(side):
         assert means[label][2] > 0.3 * GRAVITY  # palm down as the arm passes the horizontal
         lowest = [rows[rows[:, 0] < np.quantile(rows[:, 0], 0.15), 2].mean() for rows in samples[label]]
         assert np.mean(lowest) > 0.5 * GRAVITY  # at the bottom the arm is accelerated outwards: the back of the hand leads
-
-
-class _Payload:
-    def __init__(self, marker: Path) -> None:
-        self.marker = marker
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.system, (f"touch {self.marker}",)
-
-
-def test_a_pickle_that_calls_the_system_is_refused_by_name_and_not_run(tmp_path):
-    hostile, marker = tmp_path / "hostile.pkl", tmp_path / "was_here"
-    hostile.write_bytes(pickle.dumps({"poses": [1, 2], "trap": _Payload(marker)}))
-    with pytest.raises(InputError, match=r"hostile\.pkl.*system"):
-        load_pickle(hostile)
-    array = np.empty((), dtype=object)
-    array[()] = _Payload(marker)
-    np.save(tmp_path / "hostile.npy", array, allow_pickle=True)
-    with pytest.raises(InputError, match=r"hostile\.npy.*system"):
-        load_object_npy(tmp_path / "hostile.npy")
-    assert not marker.exists()
-
-
-@pytest.mark.parametrize(
-    "code", [b"cbuiltins\neval\n(S'1'\ntR.", b"cnumpy\nload\n.", b"\x80\x04\x8c\x08builtins\x8c\x07getattr\x93."]
-)
-def test_other_globals_are_refused_too(tmp_path, code):
-    (tmp_path / "x.pkl").write_bytes(code)
-    with pytest.raises(InputError, match="not part of a plain numpy array"):
-        load_pickle(tmp_path / "x.pkl")
-
-
-@pytest.mark.parametrize("protocol", range(2, 6))
-def test_plain_containers_arrays_and_scalars_come_back(tmp_path, protocol):
-    value = {"a": np.arange(6.0).reshape(2, 3), "b": [np.float32(1.5), (1, "x", b"y", None)], "c": {1, 2}}
-    value["d"] = np.array(["u"], object)
-    (tmp_path / "x.pkl").write_bytes(pickle.dumps(value, protocol=protocol))
-    back = load_pickle(tmp_path / "x.pkl")
-    np.testing.assert_array_equal(back["a"], value["a"])
-    assert back["b"] == value["b"]
-    assert back["c"] == value["c"]
-    assert back["d"][0] == "u"
-
-
-def test_plain_and_damaged_npy_files(tmp_path):
-    np.save(tmp_path / "plain.npy", np.arange(4))
-    np.testing.assert_array_equal(load_object_npy(tmp_path / "plain.npy"), np.arange(4))
-    (tmp_path / "cut.npy").write_bytes((tmp_path / "plain.npy").read_bytes()[:-9])
-    (tmp_path / "text.npy").write_text("hello")
-    for name in ("cut.npy", "text.npy", "absent.npy"):
-        with pytest.raises(InputError, match=name):
-            load_object_npy(tmp_path / name)
