@@ -211,6 +211,19 @@ def window_store() -> Callable[..., Any]:
     return _window_store
 
 
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory: pytest.TempPathFactory, surroundings: Path) -> Path:
+    """A classifier of both wrists (`exported.py`), exported by the command into `out`, beside `classifier` and `figures.json`."""
+    from exported import classifier, saved
+
+    for package in ("onnx", "onnxruntime"):
+        pytest.importorskip(package)
+    folder = tmp_path_factory.mktemp("export")
+    made = saved(folder / "classifier", classifier()[1])
+    assert main(["export", str(made), "--out", str(folder / "out"), "--json", str(folder / "figures.json")]) == 0
+    return folder / "out"
+
+
 def pytest_report_header() -> str:
     """The real data of tests/real, where there is some."""
     return f"M3N_DATA: {os.environ.get('M3N_DATA', 'not set')}"
