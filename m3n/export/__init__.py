@@ -1,7 +1,7 @@
-"""Life outside the house: a trained classifier as one ONNX file, a model card, and a stream of samples to a stream of labels.
+"""Trained classifiers outside m3n: one ONNX file, a model card, and a stream from samples to labels.
 
-Whoever only runs an exported model needs NumPy and onnxruntime: `Stream` imports nothing else, and torch waits in `network` until
-something is exported.
+Running an exported model needs NumPy and onnxruntime alone: `Stream` imports nothing else, and torch is imported only by
+`network`, for the export itself.
 """
 
 from m3n.export.stream import Decision, Stream

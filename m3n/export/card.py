@@ -1,6 +1,6 @@
-"""The model card (Mitchell et al., FAT* 2019), in the form that model hubs read: what a stranger must know before using the model.
+"""The model card (Mitchell et al., FAT* 2019), in the format of model hubs: what a stranger must know before using the model.
 
-Everything in it is read from the checkpoint and from what fine-tuning measured; what is not known is said not to be.
+Everything in it is read from the checkpoint and from the figures of fine-tuning; what is not known is marked as such.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from m3n.training.checkpoint import Checkpoint
 
 SCORES = {
     "test_macro_f1": "macro F1 over windows",
-    "test_recording_macro_f1": "macro F1 over labelled stretches (mean probabilities)",
+    "test_recording_macro_f1": "macro F1 over labelled segments (mean probabilities)",
     "test_accuracy": "accuracy over windows",
 }
 
@@ -31,48 +31,48 @@ def model_card(found: Checkpoint, metrics: Mapping[str, Any], figures: Mapping[s
         "---\nlibrary_name: onnx\nlicense: other\nlicense_name: see-licences-below\n"
         "tags:\n- human-activity-recognition\n- imu\n- wearable\n- m3n\n---\n",
         f"# Activity recognition from {_listed(found.placements)}\n",
-        f"Tells {len(found.classes)} activities apart in windows of {shape['window_s']:g} s of accelerometer and gyroscope. "
+        f"Distinguishes {len(found.classes)} activities in windows of {shape['window_s']:g} s of accelerometer and gyroscope. "
         f"IMU encoder `{encoder}` (width {width}, depth {depth}) with the head `{found.head}`, {figures['parameters']:,} "
         f"parameters; {_training(metrics)}. Made by m3n {__version__} after Multi^3Net (arXiv 2406.01316).\n",
         "## Classes\n",
         "".join(f"{i}. {_text(name)}\n" for i, name in enumerate(found.classes)),
-        "## What goes in\n",
-        markdown_table(["input", "shape", "what it is"], _inputs(found)),
+        "## Inputs and outputs\n",
+        markdown_table(["input", "shape", "meaning"], _inputs(found)),
         f"Channels: {' '.join(CHANNELS)}. Acceleration is **specific force in m/s²** (at rest a sensor reads +{GRAVITY:g} along "
-        "the axis that points up; a sensor that gives g must be multiplied), angular rate is in **rad/s**, both in the sensor's "
+        "the axis that points up; multiply readings in g by that), angular rate is in **rad/s**, both in the sensor's "
         "frame. A wrist sensor's frame is a watch's: x along the forearm towards the hand, z out of the back of the wrist, "
-        f"y = z × x. Windows are {samples} samples at **{shape['rate_hz']:g} Hz**; training took one every "
+        f"y = z × x. Windows are {samples} samples at **{shape['rate_hz']:g} Hz**; training used one every "
         f"{shape['hop_s']:g} s. The graph scales the samples itself.\n",
-        "Out come `logits` and `probabilities`, (batch, classes).\n",
+        "The outputs are `logits` and `probabilities`, (batch, classes).\n",
         "## How to run it\n",
         "With NumPy and onnxruntime:\n",
         f"```python\n{snippet(many)}```\n",
-        "On a live sensor, with m3n installed, in constant memory and at any rate of the sensor:\n",
+        "On a live sensor, with m3n installed, in constant memory and at any sampling rate:\n",
         f"```python\n{_live(found)}```\n",
-        "## How good it is\n",
+        "## Accuracy\n",
         _quality(metrics),
-        "## How fast it is\n",
+        "## Speed\n",
         f"One window takes {figures['latency_ms_median']:.2f} ms (median; 95th percentile {figures['latency_ms_p95']:.2f} ms) on "
         f"one core of {figures['processor']}, measured by `m3n export` on {figures['measured']}. The graph's logits differ from "
-        f"those of the classifier it was made from by at most {figures['largest_difference']:.0e}.\n",
+        f"those of the original classifier by at most {figures['largest_difference']:.0e}.\n",
         "## Data\n",
         _data(metrics),
         "## Licences\n",
-        "m3n's code is under Apache-2.0. Whether and how these weights may be passed on depends on the licences of the data above, "
-        "which whoever publishes them has to observe.\n",
+        "m3n's code is under Apache-2.0. Whether these weights may be shared, and how, depends on the licences of the data above; the "
+        "publisher must observe them.\n",
         "## Limits\n",
-        "- It knows its classes alone: whatever else somebody does is given one of them. Judge `probabilities` on data of your own "
-        "before relying on them; they were not calibrated.\n"
-        "- It was judged on the people, sensors and places of its data. Others may move, or wear a sensor, differently.\n"
+        "- It knows only its classes: any other activity gets one of their labels. Check `probabilities` on your own data before "
+        "relying on them; they were not calibrated.\n"
+        "- It was evaluated on the people, sensors and places of its data. Others may move, or wear a sensor, differently.\n"
         "- A sensor in another frame or other units gives wrong labels without any warning.\n"
-        "- It is no medical device, and not meant for watching people without their consent.\n",
+        "- It is not a medical device, and not meant for monitoring people without their consent.\n",
     ]  # fmt: skip
     return "\n".join(parts)
 
 
 def snippet(several: bool) -> str:
-    """Python that runs model.onnx of the working folder on one window."""
-    worn = '    "worn": np.ones((1, placements), bool),  # False for a sensor that is not there\n' if several else ""
+    """Python that runs the model.onnx in the working folder on one window."""
+    worn = '    "worn": np.ones((1, placements), bool),  # False for a sensor that is not worn\n' if several else ""
     return f"""import json
 
 import numpy as np
@@ -85,7 +85,7 @@ imu = np.zeros((1, placements, facts["samples"], 6), np.float32)  # your samples
 imu[..., 2] = {GRAVITY:g}  # here: sensors at rest, z up
 inputs = {{
     "imu": imu,
-{worn}    "rate_hz": np.full(1, facts["rate_hz"], np.float32),  # what the sensor recorded at, before resampling
+{worn}    "rate_hz": np.full(1, facts["rate_hz"], np.float32),  # sampling rate of the sensor, before resampling
 }}
 logits, probabilities = session.run(["logits", "probabilities"], inputs)
 best = probabilities[0].argmax()
@@ -110,13 +110,13 @@ def _inputs(found: Checkpoint) -> list[list[str]]:
     count, samples = len(found.placements), WindowsConfig(**found.windows).samples
     rows = [["`imu`", f"(batch, {count}, {samples}, 6) float32", f"raw samples of {_listed(found.placements)}"]]
     if count > 1:
-        rows.append(["`worn`", f"(batch, {count}) bool", "which placements are there; samples of the others do not count"])
-    return [*rows, ["`rate_hz`", "(batch,) float32", "rate the sensor recorded at, before any resampling, Hz"]]
+        rows.append(["`worn`", f"(batch, {count}) bool", "which placements are worn; samples of the others are ignored"])
+    return [*rows, ["`rate_hz`", "(batch,) float32", "sampling rate of the sensor in Hz, before any resampling"]]
 
 
 def _training(metrics: Mapping[str, Any]) -> str:
     if not metrics:
-        return "how it was trained is not recorded"
+        return "its training is not recorded"
     how = {
         "scratch": "trained from scratch",
         "frozen": "a pretrained encoder, kept frozen",
@@ -133,7 +133,7 @@ def _training(metrics: Mapping[str, Any]) -> str:
 
 def _quality(metrics: Mapping[str, Any]) -> str:
     if not any(name in metrics for name in SCORES):
-        return "No figures came with the classifier: measure it on people it was not trained on before using it.\n"
+        return "No figures came with the classifier: evaluate it on unseen people before using it.\n"
     rows = [[what, f"{metrics[name]:.3f}", _interval(metrics, name)] for name, what in SCORES.items() if name in metrics]
     classes = [
         [_text(label), f"{s['precision']:.3f}", f"{s['recall']:.3f}", f"{s['f1']:.3f}", str(s["count"])]
@@ -142,8 +142,8 @@ def _quality(metrics: Mapping[str, Any]) -> str:
     subjects = metrics.get("test_subjects", [])
     few = "" if any(row[2] for row in rows) else ", which are too few for a confidence interval" if len(subjects) < 5 else ""
     return (
-        f"On {len(subjects)} people it was not trained on{few} ({metrics.get('test_windows', '?')} windows, "
-        f"{metrics.get('test_recordings', '?')} labelled stretches):\n\n"
+        f"On {len(subjects)} unseen people{few} ({metrics.get('test_windows', '?')} windows, "
+        f"{metrics.get('test_recordings', '?')} labelled segments):\n\n"
         + markdown_table(["score", "value", "95 % interval"], [[a, b, c or "not given"] for a, b, c in rows])
         + ("\n" + markdown_table(["class", "precision", "recall", "F1", "windows"], classes) if classes else "")
     )
@@ -161,8 +161,8 @@ def _data(metrics: Mapping[str, Any]) -> str:
         return ", ".join(f"`{one_line(name, 80).replace('`', '')}`" for name in metrics[key]) or none
 
     return (
-        f"- Labelled recordings, by m3n's names of their sources: {named('sources', 'none')}\n"
-        f"- Movements, simulated, that the encoder learnt from: {named('pretraining_sources', 'none, it saw recordings alone')}\n"
+        f"- Labelled recordings, by the names of their sources in m3n: {named('sources', 'none')}\n"
+        f"- Simulated clips for pretraining the encoder: {named('pretraining_sources', 'none')}\n"
     )
 
 

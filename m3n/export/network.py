@@ -1,9 +1,10 @@
-"""A trained classifier as an ONNX graph that takes what a sensor reads: the normaliser and the softmax are part of it.
+"""A trained classifier as an ONNX graph on raw sensor samples: it includes the normaliser and the softmax.
 
-The towers of training pick the rows that were worn, and so how much they compute depends on the data; a graph of fixed shape
-computes every placement and gives those that were not worn the weight 0, which is the same mean. torch's tracing exporter is used,
-not its newer one: it needs no further package and takes one second instead of twenty. As it is known to bake a batch size into some
-recurrent layers, no graph leaves this room without having agreed with torch for several batch sizes (`largest_difference`).
+In training, the towers pick the placements that were worn, so the amount of work depends on the data. A graph of fixed shape
+computes every placement and gives those that were not worn the weight 0, which yields the same mean. torch's tracing exporter is
+used rather than its newer one: it needs no further package and takes one second instead of twenty. Since it is known to fix the
+batch size of some recurrent layers, every graph is compared with torch at several batch sizes (`largest_difference`) before it is
+written out.
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ class Deployed(nn.Module):
         self.register_buffer("scale_6", torch.tensor([normaliser.acc] * 3 + [normaliser.gyro] * 3))
 
     def forward(self, imu_bpt6: Tensor, worn_bp: Tensor, rate_b: Tensor) -> tuple[Tensor, Tensor]:
-        imu_bpt6 = torch.where(worn_bp[:, :, None, None], imu_bpt6 / self.scale_6, 0.0)  # what was not worn may be NaN
+        imu_bpt6 = torch.where(
+            worn_bp[:, :, None, None], imu_bpt6 / self.scale_6, 0.0
+        )  # a placement that was not worn may be NaN
         tower, head = self.model.imu, self.model.head
         tokens_bpsw = tower.tokens(imu_bpt6, rate_b)
         if self.model.dense:
@@ -57,16 +60,18 @@ class Deployed(nn.Module):
 
 
 class _DeployedOne(Deployed):
-    """The same for a single placement, which is worn."""
+    """The same for a single placement, which is always worn."""
 
     def forward(self, imu_bpt6: Tensor, rate_b: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
         return super().forward(imu_bpt6, torch.ones_like(imu_bpt6[:, :, 0, 0], dtype=torch.bool), rate_b)
 
 
 def write_onnx(file: Path, model: Classifier, checkpoint: Checkpoint) -> None:
-    """Write the graph: `imu` (batch, placements, samples, 6), `worn` (batch, placements; only of several placements) and `rate_hz`
-    (batch,) to `logits` and `probabilities` (batch, classes); any batch size. What a user must know of it (classes, placements,
-    window) is in its metadata, as JSON under "m3n". InputError where the package onnx is missing.
+    """Write the graph, for any batch size.
+
+    Inputs: `imu` (batch, placements, samples, 6), `worn` (batch, placements; only for several placements) and `rate_hz` (batch,).
+    Outputs: `logits` and `probabilities` (batch, classes). The classes, placements and window are in its metadata, as JSON under
+    "m3n". InputError if the package onnx is missing.
     """
     onnx = require("onnx")
     several = len(checkpoint.placements) > 1
@@ -88,7 +93,7 @@ def write_onnx(file: Path, model: Classifier, checkpoint: Checkpoint) -> None:
 
 @contextmanager
 def _quiet_tracing() -> Iterator[None]:
-    """Without attention's fused kernel, which has no ONNX counterpart, and without warnings about what is checked afterwards."""
+    """Without the fused attention kernel, which ONNX lacks, and without warnings about what is checked afterwards."""
     fused = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
@@ -100,7 +105,7 @@ def _quiet_tracing() -> Iterator[None]:
 
 
 def facts_of(checkpoint: Checkpoint) -> dict[str, Any]:
-    """What the graph's metadata say."""
+    """The metadata of the graph."""
     shape = checkpoint.windows
     return {
         "classes": checkpoint.classes,
@@ -111,8 +116,8 @@ def facts_of(checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def trial_windows(facts: dict[str, Any], batch: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Windows to compare runtimes with, (imu, worn, rate): by turns noise, and a wrist that swings under gravity at 0.3 to 3 Hz;
-    at most all but one placement missing, sensors of 20 to 200 Hz."""
+    """Windows to compare runtimes with, (imu, worn, rate): alternately noise, and a wrist that swings under gravity at 0.3 to 3 Hz;
+    at least one placement worn, sensors of 20 to 200 Hz."""
     rng = np.random.default_rng(batch)
     placements, samples = len(facts["placements"]), facts["samples"]
     shape = (batch, placements, 1)
@@ -130,7 +135,7 @@ def trial_windows(facts: dict[str, Any], batch: int) -> tuple[np.ndarray, np.nda
 
 @torch.no_grad()
 def largest_difference(file: Path, model: Classifier, normaliser: Normaliser) -> float:
-    """Largest absolute difference of a logit between the classifier as it is trained and the ONNX file, over `trial_windows`."""
+    """Largest absolute difference of a logit or probability between torch and the ONNX file, over `trial_windows`."""
     session, facts = open_session(file)
     found = 0.0
     for batch in BATCHES:

@@ -1,4 +1,4 @@
-"""Exported classifiers in onnxruntime, on one core: a watch or a phone has no second one to spare for this."""
+"""Exported classifiers in onnxruntime, on one core, as a watch or a phone has no second one to spare."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ def require(package: str) -> Any:
 
 
 def open_session(file: str | Path) -> tuple[Any, dict[str, Any]]:
-    """(session of onnxruntime, what the file says of itself) of a file made by `m3n export`, or of its folder.
+    """(session of onnxruntime, facts) of a file made by `m3n export`, or of its folder.
 
-    The facts are `classes`, `placements`, `samples` (per window), `rate_hz`, `window_s` and `hop_s`. InputError for anything else.
+    The facts, from the metadata of the file, are `classes`, `placements`, `samples` (per window), `rate_hz`, `window_s` and
+    `hop_s`. InputError for anything else.
     """
     runtime = require("onnxruntime")
     file = Path(file)
@@ -39,19 +40,19 @@ def open_session(file: str | Path) -> tuple[Any, dict[str, Any]]:
     try:
         session = runtime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
         return session, json.loads(session.get_modelmeta().custom_metadata_map[FACTS])
-    except Exception as error:  # onnxruntime has an exception for every way in which a file can be broken
+    except Exception as error:  # onnxruntime has many exceptions for broken files
         reason = str(error).strip().splitlines()[0]
-        raise InputError(f"{file} is not a model made by `m3n export` ({reason}): make it again") from None
+        raise InputError(f"{file} is not a model made by `m3n export` ({reason}): export it again") from None
 
 
 def feeds(imu: np.ndarray, worn: np.ndarray, rate_hz: np.ndarray) -> dict[str, np.ndarray]:
-    """Inputs by name from imu (b, p, t, 6) in m/s² and rad/s, worn (b, p) bool and rate_hz (b,): one placement has no mask."""
+    """Inputs by name from imu (b, p, t, 6) in m/s² and rad/s, worn (b, p) bool and rate_hz (b,); no `worn` for one placement."""
     found = {"imu": imu.astype(np.float32, copy=False), "worn": worn, "rate_hz": rate_hz.astype(np.float32, copy=False)}
     return found if imu.shape[1] > 1 else {name: value for name, value in found.items() if name != "worn"}
 
 
 def latency_ms(file: str | Path, runs: int = 300) -> tuple[float, float]:
-    """(median, 95th percentile) of the milliseconds that one window takes on one core, after a tenth as many runs to warm up."""
+    """(median, 95th percentile) of the time for one window on one core, in ms; a tenth as many runs warm it up."""
     session, facts = open_session(file)
     placements = len(facts["placements"])
     imu = np.zeros((1, placements, facts["samples"], 6), np.float32)

@@ -1,7 +1,7 @@
-"""A classifier that reads a DataFrame of samples: what MLflow loads, serves and calls as a `pyfunc` model.
+"""A classifier that reads a DataFrame of samples: the model that MLflow loads and serves as a `pyfunc`.
 
-One frame is one recording, a row per sample, six columns per placement (`right_wrist_ax` … `right_wrist_gz`, m/s² and rad/s).
-MLflow finds `_load_pyfunc` by the name of this module and gives it the folder of a checkpoint, so that nothing is unpickled.
+One frame is one recording: a row per sample, six columns per placement (`right_wrist_ax` … `right_wrist_gz`, in m/s² and rad/s).
+MLflow finds `_load_pyfunc` by the name of this module and passes it the folder of a checkpoint, so nothing is unpickled.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def sample_columns(placement: str) -> list[str]:
 
 
 def example_samples(placements: Sequence[str], rate_hz: float, seconds: float) -> DataFrame:
-    """Sensors that turn to and fro about their x axis, 0.5 rad at 1 Hz: physically possible, and nobody's data."""
+    """Sensors that swing about their x axis, by 0.5 rad at 1 Hz: physically plausible, and nobody's data."""
     import pandas as pd
 
     t = np.arange(round(rate_hz * seconds)) / rate_hz
@@ -50,8 +50,8 @@ class SamplesClassifier:
     def predict(self, frame: DataFrame, params: Mapping[str, Any] | None = None) -> DataFrame:
         """A row per step of `hop_s` (default: half a window): start_s, stop_s, label, confidence.
 
-        `params["rate_hz"]`: sampling rate of the frame [Hz], default that of the model's windows. Raises InputError for a frame
-        without a whole placement, with gaps, or in other units than the model was trained on.
+        `params["rate_hz"]`: sampling rate of the frame [Hz]; default: that of the model's windows. Raises InputError for a frame
+        without a complete placement, with gaps, or in other units than the training data.
         """
         import pandas as pd
 
@@ -74,7 +74,7 @@ class SamplesClassifier:
         return pd.DataFrame(columns | {"confidence": probability.max(1).astype(np.float64)})
 
     def _signals(self, frame: DataFrame) -> dict[str, np.ndarray]:
-        """Placement -> samples (n, 6) of those that are there whole."""
+        """Placement -> samples (n, 6), for placements with all columns."""
         if not len(frame):
             raise InputError("no samples: expected at least one row")
         columns = {p: sample_columns(p) for p in self.checkpoint.placements}
@@ -86,7 +86,7 @@ class SamplesClassifier:
         for placement, signal in signals.items():
             if not np.isfinite(signal).all():
                 row = int(np.flatnonzero(~np.isfinite(signal).all(1))[0])
-                raise InputError(f"{placement}, row {row}: a sample is missing or not finite; fill the gap, or cut there")
+                raise InputError(f"{placement}, row {row}: a sample is missing or not finite; fill the gap, or split there")
         return signals
 
 

@@ -1,8 +1,8 @@
-"""Samples in, labels out: an exported classifier on a live sensor, with NumPy and onnxruntime alone and in constant memory.
+"""Samples in, labels out: an exported classifier on a live sensor, in constant memory, with NumPy and onnxruntime alone.
 
-The windows are those that `m3n.data.windows` cuts out of a whole recording, classified one at a time, so that the labels do not
-depend on how the samples happened to arrive. A sensor of another rate is resampled as it comes, by the same filter as there, which
-looks ten samples of the slower rate ahead.
+The windows are those that `m3n.data.windows` cuts from a whole recording, classified one at a time, so the labels do not depend
+on how the samples are divided into packets. Samples at another rate are resampled as they arrive, by the same filter as there,
+which looks ten samples of the slower rate ahead.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import numpy as np
 from m3n.errors import InputError, nearest
 from m3n.export.runtime import feeds, open_session
 
-PIECE = 1024  # samples that are worked on at a time, however many are pushed
+PIECE = 1024  # samples processed at a time, however many are pushed
 
 
 class Decision(NamedTuple):
-    """What was done in the window that ended at `time_s`, seconds after the first sample; confidence is the class's probability."""
+    """The activity in the window that ends `time_s` seconds after the first sample; confidence is its probability."""
 
     time_s: float
     label: str
@@ -29,11 +29,11 @@ class Decision(NamedTuple):
 
 
 class Stream:
-    """A classifier that is fed samples as they come.
+    """A classifier that takes samples as they arrive.
 
-    model: a model.onnx made by `m3n export`, or its folder; worn: which of the model's placements the samples hold, in their order
-    (None: all); rate_hz: what the sensor records at (None: the model's own rate); hop_s: time from one decision to the next (None:
-    as in training). InputError for what does not fit the model.
+    model: a model.onnx made by `m3n export`, or its folder; worn: the placements that the samples hold, in their order (None: all
+    of the model's); rate_hz: sampling rate of the sensor (None: the model's); hop_s: time between decisions (None: as in
+    training). InputError for settings that do not fit the model.
     """
 
     def __init__(
@@ -67,17 +67,17 @@ class Stream:
         self.reset()
 
     def reset(self) -> None:
-        """Forget all samples; the next one is at 0 s."""
+        """Forget all samples; the next one is at time 0."""
         self._resampler = _Resampler(self.rate_hz, self._rate, 6 * len(self.worn))
         self._kept = np.empty((0, 6 * len(self.worn)))
-        self._kept_from = 0  # which sample of the stream, at the model's rate, the first one kept is
+        self._kept_from = 0  # index, at the model's rate, of the first sample kept
         self._windows = 0
 
     def push(self, samples: np.ndarray) -> list[Decision]:
-        """Decisions of the windows that are complete with these samples, oldest first; often none.
+        """Decisions for the windows that these samples complete, oldest first; often none.
 
-        samples: (n, 6) per worn placement beside each other, (n, 6 * placements) or (n, placements, 6), in m/s² and rad/s; NaN
-        counts as 0, as it does in training. InputError for another shape.
+        samples: (n, 6 * placements) or (n, placements, 6), in m/s² and rad/s; NaN counts as 0, as in training. InputError for
+        another shape.
         """
         samples = np.asarray(samples, dtype=np.float32)
         width = 6 * len(self.worn)
@@ -100,7 +100,7 @@ class Stream:
         return found
 
     def _first(self) -> int:
-        """Sample that the next window starts with, counted by what the resampler gives: its fraction would drift otherwise."""
+        """Index of the first sample of the next window, at the exact rate of the resampler, or it would drift."""
         return int(np.round(self._windows * self.hop_s * self._resampler.rate_hz))
 
     def _decide(self, window: np.ndarray) -> Decision:
@@ -113,8 +113,8 @@ class Stream:
 
 
 class _Resampler:
-    """Samples at one rate to samples at another: SciPy's `resample_poly` (a sinc of 10 samples of the slower rate to either side,
-    under a Kaiser window of 5) for a signal without an end. Before its first sample the signal stood still."""
+    """SciPy's `resample_poly` (a sinc of 10 samples of the slower rate to either side, Kaiser window with beta 5) for an endless
+    signal, which is taken to be constant before its first sample."""
 
     def __init__(self, from_hz: float, to_hz: float, channels: int) -> None:
         ratio = Fraction(to_hz / from_hz).limit_denominator(200)
@@ -125,14 +125,14 @@ class _Resampler:
         slower = max(self._up, self._down)
         self._half = 10 * slower
         taps = np.sinc(np.arange(-self._half, self._half + 1) / slower) * np.kaiser(2 * self._half + 1, 5.0)
-        self._taps = np.append(taps / taps.sum() * self._up, 0.0)  # the last for what lies outside the filter
+        self._taps = np.append(taps / taps.sum() * self._up, 0.0)  # the last one stands for everything outside the filter
         self._reach = self._half // self._up + 1
         self._kept = np.empty((0, channels))
         self._kept_from = -self._reach
         self._next = 0
 
     def __call__(self, samples: np.ndarray) -> np.ndarray:
-        """The samples that can be told now."""
+        """The resampled samples that are final now."""
         if self._up == self._down or not len(samples):
             return samples
         if not len(self._kept):
