@@ -58,8 +58,8 @@ def model_card(found: Checkpoint, metrics: Mapping[str, Any], figures: Mapping[s
         "## Data\n",
         _data(metrics),
         "## Licences\n",
-        "m3n's code is under Apache-2.0. Whether these weights may be shared, and how, depends on the licences of the data above; the "
-        "publisher must observe them.\n",
+        "m3n's code is under Apache-2.0. Whether these weights may be shared, and how, depends on the licences of the data above; "
+        "the publisher must observe them.\n",
         "## Limits\n",
         "- It knows only its classes: any other activity gets one of their labels. Check `probabilities` on your own data before "
         "relying on them; they were not calibrated.\n"
