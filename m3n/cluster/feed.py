@@ -23,32 +23,32 @@ from m3n.training.batch_order import PIECE_WINDOWS, Feed, Piece, Plan
 if TYPE_CHECKING:
     from m3n.config import WindowsConfig
 
-READ_CPUS = 0.5  # logical; for reading ahead, beside the training worker
+READ_CPUS = 0.5  # logical, for reading ahead, beside the training worker
 AT_ONCE = 2  # pieces that are read at the same time
-IN_MEMORY = 6  # pieces being read, waiting or in training, per worker
-PIECES = 4000  # per stream: starting a stream takes a second, and each piece takes some memory of the driver
+IN_MEMORY = 6  # pieces that are read, wait or are trained on, of each worker
+PIECES = 4000  # in one stream: beginning another one takes a second, and each piece costs the driver some memory
 
 
 def cut_shards(
     shards: list[Location], folder: Path, shape: WindowsConfig, placements: tuple[str, ...], excluded: list[str]
 ) -> Iterator[str]:
-    """Cut every shard into windows below `folder`, in parallel; yields the name of each shard when it is done.
+    """Cut every shard into `folder`, in parallel; yields the names of those that are done.
 
-    Raises InputError for the first bad shard.
+    Raises InputError for the first shard that is found to be bad.
     """
     import ray.data
 
     from m3n.cluster.start import configure_data
 
     configure_data()
-    folder = folder.resolve()  # workers have another working folder
+    folder = folder.resolve()  # workers have a working folder of their own
 
     def cut(batch: dict[str, Any]) -> dict[str, list[str]]:
         shard = location(batch["shard"][0])
         name = shard.name.removesuffix(".parquet")
         try:
             cut_shard(shard, folder / name, shape, placements, excluded)
-        except InputError as error:  # Ray would wrap an exception and lose its one clear line
+        except InputError as error:  # an exception would lose its one clear line
             return {"name": [name], "error": [str(error)]}
         return {"name": [name], "error": [""]}
 

@@ -1,8 +1,8 @@
-"""One typed config per stage: a YAML file plus dotted `key=value` overrides, checked by pydantic.
+"""One typed config per command: a YAML file plus dotted `key=value` overrides, checked by pydantic.
 
-A config file has one section per stage (`simulate:`, `pretrain:`, `finetune:`, ...), so that one preset can carry a whole path;
-each command reads its own section. Unknown keys are errors that name the nearest known one. Every field carries a
-description with its unit; `--help` is made from them.
+A config file has one section per command (`simulate:`, `pretrain:`, `finetune:`, ...), so one preset covers a whole path; each
+command reads its own section. An unknown key is an error that names the nearest known one. Every field has a description with its
+unit, from which `--help` is made.
 """
 
 from __future__ import annotations

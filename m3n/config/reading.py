@@ -124,10 +124,11 @@ class _Loader(yaml.SafeLoader):
     """Plain YAML with three changes: 1e-3 is a number, a date stays text, and a key given twice is an error."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        values = [(key.value, key.start_mark) for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        for value, mark in values:
-            if [other for other, _ in values].count(value) > 1:
-                raise ValueError(f"the key '{value}' is given twice, in line {mark.line + 1}")
+        seen: set[str] = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                raise ValueError(f"the key '{key.value}' is given twice, again in line {key.start_mark.line + 1}")
+            seen.add(key.value)
         return super().construct_mapping(node, deep)
 
 

@@ -31,7 +31,7 @@ def model_card(found: Checkpoint, metrics: Mapping[str, Any], figures: Mapping[s
         "---\nlibrary_name: onnx\nlicense: other\nlicense_name: see-licences-below\n"
         "tags:\n- human-activity-recognition\n- imu\n- wearable\n- m3n\n---\n",
         f"# Activity recognition from {_listed(found.placements)}\n",
-        f"Distinguishes {len(found.classes)} activities in windows of {shape['window_s']:g} s of accelerometer and gyroscope. "
+        f"Tells {len(found.classes)} activities apart in windows of {shape['window_s']:g} s of accelerometer and gyroscope. "
         f"IMU encoder `{encoder}` (width {width}, depth {depth}) with the head `{found.head}`, {figures['parameters']:,} "
         f"parameters; {_training(metrics)}. Made by m3n {__version__} after Multi^3Net (arXiv 2406.01316).\n",
         "## Classes\n",
@@ -39,9 +39,9 @@ def model_card(found: Checkpoint, metrics: Mapping[str, Any], figures: Mapping[s
         "## Inputs and outputs\n",
         markdown_table(["input", "shape", "meaning"], _inputs(found)),
         f"Channels: {' '.join(CHANNELS)}. Acceleration is **specific force in m/s²** (at rest a sensor reads +{GRAVITY:g} along "
-        "the axis that points up; multiply readings in g by that), angular rate is in **rad/s**, both in the sensor's "
+        "the axis that points up; a sensor that gives g must be multiplied), angular rate is in **rad/s**, both in the sensor's "
         "frame. A wrist sensor's frame is a watch's: x along the forearm towards the hand, z out of the back of the wrist, "
-        f"y = z × x. Windows are {samples} samples at **{shape['rate_hz']:g} Hz**; training used one every "
+        f"y = z × x. Windows are {samples} samples at **{shape['rate_hz']:g} Hz**; training took one every "
         f"{shape['hop_s']:g} s. The graph scales the samples itself.\n",
         "The outputs are `logits` and `probabilities`, (batch, classes).\n",
         "## How to run it\n",

@@ -1,4 +1,4 @@
-"""Tables have the columns of the schema, and what is wrong with a row is named."""
+"""What is wrong with a row is said, so that it can be quarantined, and what is right passes."""
 
 from __future__ import annotations
 
@@ -8,19 +8,6 @@ import pytest
 
 from m3n import schema
 from m3n.errors import InputError
-
-
-@pytest.mark.parametrize("name", schema.POSE_CLIPS.names)
-def test_a_missing_column_is_named_with_the_type_it_should_have(name):
-    columns = schema.POSE_CLIPS.remove(schema.POSE_CLIPS.get_field_index(name))
-    with pytest.raises(InputError, match=rf"here: column '{name}' is missing.*{schema.POSE_CLIPS.field(name).type}"):
-        schema.validate_pose_clips(columns, "here")
-
-
-def test_a_column_of_another_type_is_named():
-    index = schema.POSE_CLIPS.get_field_index("fps")
-    with pytest.raises(InputError, match=r"column 'fps' is string.*float"):
-        schema.validate_pose_clips(schema.POSE_CLIPS.set(index, pa.field("fps", pa.string())), "here")
 
 
 @pytest.mark.parametrize(
@@ -82,3 +69,16 @@ def test_an_accelerometer_alone_is_accepted_and_a_hole_in_it_is_not(recording):
     row["imu_right_wrist"][:, 3:] = np.nan
     row["imu_right_wrist"][3, 2] = np.nan
     assert "imu_right_wrist is nan at frame 3, column 2" in str(schema.check_imu_recording(row, ("right_wrist",)))
+
+
+@pytest.mark.parametrize("name", schema.POSE_CLIPS.names)
+def test_a_missing_column_is_named_with_the_type_it_should_have(name):
+    columns = schema.POSE_CLIPS.remove(schema.POSE_CLIPS.get_field_index(name))
+    with pytest.raises(InputError, match=rf"here: column '{name}' is missing.*{schema.POSE_CLIPS.field(name).type}"):
+        schema.validate_pose_clips(columns, "here")
+
+
+def test_a_column_of_another_type_is_named():
+    index = schema.POSE_CLIPS.get_field_index("fps")
+    with pytest.raises(InputError, match=r"column 'fps' is string.*float"):
+        schema.validate_pose_clips(schema.POSE_CLIPS.set(index, pa.field("fps", pa.string())), "here")

@@ -214,7 +214,7 @@ def test_the_columns_of_a_placement_are_a_list_of_names():
         ("just words\n", ("one section per stage", "str")),
         ("simulate: {seed: 1\n", ("not valid YAML",)),
         ("simulate:\n\tseed: 1\n", ("not valid YAML",)),
-        ("simulate:\n  seed: 1\n  rate_hz: 50\n  seed: 2\n", ("not valid YAML", "'seed' is given twice, in line 2")),
+        ("simulate:\n  seed: 1\n  rate_hz: 50\n  seed: 2\n", ("not valid YAML", "'seed' is given twice, again in line 4")),
         ("simulate: &x\n  seed: *x\n", ("not valid YAML", "refers to itself")),
         ("simulate:\n  1: 2\n", ("unknown config key '1'",)),
         ("simulate:\n  seed: !!python/object/apply:os.getcwd []\n", ("not valid YAML",)),

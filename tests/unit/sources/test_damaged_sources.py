@@ -13,6 +13,7 @@ from fuzz.verdict import judged
 
 from m3n.commands.ingest import ingest, options_of
 from m3n.config.names import SOURCES
+from m3n.errors import LONGEST, InputError, one_line
 
 INPUTS = 40
 
@@ -33,3 +34,10 @@ def test_damaged_inputs_end_in_one_clear_line_or_in_valid_finite_clips(source: s
     verdicts = list(judged(source, range(INPUTS)))
     assert [verdict for verdict in verdicts if verdict.failed] == []
     assert {verdict.outcome for verdict in verdicts} == {"clip", "error"}  # the damage is neither all fatal nor all harmless
+
+
+def test_an_error_is_one_printable_line_whatever_a_file_calls_things() -> None:
+    message = str(InputError("a.npz: key 'x\ny\x1b[31m\ud800' " + "z" * 10_000))
+    assert message.startswith("a.npz: key 'x y\\x1b[31m\\ud800' zzz")
+    assert len(message) == LONGEST
+    assert one_line("  plain  words ", 60) == "plain words"
