@@ -1,8 +1,8 @@
-"""One typed config per stage: a YAML file plus dotted `key=value` overrides, merged by OmegaConf and checked by pydantic.
+"""One typed config per command: a YAML file plus dotted `key=value` overrides, checked by pydantic.
 
-A config file has one section per stage (`simulate:`, `pretrain:`, `finetune:`, ...), so that one preset can carry a whole path;
-each command reads its own section. Unknown keys are errors that name the nearest known one. Every field carries a
-description with its unit; `--help` is made from them.
+A config file has one section per command (`simulate:`, `pretrain:`, `finetune:`, ...), so one preset covers a whole path; each
+command reads its own section. An unknown key is an error that names the nearest known one. Every field has a description with its
+unit, from which `--help` is made.
 """
 
 from __future__ import annotations
@@ -16,17 +16,13 @@ from m3n.config.learning import AugmentConfig, ModelConfig, WindowsConfig
 from m3n.config.predict import PredictConfig
 from m3n.config.pretrain import HARDWARE, LossConfig, OptimConfig, ParameterGroup, PretrainConfig
 from m3n.config.reading import NAME, STAGES, check, describe, flatten, keys, preset, resolve, sha256, updated
-from m3n.config.reproduce import BASELINE_METHODS, CO_TRAINED, METHODS, PRETRAINED_METHODS, ProtocolConfig, ReproduceConfig
+from m3n.config.reproduce import ProtocolConfig, ReproduceConfig
 from m3n.config.simulate import CalibrateConfig, SimulateConfig, Site
 from m3n.config.tune import TuneConfig
 
 __all__ = [
-    "BASELINE_METHODS",
-    "CO_TRAINED",
     "HARDWARE",
-    "METHODS",
     "NAME",
-    "PRETRAINED_METHODS",
     "STAGES",
     "AugmentConfig",
     "CalibrateConfig",

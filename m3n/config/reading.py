@@ -25,6 +25,7 @@ from m3n.config.finetune import FinetuneConfig
 from m3n.config.ingest import IngestConfig
 from m3n.config.predict import PredictConfig
 from m3n.config.pretrain import PretrainConfig
+from m3n.config.renamed import todays, todays_override
 from m3n.config.reproduce import ReproduceConfig
 from m3n.config.simulate import SimulateConfig
 from m3n.config.tune import TuneConfig
@@ -60,12 +61,14 @@ def resolve(
     if file is not None:
         file = packaged.find(file, "configs", ".yaml", "config file")
     try:
-        merged = OmegaConf.merge(*(OmegaConf.create(_section(given, stage)) for given in (base, file) if given), {})
+        merged = OmegaConf.merge(
+            *(OmegaConf.create(todays(schema, _section(given, stage))) for given in (base, file) if given), {}
+        )
     except InputError:
         raise
     except Exception as error:  # odd keys and broken ${...} fail in any way at all
         raise InputError(f"{file}: section '{stage}' cannot be read: {_first_line(error)}") from None
-    for override in overrides:
+    for override in (todays_override(schema, given) for given in overrides):
         key, equals, _ = override.partition("=")
         if not equals or not key.strip():
             raise InputError(f"'{override}' is not an override: expected key=value, as in seed=1 or optim.lr=0.001")

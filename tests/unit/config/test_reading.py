@@ -65,7 +65,7 @@ def test_a_sweep_starts_from_the_sections_of_its_stages(tmp_path):
         (PretrainConfig, "pretrain", "optim.learning_rat=1", "optim."),
         (PretrainConfig, "pretrain", "loss.text_imus=1", "loss.text_imu"),
         (FinetuneConfig, "finetune", "windows.windows_s=1", "windows.window_s"),
-        (FinetuneConfig, "finetune", "freze=all", "freeze"),
+        (FinetuneConfig, "finetune", "freze=frozen", "freeze"),
     ],
 )
 def test_an_unknown_key_is_refused_with_the_nearest_name(schema, stage, override, nearest):
@@ -200,7 +200,7 @@ def test_help_describes_every_key_that_can_be_set(stage):
 def test_help_shows_the_default_that_holds_where_a_section_changes_it():
     described = {key: default for key, default, _ in config.describe(FinetuneConfig)}
     assert described["augment.turn_rad"] == "0.3"  # finetune's own; AugmentConfig itself says pi
-    assert described["freeze"] == '"none"'
+    assert described["freeze"] == '"not_frozen"'
     assert described["windows"] == "null"
     assert described["windows.window_s"] == "2.0"
 
