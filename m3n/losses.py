@@ -147,6 +147,9 @@ LOSSES: dict[str, Callable[[Comparison], Tensor]] = {
 }
 
 
+TWO_WRISTS = ("left_right",)  # losses that compare the wrists with each other: left out where there is but one
+
+
 class MultiTaskLoss(nn.Module):
     """The model's outputs and the batch to a dict of losses by name, with their weighted sum as `total`."""
 
@@ -167,10 +170,11 @@ class MultiTaskLoss(nn.Module):
         wrists = ("left_wrist", "right_wrist")
         self.wrists = [placements.index(w) for w in wrists if w in placements]
         if len(self.wrists) < 2:
-            self.weights.pop("left_right", None)
+            self.weights = {name: weight for name, weight in self.weights.items() if name not in TWO_WRISTS}
         if not self.weights:
             raise InputError(
-                f"no loss is left: left_right needs both wrists, but there is {', '.join(placements)}; give another loss a weight"
+                f"no loss is left: {' and '.join(TWO_WRISTS)} needs both wrists, but there is {', '.join(placements)}; give "
+                "another loss a weight"
             )
         self.contrast, self.signal_target, self.fixed_temperature = contrast, signal_target, temperature
         self.log_temperature = nn.Parameter(torch.tensor(math.log(temperature)), requires_grad=learn_temperature)

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import logging
 import typing
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from pydantic import BaseModel
 
 from m3n.errors import InputError
-
-if TYPE_CHECKING:
-    from m3n.config.base import Options
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +26,7 @@ VALUES: dict[str, dict[str, dict[str, Any]]] = {
 }
 
 
-def todays(schema: type[Options], values: Any, prefix: str = "") -> Any:
+def todays(schema: type[BaseModel], values: Any, prefix: str = "") -> Any:
     """Nested values with today's names; a line is logged for each that had an old one. InputError where both names are given."""
     if not isinstance(values, dict):
         return values
@@ -49,7 +48,7 @@ def todays(schema: type[Options], values: Any, prefix: str = "") -> Any:
     return found
 
 
-def todays_override(schema: type[Options], override: str) -> str:
+def todays_override(schema: type[BaseModel], override: str) -> str:
     """An override `key=value` with today's names, logged likewise."""
     key, equals, value = override.partition("=")
     parts, inner = key.strip().split("."), schema
@@ -67,16 +66,16 @@ def todays_override(schema: type[Options], override: str) -> str:
     return renamed
 
 
-def _key(schema: type[Options], key: Any) -> Any:
+def _key(schema: type[BaseModel], key: Any) -> Any:
     return KEYS.get(schema.__name__, {}).get(key, key)
 
 
-def _value(schema: type[Options], key: str, value: Any) -> Any:
+def _value(schema: type[BaseModel], key: str, value: Any) -> Any:
     values = VALUES.get(schema.__name__, {}).get(key, {})
     return values.get(value, value) if isinstance(value, str) else value
 
 
-def part_of(annotation: Any) -> type[Options] | None:
+def part_of(annotation: Any) -> type[BaseModel] | None:
     """The config class of a field that holds a section, or may hold one."""
     options = (annotation, *typing.get_args(annotation)) if typing.get_origin(annotation) is not dict else ()
-    return next((a for a in options if isinstance(a, type) and hasattr(a, "model_fields")), None)
+    return next((a for a in options if isinstance(a, type) and issubclass(a, BaseModel)), None)

@@ -10,12 +10,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from m3n.config.names import LOSSES
 from m3n.errors import InputError
 from m3n.losses import MultiTaskLoss, info_nce, same_group, siglip
 
 TEMPERATURE = 0.07
-NAMES = tuple(LOSSES)
+NAMES = ("text_imu", "text_pose", "imu_pose", "left_right", "pose2imu", "reconstruction")
 WRISTS = ("left_wrist", "right_wrist")
 
 

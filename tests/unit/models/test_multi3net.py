@@ -188,7 +188,7 @@ INITIAL = {
 }
 
 
-@encoders
+@pytest.mark.parametrize("encoder", INITIAL)
 def test_the_random_weights_of_a_seed_are_those_of_0_1_0(encoder):
     torch.manual_seed(0)
     model = Multi3Net(WRISTS, POSE, TEXT, **architecture(encoder))
