@@ -49,7 +49,7 @@ def todays(schema: type[BaseModel], values: Any, prefix: str = "") -> Any:
 
 
 def todays_override(schema: type[BaseModel], override: str) -> str:
-    """An override `key=value` with today's names, logged likewise."""
+    """An override `key=value` with today's names; lines are logged as by `todays`."""
     key, equals, value = override.partition("=")
     parts, inner = key.strip().split("."), schema
     for i, part in enumerate(parts):
@@ -59,11 +59,12 @@ def todays_override(schema: type[BaseModel], override: str) -> str:
         if below is None:
             break
         inner = below
-    renamed = f"{'.'.join(parts)}{equals}{_value(inner, parts[-1], value.strip())}"
-    if renamed == f"{key.strip()}{equals}{value.strip()}":
-        return override
-    log.warning("%s is now written %s: please rename it", override, renamed)
-    return renamed
+    name, renamed = ".".join(parts), _value(inner, parts[-1], value.strip())
+    if name != key.strip():
+        log.warning("%s is now called %s: please rename it", key.strip(), name)
+    if renamed != value.strip():
+        log.warning("%s=%s is now written %s=%s: please rename it", name, value.strip(), name, renamed)
+    return f"{name}{equals}{renamed if renamed != value.strip() else value}"
 
 
 def _key(schema: type[BaseModel], key: Any) -> Any:

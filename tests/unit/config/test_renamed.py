@@ -53,7 +53,7 @@ def test_an_override_of_an_old_value(warnings, old, value):
 def test_an_override_of_an_old_key(warnings):
     found = resolve(PretrainConfig, "pretrain", None, ["augment.drop=0.3", "seed=1"])
     assert found.augment.placement_dropout == 0.3
-    assert warnings() == ["augment.drop=0.3 is now written augment.placement_dropout=0.3: please rename it"]
+    assert warnings() == ["augment.drop is now called augment.placement_dropout: please rename it"]
 
 
 def test_an_override_within_a_sweep(warnings):
