@@ -34,7 +34,15 @@ MODELS = {
 }
 # the defaults of `augment`, whose config needs more than a bare machine has
 STRENGTH = SimpleNamespace(
-    turn_rad=1.0, tilt_rad=0.15, scale=0.1, noise=0.05, warp=0.15, shift=0.0, mask=0.2, signal_dropout=0.0, low_rate=0.2,
+    turn_rad=1.0,
+    tilt_rad=0.15,
+    scale=0.1,
+    noise=0.05,
+    warp=0.15,
+    shift=0.0,
+    mask=0.2,
+    signal_dropout=0.0,
+    low_rate=0.2,
     placement_dropout=0.5,
 )
 # dense bf16 peak of data sheets, TFLOP/s, by a part of the device's name
