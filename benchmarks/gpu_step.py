@@ -22,7 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a bare machine has a checkout, not an installed package
 
-from m3n.losses import MultiTaskLoss
+from m3n.losses import LOSSES, MultiTaskLoss
 from m3n.models import Multi3Net
 from m3n.training.augment import augment, draw_worn
 
@@ -32,10 +32,18 @@ MODELS = {
     "default": {"width": 128, "depth": 2, "embedding": 256},
     "large": {"width": 384, "depth": 3, "embedding": 512},
 }
-OBJECTIVES = {"text_imu": 1.0, "text_pose": 0.5, "imu_pose": 1.0, "left_right": 0.25, "pose2imu": 3.0, "reconstruction": 1.0}
 # the defaults of `augment`, whose config needs more than a bare machine has
 STRENGTH = SimpleNamespace(
-    turn_rad=1.0, tilt_rad=0.15, scale=0.1, noise=0.05, warp=0.15, shift=0.0, mask=0.2, mask_signal=0.0, slow=0.2, drop=0.5
+    turn_rad=1.0,
+    tilt_rad=0.15,
+    scale=0.1,
+    noise=0.05,
+    warp=0.15,
+    shift=0.0,
+    mask=0.2,
+    signal_dropout=0.0,
+    low_rate=0.2,
+    placement_dropout=0.5,
 )
 # dense bf16 peak of data sheets, TFLOP/s, by a part of the device's name
 PEAKS = {"H200": 989.0, "H100": 989.0, "A100": 312.0, "L40S": 362.0, "L4": 121.0, "4090": 165.0}
@@ -63,7 +71,7 @@ class Training:
         model = Multi3Net(PLACEMENTS, POSE_FEATURES, TEXT_FEATURES, **size).to(device)
         self.parameters = sum(p.numel() for p in model.parameters())
         self.model = torch.compile(model) if compiled else model
-        self.loss = MultiTaskLoss(OBJECTIVES, 0.07, PLACEMENTS).to(device)
+        self.loss = MultiTaskLoss(dict.fromkeys(LOSSES, 1.0), 0.07, PLACEMENTS).to(device)
         self.optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, fused=device.type == "cuda")
         self.draws = torch.Generator().manual_seed(0)
 

@@ -27,6 +27,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,7 @@ import safetensors.torch
 import torch
 
 from m3n import schema
-from m3n.cluster.feed import ray_feed
+from m3n.cluster.feed import ray_reader
 from m3n.cluster.pretrain import run_workers
 from m3n.cluster.start import connect
 from m3n.config import OptimConfig, PretrainConfig, WindowsConfig
@@ -44,8 +45,8 @@ from m3n.io import tables
 from m3n.losses import MultiTaskLoss
 from m3n.models import Multi3Net
 from m3n.training.augment import augment, draw_worn
-from m3n.training.batch_order import Plan
-from m3n.training.batches import Inputs
+from m3n.training.batch_order import BatchSampler
+from m3n.training.batches import BatchMaker
 
 WRISTS, SHAPE, BATCH, TEXT = ("left_wrist", "right_wrist"), WindowsConfig(), 128, 384
 CLIP_WINDOWS, CLIPS_PER_SHARD = 16, 16
@@ -92,9 +93,10 @@ class InMemory:
     """The bare loop; call it for the windows per second of one round."""
 
     def __init__(self, store: WindowStore) -> None:
-        plan = Plan(store, 0, BATCH)
-        inputs = Inputs(store, torch.device("cpu"), SHAPE.rate_hz)
-        self.batches = [inputs(raw) for raw, _ in zip(plan.batches(0, 0, 1, plan.in_process), range(ROUND_STEPS), strict=False)]
+        sampler = BatchSampler(store, 0, BATCH)
+        make_batch = BatchMaker(store, torch.device("cpu"), SHAPE.rate_hz)
+        raw_batches = islice(sampler.batches(0, 0, 1, sampler.in_process), ROUND_STEPS)
+        self.batches = [make_batch(raw) for raw in raw_batches]
         self.config = settings(1)
         torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))  # as the worker does
         self.model = Multi3Net(WRISTS, POSE_FEATURES, TEXT, **self.config.model.model_dump())
@@ -170,10 +172,10 @@ def delivered_by_ray(store: WindowStore, epochs: int) -> float:
     """Windows per second, from the first batch on, as tensors with their sentences looked up."""
     connect(None, 1)
     warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-    plan, sentences = Plan(store, 0, BATCH), store.sentences
+    sampler, sentences = BatchSampler(store, 0, BATCH), store.sentences
 
     def tensors() -> Iterator[int]:
-        for raw in plan.batches(0, 0, epochs, ray_feed(plan)):
+        for raw in sampler.batches(0, 0, epochs, ray_reader(sampler)):
             batch = [torch.from_numpy(raw["imu"]), torch.from_numpy(raw["pose"])]
             batch.append(torch.from_numpy(sentences[raw["keys"][:, 1]]))
             yield len(batch[0])
@@ -196,8 +198,8 @@ class FilePerWindow(torch.utils.data.Dataset):
 
 def write_files(store: WindowStore, folder: Path) -> FilePerWindow:
     folder.mkdir()
-    plan, count = Plan(store, 0, BATCH), 0
-    for raw in plan.batches(0, 0, 1, plan.in_process):
+    sampler, count = BatchSampler(store, 0, BATCH), 0
+    for raw in sampler.batches(0, 0, 1, sampler.in_process):
         text = store.sentences[raw["keys"][:, 1]]
         for imu, pose, keys, sentence in zip(raw["imu"], raw["pose"], raw["keys"], text, strict=True):
             values = {"imu": imu, "pose": pose, "keys": keys, "text": sentence}

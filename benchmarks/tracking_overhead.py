@@ -30,7 +30,7 @@ from m3n import schema, tracking
 from m3n.config import OptimConfig, PretrainConfig, WindowsConfig
 from m3n.data.window_store import WindowStore, cut_shard, write_index
 from m3n.io import tables
-from m3n.training.batch_order import Plan
+from m3n.training.batch_order import BatchSampler
 from m3n.training.pretrain import Loop, Run
 
 WRISTS, SHAPE, EVERY = ("left_wrist", "right_wrist"), WindowsConfig(), 20
@@ -59,11 +59,11 @@ class Training:
     def __init__(self, folder: Path, batch: int) -> None:
         self.config = PretrainConfig(optim=OptimConfig(epochs=10_000, batch_size=batch), workers=1, device="cpu")
         store = make_store(folder, 4 * batch)
-        plan = Plan(store, 0, batch)
+        sampler = BatchSampler(store, 0, batch)
         torch.set_num_threads(1)
-        self.loop = Loop(plan, self.config, Run(folder, {}), plan.in_process, torch.device("cpu"))
-        self.loop.model.train()
-        self.batches: Iterator[Any] = plan.batches(0, 0, 10_000, plan.in_process)
+        self.loop = Loop(sampler, self.config, Run(folder, {}), sampler.in_process, torch.device("cpu"))
+        self.loop.task.train()
+        self.batches: Iterator[Any] = sampler.batches(0, 0, 10_000, sampler.in_process)
 
     def block(self, steps: int, run: tracking.Run | None) -> tuple[float, float, float]:
         """(wall seconds, CPU seconds, longest call that logged [s]) of some steps."""

@@ -21,6 +21,7 @@ from m3n.config import FinetuneConfig, WindowsConfig, check
 from m3n.data.scale import check_scale
 from m3n.data.windows import RecordingWindows, resample
 from m3n.errors import InputError
+from m3n.models.imu import IMU_ENCODERS
 from m3n.schema import check_placement_names
 from m3n.training import checkpoint as checkpoints
 from m3n.training.checkpoint import Checkpoint
@@ -29,7 +30,7 @@ from m3n.training.rehearsal import rehearsal
 
 CHANNELS = 6  # of a placement: specific force x y z [m/s²], angular rate x y z [rad/s]
 
-SHORTEST = 8  # samples
+SHORTEST = max(encoder.stride for encoder in IMU_ENCODERS.values())  # samples: one step of any encoder
 
 
 class M3NClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -53,7 +54,7 @@ class M3NClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         scores = cross_val_score(model, X, y, groups=subject, cv=LeaveOneGroupOut(), scoring="f1_macro")
 
         # what pretraining is worth, and how much of it to keep frozen
-        grid = {"checkpoint": [None, "runs/pretrain"], "freeze": ["none", "gradual"]}
+        grid = {"checkpoint": [None, "runs/pretrain"], "freeze": ["not_frozen", "gradual"]}
         GridSearchCV(model, grid, cv=LeaveOneGroupOut(), scoring="f1_macro").fit(X, y, groups=subject)
 
         # where labels are few: the clips that were pretrained on go on teaching
@@ -86,7 +87,7 @@ class M3NClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         rehearse: float = 0.5,
         placements: Sequence[str] = ("right_wrist",),
         rate_hz: float = 50.0,
-        freeze: str = "none",
+        freeze: str = "not_frozen",
         head: str = "linear",
         epochs: int = 60,
         min_steps: int = 400,

@@ -1,17 +1,19 @@
-"""The pretraining objectives, each by name, and their weighted sum.
+"""The pretraining losses, each by name, and their weighted sum.
 
 InfoNCE (van den Oord et al. 2018; symmetric as in CLIP, Radford et al. 2021) over the global batch: every worker compares its
 own rows with the columns of all workers, gathered with gradient. Two windows that share a clip, a sentence or a label are never
-each other's negatives: they are left out of the sum rather than pushed apart. SigLIP (Zhai et al., ICCV 2023) asks of every pair
-alone whether it belongs together; it may take InfoNCE's place. The tasks' weights may be corrected by learned uncertainties
+each other's negatives: they are left out of the sum rather than pushed apart. SigLIP (Zhai et al., ICCV 2023), which decides for
+every pair alone whether it belongs together, can replace InfoNCE. Learned uncertainties can correct the weights of the losses
 (Kendall, Gal and Cipolla, CVPR 2018).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -19,13 +21,13 @@ from torch.nn import functional
 
 from m3n.errors import InputError
 
-TEMPERATURES = (0.01, 0.5)  # where a learned temperature is clamped, CLIP's lower end
-_SIGLIP_BIAS = -10.0  # at the start: of all pairs, few belong together (Zhai et al., sec. 3.2)
+TEMPERATURES = (0.01, 0.5)  # bounds of a learned temperature; the lower one is CLIP's
+_SIGLIP_BIAS = -10.0  # at the start: few of all pairs belong together (Zhai et al., sec. 3.2)
 Gather = Callable[[Tensor], Tensor]
 
 
 def no_gather(x: Tensor) -> Tensor:
-    """The global batch of a single worker is its own."""
+    """The global batch of a single worker is its own batch."""
     return x
 
 
@@ -71,8 +73,11 @@ def siglip(
     rank: int = 0,
     gather: Gather = no_gather,
 ) -> Tensor:
-    """Sigmoid loss of every pair of the global batch, summed over columns and averaged over rows; arguments as of `info_nce`,
-    and the learned `bias` of the logits. Pairs that share a clip, a sentence or a label are left out, but for a row's own."""
+    """Sigmoid loss of every pair of the global batch, summed over columns and averaged over rows.
+
+    Arguments as in `info_nce`, and the learned `bias` of the logits. Pairs that share a clip, a sentence or a label are left out,
+    except for a row's own pair.
+    """
     b, n = same_bn.shape
     own_bn = functional.one_hot(torch.arange(b, device=a_be.device) + rank * b, n).bool()
     kept_bn = ~same_bn | own_bn
@@ -87,12 +92,66 @@ def siglip(
 
 
 def same_group(keys_bk: Tensor, keys_nk: Tensor) -> Tensor:
-    """(b, n) True where two windows agree in any of their k keys (clip, sentence, label); a negative key agrees with none."""
+    """(b, n) True where two windows agree in any of their k keys (clip, sentence, label); negative keys agree with none."""
     return ((keys_bk[:, None] == keys_nk[None]) & (keys_bk[:, None] >= 0)).any(-1)
 
 
+# those of `m3n.config.names.CONTRASTIVE_LOSSES`, each called with all arguments of `siglip`
+CONTRASTIVE_LOSSES: dict[str, Callable[..., Tensor]] = {
+    "infonce": lambda a_be, b_be, same_bn, temperature, bias, **group: info_nce(a_be, b_be, same_bn, temperature, **group),
+    "siglip": siglip,
+}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A batch and the model's outputs for it, as the losses read them."""
+
+    out: Mapping[str, Tensor]
+    batch: Mapping[str, Tensor]
+    wrists: Sequence[int]  # numbers of the left and the right wrist among the placements
+    contrastive: Callable[..., Tensor]
+    signal_target: Literal["window", "centre"]
+    rank: int
+    gather: Gather
+
+    @cached_property
+    def same_bn(self) -> Tensor:
+        """Which windows of the global batch share a clip, a sentence or a label with a local one."""
+        return same_group(self.batch["keys_bk"], self.gather(self.batch["keys_bk"]))
+
+    @cached_property
+    def has_text_b(self) -> Tensor:
+        return self.batch["keys_bk"][:, 1] >= 0
+
+    def contrast(self, a_be: Tensor, b_be: Tensor, valid_b: Tensor | None = None) -> Tensor:
+        """The contrastive loss of paired embeddings."""
+        return self.contrastive(a_be, b_be, self.same_bn, valid_b=valid_b, rank=self.rank, gather=self.gather)
+
+    def signal_error(self, made_bpt6: Tensor, target_bpt6: Tensor) -> Tensor:
+        """Mean squared error of the window, or of its centre sample with every placement's six channels scaled to length 1."""
+        if self.signal_target == "centre":
+            centre = target_bpt6.shape[2] // 2
+            made_bpt6, target_bpt6 = (functional.normalize(x[:, :, centre], dim=-1) for x in (made_bpt6, target_bpt6))
+        return functional.mse_loss(made_bpt6, target_bpt6)
+
+
+# those of `m3n.config.names.LOSSES`
+LOSSES: dict[str, Callable[[Comparison], Tensor]] = {
+    "text_imu": lambda of: of.contrast(of.out["text_be"], of.out["imu_be"], of.has_text_b),
+    "text_pose": lambda of: of.contrast(of.out["text_be"], of.out["pose_be"], of.has_text_b),
+    "imu_pose": lambda of: of.contrast(of.out["imu_be"], of.out["pose_be"]),
+    "left_right": lambda of: of.contrast(*(of.out["imu_bpe"][:, wrist] for wrist in of.wrists)),
+    "pose2imu": lambda of: of.signal_error(of.out["pose2imu_bpt6"], of.batch["ideal_bpt6"]),
+    "reconstruction": lambda of: of.signal_error(of.out["reconstruction_bpt6"], of.batch["clean_bpt6"]),
+}
+
+
+TWO_WRISTS = ("left_right",)  # losses that compare the wrists with each other: left out where there is but one
+
+
 class MultiTaskLoss(nn.Module):
-    """Model outputs and batch to a named dict of losses, `total` being their weighted sum."""
+    """The model's outputs and the batch to a dict of losses by name, with their weighted sum as `total`."""
 
     def __init__(
         self,
@@ -100,21 +159,22 @@ class MultiTaskLoss(nn.Module):
         temperature: float,
         placements: tuple[str, ...],
         *,
-        contrast: Literal["infonce", "siglip"] = "infonce",
+        contrast: str = "infonce",
         learn_temperature: bool = False,
         uncertainty: bool = False,
         signal_target: Literal["window", "centre"] = "window",
     ) -> None:
-        """Raises InputError where nothing that has a weight applies to the placements."""
+        """Raises InputError where no loss that has a weight applies to the placements."""
         super().__init__()
         self.weights = {name: weight for name, weight in weights.items() if weight > 0}
         wrists = ("left_wrist", "right_wrist")
         self.wrists = [placements.index(w) for w in wrists if w in placements]
         if len(self.wrists) < 2:
-            self.weights.pop("left_right", None)
+            self.weights = {name: weight for name, weight in self.weights.items() if name not in TWO_WRISTS}
         if not self.weights:
             raise InputError(
-                f"no objective is left: left_right needs both wrists, and there is {', '.join(placements)}; give another a weight"
+                f"no loss is left: {' and '.join(TWO_WRISTS)} needs both wrists, but there is {', '.join(placements)}; give "
+                "another loss a weight"
             )
         self.contrast, self.signal_target, self.fixed_temperature = contrast, signal_target, temperature
         self.log_temperature = nn.Parameter(torch.tensor(math.log(temperature)), requires_grad=learn_temperature)
@@ -123,43 +183,24 @@ class MultiTaskLoss(nn.Module):
 
     @property
     def temperature(self) -> float | Tensor:
-        """Of all contrastive objectives."""
+        """Of all contrastive losses."""
         learns = self.log_temperature.requires_grad
         return self.log_temperature.exp().clamp(*TEMPERATURES) if learns else self.fixed_temperature
 
     def forward(
         self, out: Mapping[str, Tensor], batch: Mapping[str, Tensor], rank: int = 0, gather: Gather = no_gather
     ) -> dict[str, Tensor]:
-        """`batch` holds `keys_bk` (clip, sentence, label; -1 for none; without a sentence no part in the objectives with text),
-        `ideal_bpt6` (what Pose2IMU regresses) and `clean_bpt6` (what reconstruction aims at: mounted as the input, noise-free)."""
-        keys_bk = batch["keys_bk"]
-        same_bn = same_group(keys_bk, gather(keys_bk))
-        has_text_b = keys_bk[:, 1] >= 0
-        temperature = self.temperature
+        """`batch` holds `keys_bk` (clip, sentence, label; -1 for none; a window without a sentence takes no part in losses with
+        text), `ideal_bpt6` (the target of pose2imu) and `clean_bpt6` (the target of reconstruction: mounted like the input, but
+        without noise)."""
+        temperature, kind = self.temperature, CONTRASTIVE_LOSSES[self.contrast]
 
-        def contrast(a_be: Tensor, b_be: Tensor, valid_b: Tensor | None = None) -> Tensor:
-            if self.contrast == "siglip":
-                return siglip(a_be, b_be, same_bn, temperature, self.bias, valid_b=valid_b, rank=rank, gather=gather)
-            return info_nce(a_be, b_be, same_bn, temperature, valid_b=valid_b, rank=rank, gather=gather)
+        def contrastive(a_be: Tensor, b_be: Tensor, same_bn: Tensor, **group: Any) -> Tensor:
+            return kind(a_be, b_be, same_bn, temperature, self.bias, **group)
 
-        objectives: dict[str, Callable[[], Tensor]] = {
-            "text_imu": lambda: contrast(out["text_be"], out["imu_be"], has_text_b),
-            "text_pose": lambda: contrast(out["text_be"], out["pose_be"], has_text_b),
-            "imu_pose": lambda: contrast(out["imu_be"], out["pose_be"]),
-            "left_right": lambda: contrast(*(out["imu_bpe"][:, wrist] for wrist in self.wrists)),
-            "pose2imu": lambda: self._signal(out["pose2imu_bpt6"], batch["ideal_bpt6"]),
-            "reconstruction": lambda: self._signal(out["reconstruction_bpt6"], batch["clean_bpt6"]),
-        }
-        losses = {name: objectives[name]() for name in self.weights}
+        comparison = Comparison(out, batch, self.wrists, contrastive, self.signal_target, rank, gather)
+        losses = {name: LOSSES[name](comparison) for name in self.weights}
         terms = torch.stack([self.weights[name] * value for name, value in losses.items()])
         if self.log_variance.requires_grad:  # exp(-s) loss + s: a task that stays uncertain counts for less
             terms = torch.exp(-self.log_variance) * terms + self.log_variance
-        losses["total"] = terms.sum()
-        return losses
-
-    def _signal(self, made_bpt6: Tensor, aim_bpt6: Tensor) -> Tensor:
-        """Mean squared error of the window, or of its centre sample with every placement's six channels scaled to length 1."""
-        if self.signal_target == "centre":
-            centre = aim_bpt6.shape[2] // 2
-            made_bpt6, aim_bpt6 = (functional.normalize(x[:, :, centre], dim=-1) for x in (made_bpt6, aim_bpt6))
-        return functional.mse_loss(made_bpt6, aim_bpt6)
+        return losses | {"total": terms.sum()}

@@ -1,23 +1,18 @@
-"""What of the encoder should learn from the labels, and how fast: every freeze strategy with its own settings, on one pretraining.
+"""Which part of the encoder learns from the labels, and how fast: every freeze strategy with its own options, on one pretraining.
 
-First the two ends: a linear probe, and everything at one rate.
+The first trials are the two extremes: everything learns at one rate, and a linear probe.
 """
 
 from typing import Any
 
-FIRST = [{"finetune.freeze": "none", "finetune.encoder_lr": 1e-3}, {"finetune.freeze": "all"}]
+from m3n.config.names import FREEZE_OPTIONS, FREEZE_STRATEGIES
+
+FIRST = [{"finetune.freeze": "not_frozen", "finetune.encoder_lr": 1e-3}, {"finetune.freeze": "frozen"}]
 
 
 def space(trial: Any) -> None:
-    strategies = ["none", "all", "first_k", "gradual", "lp_ft", "layer_decay", "adapters"]
-    strategy = trial.suggest_categorical("finetune.freeze", strategies)
-    if strategy == "first_k":
-        trial.suggest_int("finetune.freeze_options.first", 1, 4)
-    if strategy in ("gradual", "lp_ft"):
-        trial.suggest_float("finetune.freeze_options.probe", 0.1, 0.6)
-    if strategy == "layer_decay":
-        trial.suggest_float("finetune.freeze_options.decay", 0.4, 0.95)
-    if strategy == "adapters":
-        trial.suggest_int("finetune.freeze_options.rank", 2, 16, log=True)
-    if strategy != "all":
+    strategy = FREEZE_STRATEGIES[trial.suggest_categorical("finetune.freeze", list(FREEZE_STRATEGIES))]
+    for option in strategy.options:
+        FREEZE_OPTIONS[option].suggest(trial, f"finetune.freeze_options.{option}")
+    if strategy.encoder_learns:
         trial.suggest_float("finetune.encoder_lr", 1e-4, 3e-3, log=True)

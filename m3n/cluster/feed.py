@@ -1,8 +1,8 @@
-"""Ray Data between the tables and the training loop: cutting shards into windows, and reading windows in the order of a plan.
+"""Ray Data between tables and the training loop: it cuts shards into windows, and reads windows in the order of a batch sampler.
 
-Both are streams of small descriptions, one item a shard or a piece of the plan, that become work on whatever node is free. A piece
-becomes one block, so that batches reach PyTorch as views of shared memory. Each Ray Train worker runs a stream of its own over all
-remaining epochs, in order, a few pieces ahead; so the memory it takes does not depend on the size of the corpus.
+Both are streams of small descriptions, one for a shard or a chunk of batches, which any free node works on. A chunk becomes one
+block, so batches reach PyTorch as views of shared memory. Each Ray Train worker runs a stream of its own over all remaining epochs,
+in order and a few chunks ahead, so its memory does not depend on the size of the dataset.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from m3n.cluster.start import SchedulerPause
 from m3n.data.window_store import Block, cut_shard
 from m3n.errors import InputError
 from m3n.io.storage import Location, full_name, location
-from m3n.training.batch_order import PIECE_WINDOWS, Feed, Piece, Plan
+from m3n.training.batch_order import CHUNK_WINDOWS, BatchSampler, Chunk, ChunkReader
 
 if TYPE_CHECKING:
     from m3n.config import WindowsConfig
 
 READ_CPUS = 0.5  # logical, for reading ahead, beside the training worker
-AT_ONCE = 2  # pieces that are read at the same time
-IN_MEMORY = 6  # pieces that are read, wait or are trained on, of each worker
-PIECES = 4000  # in one stream: beginning another one takes a second, and each piece costs the driver some memory
+AT_ONCE = 2  # chunks that are read at the same time
+IN_MEMORY = 6  # chunks of each worker that are being read, waiting or in use
+CHUNKS = 4000  # in one stream: starting another one takes a second, and each chunk costs the driver some memory
 
 
 def cut_shards(
@@ -68,8 +68,8 @@ def _awaited(blocks: Iterator[Block]) -> Block | None:
         SchedulerPause.data_wanted.clear()
 
 
-def ray_feed(plan: Plan) -> Feed:
-    """A feed that reads ahead on Ray Data, for the worker whose plan this is."""
+def ray_reader(sampler: BatchSampler) -> ChunkReader:
+    """A reader that works ahead on Ray Data, for the worker of this sampler."""
     import ray.data
     from ray.data import DataContext, ExecutionResources
 
@@ -77,17 +77,17 @@ def ray_feed(plan: Plan) -> Feed:
 
     configure_data()
     context = DataContext.get_current()
-    context.target_max_block_size = 2**40  # a piece is a block, never cut in two
-    piece_bytes = max(PIECE_WINDOWS, plan.batch) * plan.store.window_bytes
-    context.execution_options.resource_limits = ExecutionResources(object_store_memory=IN_MEMORY * piece_bytes)
-    bare = replace(plan)  # without what it has counted so far
+    context.target_max_block_size = 2**40  # a chunk is a block, never cut in two
+    chunk_bytes = max(CHUNK_WINDOWS, sampler.batch) * sampler.store.window_bytes
+    context.execution_options.resource_limits = ExecutionResources(object_store_memory=IN_MEMORY * chunk_bytes)
+    bare = replace(sampler)  # without its cached counts
 
     def load(batch: dict[str, Any]) -> Block:
-        piece = json.loads(batch["piece"][0])
-        return bare.load(Piece(piece["part"], piece["epoch"], tuple(map(tuple, piece["spans"]))))
+        chunk = json.loads(batch["chunk"][0])
+        return bare.load(Chunk(chunk["part"], chunk["epoch"], tuple(map(tuple, chunk["spans"]))))
 
-    def feed(pieces: Iterator[Piece]) -> Iterator[Block]:
-        while items := [{"piece": json.dumps(asdict(piece))} for piece in islice(pieces, PIECES)]:
+    def read(chunks: Iterator[Chunk]) -> Iterator[Block]:
+        while items := [{"chunk": json.dumps(asdict(chunk))} for chunk in islice(chunks, CHUNKS)]:
             stream = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
                 load, batch_size=1, batch_format="numpy", num_cpus=READ_CPUS, concurrency=AT_ONCE
             )
@@ -95,4 +95,4 @@ def ray_feed(plan: Plan) -> Feed:
             while (block := _awaited(blocks)) is not None:
                 yield block
 
-    return feed
+    return read

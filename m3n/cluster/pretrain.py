@@ -169,8 +169,8 @@ def _train_on_worker(settings: dict[str, Any]) -> dict[str, Any]:
     from ray import train
     from ray.train.torch import get_device
 
-    from m3n.cluster.feed import ray_feed
-    from m3n.training.pretrain import Run, plan_of, pretrain
+    from m3n.cluster.feed import ray_reader
+    from m3n.training.pretrain import Run, batch_sampler, pretrain
 
     warnings.filterwarnings(
         "ignore", message="The given NumPy array is not writable"
@@ -186,9 +186,9 @@ def _train_on_worker(settings: dict[str, Any]) -> dict[str, Any]:
             settings["queue"].put((epoch, metrics))
 
     try:
-        plan = plan_of(WindowStore.open(Path(settings["store"])), config)
+        sampler = batch_sampler(WindowStore.open(Path(settings["store"])), config)
         run = Run(staging, settings["description"], on_epoch, Path(settings["stop"]).exists)
-        pretrain(plan, config, run, ray_feed(plan), get_device())
+        pretrain(sampler, config, run, ray_reader(sampler), get_device())
     except InputError as error:
         return {"error": error, "stopped": None}
     except StoppedError as stopped:

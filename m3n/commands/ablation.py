@@ -20,7 +20,8 @@ import numpy as np
 from m3n import config, schema, tracking
 from m3n.commands.evaluate.command import evaluate
 from m3n.commands.pretrain import pretrain
-from m3n.config import EvaluateConfig, LossConfig, PretrainConfig
+from m3n.config import EvaluateConfig, PretrainConfig
+from m3n.config.names import LOSSES
 from m3n.errors import InputError, nearest
 from m3n.io import tables
 from m3n.reports import plots
@@ -88,7 +89,7 @@ def ablation(
 
 def variants() -> dict[str, tuple[Path | None, list[str]]]:
     """Name -> (preset, overrides) of a pretraining: all losses, the paper's preset, each loss alone at weight 1."""
-    names = list(LossConfig().weights)
+    names = list(LOSSES)
     alone = {name: [f"loss.{other}={int(other == name)}" for other in names] for name in names}
     whole: dict[str, tuple[Path | None, list[str]]] = {"all": (None, []), "paper": (config.preset("paper.yaml"), [])}
     return whole | {f"{name} alone": (None, overrides) for name, overrides in alone.items()}

@@ -24,8 +24,8 @@ LABELLED = {"1": ["train_subjects=1"], "2": ["train_subjects=2"], "all": []}  # 
 FOLDS = (0, 1)
 METHODS: dict[str, Callable[[Path], list[str]]] = {
     "from scratch": lambda checkpoint: [],
-    "pretrained, frozen": lambda checkpoint: ["--checkpoint", str(checkpoint), "freeze=all"],
-    "pretrained, not frozen": lambda checkpoint: ["--checkpoint", str(checkpoint), "freeze=none"],
+    "pretrained, frozen": lambda checkpoint: ["--checkpoint", str(checkpoint), "freeze=frozen"],
+    "pretrained, not frozen": lambda checkpoint: ["--checkpoint", str(checkpoint), "freeze=not_frozen"],
 }
 RATE_HZ = 50.0
 TRACE_S = 8.0

@@ -13,7 +13,8 @@ import numpy as np
 import pyarrow as pa
 
 from m3n import schema, tracking
-from m3n.config import CO_TRAINED, FinetuneConfig, WindowsConfig
+from m3n.config import FinetuneConfig, WindowsConfig
+from m3n.config.names import CO_TRAINED
 from m3n.data.splits import check_classes, check_leakage, draw_labels, make_split, people
 from m3n.data.windows import RecordingWindows, cut_recordings
 from m3n.errors import InputError
@@ -126,7 +127,7 @@ def method_name(config: FinetuneConfig, pretrained: checkpoints.Checkpoint | Non
     """How a classifier was trained, in a word."""
     if pretrained is None:
         return CO_TRAINED if config.rehearse else "scratch"
-    return {"all": "frozen", "none": "not_frozen"}.get(config.freeze, config.freeze)
+    return config.freeze
 
 
 def head_sentences(

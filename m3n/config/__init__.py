@@ -16,17 +16,13 @@ from m3n.config.learning import AugmentConfig, ModelConfig, WindowsConfig
 from m3n.config.predict import PredictConfig
 from m3n.config.pretrain import HARDWARE, LossConfig, OptimConfig, ParameterGroup, PretrainConfig
 from m3n.config.reading import NAME, STAGES, check, describe, flatten, keys, preset, resolve, sha256, updated
-from m3n.config.reproduce import BASELINE_METHODS, CO_TRAINED, METHODS, PRETRAINED_METHODS, ProtocolConfig, ReproduceConfig
+from m3n.config.reproduce import ProtocolConfig, ReproduceConfig
 from m3n.config.simulate import CalibrateConfig, SimulateConfig, Site
 from m3n.config.tune import TuneConfig
 
 __all__ = [
-    "BASELINE_METHODS",
-    "CO_TRAINED",
     "HARDWARE",
-    "METHODS",
     "NAME",
-    "PRETRAINED_METHODS",
     "STAGES",
     "AugmentConfig",
     "CalibrateConfig",

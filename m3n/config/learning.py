@@ -1,16 +1,17 @@
-"""What pretraining and fine-tuning share: how sequences are cut, the architecture, and random changes of a batch."""
+"""What pretraining and fine-tuning share: how sequences are cut into windows, the architecture, and the augmentation."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
-from m3n.config.base import Count, Options, Positive, Share, Weight
+from m3n.config import names
+from m3n.config.base import Count, OneOf, Options, Positive, Share, Weight, choices
 
 
 class WindowsConfig(Options):
-    """How sequences are cut; travels with the checkpoint."""
+    """How sequences are cut into windows; saved with the checkpoint."""
 
     window_s: Positive = Field(2.0, description="length of a window [s]")
     hop_s: Positive = Field(1.0, description="step from one window to the next [s]")
@@ -18,9 +19,9 @@ class WindowsConfig(Options):
     rate_hz: Positive = Field(50.0, description="IMU samples per second inside a window [Hz]")
     pad_short: bool = Field(
         False,
-        description="whether a clip shorter than a window goes on as if all stood still (as recordings do) and is not left out",
+        description="pad clips that are shorter than a window by standing still, as recordings are; false leaves them out",
     )
-    max_short: Share = Field(0.05, description="largest share of clips that may be shorter than a window (they are left out)")
+    max_short: Share = Field(0.05, description="largest share of clips that may be left out for being shorter than a window")
 
     @property
     def samples(self) -> int:
@@ -34,13 +35,13 @@ class WindowsConfig(Options):
 
 
 class ModelConfig(Options):
-    """Architecture of Multi3Net; these are the arguments of `m3n.models.Multi3Net`."""
+    """Architecture of Multi3Net: the arguments of `m3n.models.Multi3Net`."""
 
-    imu_encoder: Literal["conv_transformer", "residual_cnn", "conv_lstm", "attend_discriminate"] = Field(
-        "conv_transformer", description="architecture of the IMU encoder"
+    imu_encoder: Annotated[str, OneOf(names.IMU_ENCODERS)] = Field(
+        "conv_transformer", description=f"IMU encoder. {choices(names.IMU_ENCODERS)}"
     )
     shared_imu_encoder: bool = Field(
-        True, description="one IMU encoder for both wrists (left mirrored onto right), or one each"
+        True, description="one IMU encoder for all placements (left ones mirrored onto right ones); false: one for each"
     )
     width: Annotated[int, Field(ge=16, multiple_of=16)] = Field(128, description="channels inside the encoders")
     depth: Count = Field(2, description="transformer layers of the pose encoder, and blocks of the IMU encoder")
@@ -48,20 +49,27 @@ class ModelConfig(Options):
     dropout: Share = Field(0.0, description="dropout rate")
     strapdown: bool = Field(
         True,
-        description="whether the IMU encoder also reads the window in a frame that stands still, by integrating the angular rate",
+        description="also give the IMU encoder the window in a frame fixed in space, found by integrating the angular rate",
+    )
+    pose_encoder: Annotated[str, OneOf(names.POSE_ENCODERS)] = Field(
+        "joint_transformer", description=f"pose encoder. {choices(names.POSE_ENCODERS)}"
     )
 
 
 class AugmentConfig(Options):
-    """Random changes of every training window, on the batch."""
+    """Random changes of every training window."""
 
-    turn_rad: Weight = Field(1.0, description="mounting turned about the forearm, uniform over +- this angle [rad]")
-    tilt_rad: Weight = Field(0.15, description="standard deviation of a further mounting rotation about any axis [rad]")
-    scale: Weight = Field(0.1, description="standard deviation of a log-normal gain")
-    noise: Weight = Field(0.05, description="standard deviation of white noise, in units of the normalised signal")
-    warp: Weight = Field(0.15, description="standard deviation of a log-normal tempo")
-    shift: Share = Field(0.0, description="largest shift in time, uniform to either side, as a share of the window")
-    mask: Share = Field(0.2, description="longest blanked span, as a share of the window")
-    mask_signal: Share = Field(0.0, description="chance that a placement's acceleration or angular rate is blanked")
-    slow: Share = Field(0.2, description="chance that a sensor records at a rate drawn from 20 Hz to the windows' own")
-    drop: Annotated[float, Field(ge=0, le=1)] = Field(0.5, description="chance that only one placement is worn (pretraining)")
+    turn_rad: Weight = Field(1.0, description="turn of the mounting about the forearm, uniform within +- this angle [rad]")
+    tilt_rad: Weight = Field(0.15, description="standard deviation of a further rotation of the mounting about any axis [rad]")
+    scale: Weight = Field(0.1, description="standard deviation of the logarithm of a gain")
+    noise: Weight = Field(0.05, description="standard deviation of white noise added to the normalised signal")
+    warp: Weight = Field(0.15, description="standard deviation of the logarithm of a change of tempo")
+    shift: Share = Field(0.0, description="largest shift in time to either side, as a share of the window")
+    mask: Share = Field(0.2, description="longest span of time set to zero, as a share of the window")
+    signal_dropout: Share = Field(0.0, description="chance that a placement's acceleration or angular rate is set to zero")
+    low_rate: Share = Field(
+        0.2, description="chance that a sensor records at a lower rate, drawn from 20 Hz up to windows.rate_hz"
+    )
+    placement_dropout: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.5, description="chance that all placements but one are left out (pretraining only)"
+    )

@@ -1,12 +1,131 @@
-"""The names that users choose from, each with its line of help: one table a kind of component.
+"""The names that users choose from, each with one line of help: a table for each kind of component.
 
-Configs, `--help`, search spaces, benchmarks and tests read these tables, so that a new component is its module and one line here.
-Nothing is imported, so that `--help` stays quick and a bare machine can read them.
+Configs, `--help`, search spaces, benchmarks and tests read these tables, so a new component takes two files: its module and this
+one. Nothing is imported, so `--help` stays quick and a bare machine can read the tables.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+
+class Loss(NamedTuple):
+    """A pretraining loss of `m3n.losses`: its default weight."""
+
+    weight: float
+    help: str
+
+
+LOSSES: dict[str, Loss] = {
+    "text_imu": Loss(1.0, "contrastive loss between text and IMU"),
+    "text_pose": Loss(0.5, "contrastive loss between text and pose"),
+    "imu_pose": Loss(1.0, "contrastive loss between IMU and pose"),
+    "left_right": Loss(0.25, "contrastive loss between the left and the right wrist"),
+    "pose2imu": Loss(3.0, "IMU signal predicted from the pose (mean squared error of normalised samples)"),
+    "reconstruction": Loss(1.0, "IMU signal reconstructed from its own features (mean squared error of normalised samples)"),
+}
+CONTRASTIVE_LOSSES: dict[str, str] = {
+    "infonce": "softmax over the batch, as in CLIP",
+    "siglip": "sigmoid of every pair, as in SigLIP",
+}
+IMU_ENCODERS: dict[str, str] = {
+    "conv_transformer": "convolutions, then a transformer",
+    "residual_cnn": "convolutions with residual connections",
+    "conv_lstm": "convolutions, then an LSTM, after DeepConvLSTM",
+    "attend_discriminate": "convolutions, attention across channels, then a GRU: the authors' encoder",
+}
+POSE_ENCODERS: dict[str, str] = {
+    "joint_transformer": "a transformer across joints, then one over time",
+}
+HEADS: dict[str, str] = {
+    "linear": "one linear layer",
+    "mlp": "one hidden layer",
+    "attention": "attention pooling over time, learned for these classes",
+    "experts": "a balanced mixture of experts",
+    "text": "cosine similarity with the classes' sentences in the pretrained joint embedding: training starts from zero-shot "
+    "classification",
+}
+
+
+class FreezeStrategy(NamedTuple):
+    """What learns in fine-tuning: rules of `m3n.freeze`, and the names of the options that they read."""
+
+    help: str
+    options: tuple[str, ...] = ()
+    encoder_learns: bool = True
+
+
+class FreezeOption(NamedTuple):
+    """A number below `freeze_options`: what is allowed (`limits`, as pydantic's Field has them) and what a search tries."""
+
+    default: float
+    limits: dict[str, Any]
+    search: tuple[float, float]
+    help: str
+    log: bool = False
+
+    def suggest(self, trial: Any, key: str) -> None:
+        """Draw a value with Optuna's `trial`."""
+        suggest = trial.suggest_int if isinstance(self.default, int) else trial.suggest_float
+        suggest(key, *self.search, **({"log": True} if self.log else {}))
+
+
+FREEZE_STRATEGIES: dict[str, FreezeStrategy] = {
+    "not_frozen": FreezeStrategy("the whole network learns"),
+    "frozen": FreezeStrategy(
+        "the encoder stays as it was pretrained; with a linear head, a linear probe", encoder_learns=False
+    ),
+    "first_k": FreezeStrategy("the lowest blocks of the encoder stay frozen", ("first",)),
+    "gradual": FreezeStrategy("blocks of the encoder start to learn one after the other, from the top", ("probe",)),
+    "lp_ft": FreezeStrategy("first a linear probe, then the whole network learns", ("probe",)),
+    "layer_decay": FreezeStrategy("lower blocks of the encoder learn more slowly", ("decay",)),
+    "adapters": FreezeStrategy("only low-rank changes of the encoder's weights learn (LoRA)", ("rank",)),
+}
+FREEZE_OPTIONS: dict[str, FreezeOption] = {
+    "first": FreezeOption(2, {"ge": 1}, (1, 4), "first_k: number of frozen blocks, counted from the sensor"),
+    "probe": FreezeOption(
+        0.3,
+        {"gt": 0, "lt": 1},
+        (0.1, 0.6),
+        "lp_ft: share of the training before the encoder starts to learn; gradual: before its lowest block does",
+    ),
+    "decay": FreezeOption(
+        0.75, {"gt": 0, "le": 1}, (0.4, 0.95), "layer_decay: factor of the learning rate from one block to the next lower one"
+    ),
+    "rank": FreezeOption(8, {"ge": 1}, (2, 16), "adapters: rank of the change of a weight", log=True),
+}
+
+
+class Method(NamedTuple):
+    """A row of the table of `m3n reproduce`, and the settings of the fine-tuning that make it."""
+
+    help: str
+    settings: dict[str, Any]
+
+
+BASELINES: dict[str, Method] = {  # no pretraining
+    "scratch": Method("the same network, from random weights", {"head": "linear"}),
+    "deepconvlstm": Method("DeepConvLSTM, from random weights", {"head": "linear", "model.imu_encoder": "conv_lstm"}),
+    "random_forest": Method("random forest on statistics of the windows", {}),
+    "minirocket": Method("MiniRocket with a ridge classifier", {}),
+}
+PRETRAINED: dict[str, Method] = {
+    "zero_shot": Method("class sentences only, no real label", {"head": "text"}),
+    **{
+        name: Method(FREEZE_STRATEGIES[name].help, {"freeze": name})
+        for name in sorted(FREEZE_STRATEGIES, key=lambda name: name != "frozen")  # first what learns least
+    },
+    "not_frozen_linear": Method(
+        "the whole network learns, under a linear head with random weights", {"freeze": "not_frozen", "head": "linear"}
+    ),
+    "paper": Method("the authors' settings of pretraining and fine-tuning, not frozen", {"head": "linear"}),
+}
+CO_TRAINED = "co_trained"  # learns from synthetic clips, but from no checkpoint
+METHODS: dict[str, Method] = {
+    **BASELINES,
+    **PRETRAINED,
+    CO_TRAINED: Method("random weights, trained on the labels and the synthetic clips together", {"head": "linear"}),
+}
 
 
 class Source(NamedTuple):

@@ -27,6 +27,7 @@ from m3n.config.finetune import FinetuneConfig
 from m3n.config.ingest import IngestConfig
 from m3n.config.predict import PredictConfig
 from m3n.config.pretrain import PretrainConfig
+from m3n.config.renamed import todays
 from m3n.config.reproduce import ReproduceConfig
 from m3n.config.simulate import SimulateConfig
 from m3n.config.tune import TuneConfig
@@ -61,7 +62,7 @@ def resolve(
         file = packaged.find(file, "configs", ".yaml", "config file")
     values: dict[str, Any] = {}
     for given in (base, file):
-        values = overlay(values, _section(given, stage)) if given else values
+        values = overlay(values, todays(schema, _section(given, stage))) if given else values
     for override in overrides:
         key, equals, text = override.partition("=")
         if not equals or not key.strip():
@@ -72,7 +73,7 @@ def resolve(
             raise InputError(f"cannot read the override '{override}': {_first_line(error)}") from None
         for part in reversed(key.split(".")):
             value = {part: value}
-        values = overlay(values, value)
+        values = overlay(values, todays(schema, value))
     return check(schema, values, file)
 
 

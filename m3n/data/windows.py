@@ -22,6 +22,7 @@ from m3n.errors import InputError
 from m3n.schema import BODY_JOINTS, imu_column
 
 POSE_FEATURES = BODY_JOINTS * 6 + 3
+LABEL_SAMPLES = 8  # samples from one label within a window to the next
 
 
 @dataclass
@@ -62,7 +63,7 @@ class RecordingWindows:
     subjects: list[str]  # one per recording
     sources: list[str]  # one per recording
     placements: tuple[str, ...]
-    step_label_ns: np.ndarray | None = None  # (n, s) int, the label at every step of an encoder; -1 where there is none
+    step_label_ns: np.ndarray | None = None  # (n, s) int, the label every `LABEL_SAMPLES`; -1 where there is none
 
     def subset(self, chosen: np.ndarray) -> RecordingWindows:
         """The windows at the positions (or the mask) `chosen`."""
@@ -200,14 +201,14 @@ def cut_recordings(
     )  # fmt: skip
 
 
-def encoder_steps(samples: int) -> int:
-    """Steps of an encoder over a window: its stem halves the rate three times."""
-    return -(-samples // 8)
+def label_steps(samples: int) -> int:
+    """Number of labels within a window; an encoder with steps of another length takes the nearest ones."""
+    return -(-samples // LABEL_SAMPLES)
 
 
 def _step_labels(row: dict[str, Any], start_s: float, shape: WindowsConfig) -> list[str]:
-    """The label in the middle of every encoder step; "" where nothing is labelled."""
-    steps = encoder_steps(shape.samples)
+    """The label in the middle of every step; "" where nothing is labelled."""
+    steps = label_steps(shape.samples)
     if not row["segments"]:
         return [row["label"]] * steps
     middle = start_s + (np.arange(steps) + 0.5) * shape.window_s / steps

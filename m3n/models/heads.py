@@ -1,7 +1,7 @@
 """Classifier heads: the features of an IMU tower to class logits.
 
-Every head is called with features_bw and returns (logits_bc, penalty), the penalty being what the training loss gets on top; it is
-0 but for the mixture of experts. A head with a `pool` reads the tower's tokens through it rather than through the tower's own.
+A head maps features_bw to (logits_bc, penalty). The penalty is added to the training loss; only the mixture of experts has one. A
+head with a `pool` of its own replaces the tower's pooling of tokens. It is made with (width, classes, embedding).
 """
 
 from __future__ import annotations
@@ -12,13 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-HEADS = ("linear", "mlp", "attention", "experts", "text")
-
 
 class LinearHead(nn.Module):
     """One linear layer: with a frozen encoder, a linear probe."""
 
-    def __init__(self, width: int, classes: int) -> None:
+    def __init__(self, width: int, classes: int, embedding: int) -> None:
         super().__init__()
         self.out = nn.Linear(width, classes)
 
@@ -29,7 +27,7 @@ class LinearHead(nn.Module):
 class MlpHead(nn.Module):
     """One hidden layer."""
 
-    def __init__(self, width: int, classes: int) -> None:
+    def __init__(self, width: int, classes: int, embedding: int) -> None:
         super().__init__()
         self.out = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Dropout(0.2), nn.Linear(width, classes))
 
@@ -38,7 +36,7 @@ class MlpHead(nn.Module):
 
 
 class TokenAttention(nn.Module):
-    """Tokens (batch, steps, width) to features (batch, width): learned queries, one per head of attention."""
+    """Tokens (batch, steps, width) to features (batch, width), by the attention of several learned queries."""
 
     def __init__(self, width: int, queries: int = 4) -> None:
         super().__init__()
@@ -52,9 +50,9 @@ class TokenAttention(nn.Module):
 
 
 class AttentionHead(nn.Module):
-    """Attention pooling over time that is learned for the classes, then one linear layer."""
+    """Attention pooling over time, learned for the classes, then one linear layer."""
 
-    def __init__(self, width: int, classes: int) -> None:
+    def __init__(self, width: int, classes: int, embedding: int) -> None:
         super().__init__()
         self.pool = TokenAttention(width)
         self.out = nn.Linear(width, classes)
@@ -64,12 +62,12 @@ class AttentionHead(nn.Module):
 
 
 class ExpertsHead(nn.Module):
-    """A gate's mixture of small experts, as in Multi3Net+, kept in balance by the auxiliary loss of the Switch Transformer
-    (Fedus et al. 2022, eq. 4): experts x sum over them of the share of windows that are sent there times the mean gate."""
+    """A gated mixture of small experts, as in Multi3Net+, balanced by the auxiliary loss of the Switch Transformer (Fedus et al.
+    2022, eq. 4): number of experts x sum over experts of (share of windows sent there x mean gate)."""
 
-    BALANCE = 0.01  # weight of the auxiliary loss, theirs
+    BALANCE = 0.01  # weight of the auxiliary loss in that paper
 
-    def __init__(self, width: int, classes: int, experts: int = 4) -> None:
+    def __init__(self, width: int, classes: int, embedding: int, experts: int = 4) -> None:
         super().__init__()
         self.gate = nn.Linear(width, experts)
         self.experts = nn.ModuleList(
@@ -85,10 +83,10 @@ class ExpertsHead(nn.Module):
 
 
 class TextHead(nn.Module):
-    """Cosine of the window's joint embedding with one direction per class, which sentences give to start from.
+    """Cosine similarity of the window's joint embedding with one direction for each class.
 
-    With a pretrained projection and the sentences' embeddings as directions this is zero-shot classification; training goes on
-    from there (as of fine-tuning CLIP from its zero-shot weights, Wortsman et al. 2022).
+    With a pretrained projection, and embeddings of the classes' sentences as directions, this is zero-shot classification; training
+    starts from there (as Wortsman et al. 2022 fine-tune CLIP from its zero-shot weights).
     """
 
     def __init__(self, width: int, classes: int, embedding: int, temperature: float = 0.07) -> None:
@@ -108,10 +106,12 @@ def projection(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(inputs, outputs), nn.GELU(), nn.Linear(outputs, outputs))
 
 
+# those of `m3n.config.names.HEADS`
+HEADS: dict[str, type[nn.Module]] = {
+    "linear": LinearHead, "mlp": MlpHead, "attention": AttentionHead, "experts": ExpertsHead, "text": TextHead,
+}  # fmt: skip
+
+
 def make_head(name: str, classes: int, architecture: dict[str, Any]) -> nn.Module:
     """A head with fresh weights, for a tower with the fields of `m3n.config.ModelConfig`."""
-    width = architecture["width"]
-    if name == "text":
-        return TextHead(width, classes, architecture["embedding"])
-    kinds = {"linear": LinearHead, "mlp": MlpHead, "attention": AttentionHead, "experts": ExpertsHead}
-    return kinds[name](width, classes)
+    return HEADS[name](architecture["width"], classes, architecture["embedding"])

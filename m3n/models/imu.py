@@ -1,18 +1,29 @@
-"""IMU encoders: a window of one placement's samples to a short sequence of tokens.
+"""IMU encoders: the samples of one placement's window to a short sequence of tokens.
 
-Each maps imu_btc (batch, samples, channels; what the sensor read, normalised, and what follows from it) and told_bw (batch, width:
-what is known of the sensor, its placement and rate) to tokens_bsw (batch, steps, width), steps = samples / 8, so that pooling,
-heads and decoders are the same for all of them.
-Normalisation is per sample (group and layer norm), never per batch, so the result does not depend on how a batch is spread over
-workers.
+Each maps imu_btc (batch, samples, channels: the normalised signal, and what is computed from it) and sensor_bw (batch, width: an
+embedding of the sensor's placement and sampling rate) to tokens_bsw (batch, steps, width), one step for `stride` samples, so that
+pooling, heads and decoders are the same for all of them. `blocks` names an encoder's parameters from the sensor up, for strategies
+that freeze some of them. Normalisation is per sample (group and layer norm), never per batch, so results do not depend on how a
+batch is spread over workers.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+
+
+class ImuEncoder(nn.Module):
+    """What every IMU encoder declares; it is made with (width, depth, dropout, channels)."""
+
+    stride: int  # samples per token
+
+    def blocks(self) -> list[str]:
+        """Patterns of the names of its parameters, a block of layers each, from the sensor to the tokens."""
+        raise NotImplementedError
 
 
 def _conv(inputs: int, outputs: int, kernel: int, stride: int) -> nn.Sequential:
@@ -44,16 +55,21 @@ def transformer(width: int, depth: int, dropout: float) -> nn.TransformerEncoder
     return nn.TransformerEncoder(layer, depth, norm=nn.LayerNorm(width), enable_nested_tensor=False)
 
 
-class ConvTransformer(nn.Module):
+class ConvTransformer(ImuEncoder):
     """Convolutional stem, then a small transformer."""
+
+    stride = 8
 
     def __init__(self, width: int, depth: int, dropout: float, channels: int = 6) -> None:
         super().__init__()
         self.stem = _stem(width, channels)
         self.layers = transformer(width, depth, dropout)
 
-    def forward(self, imu_btc: Tensor, told_bw: Tensor) -> Tensor:
-        tokens_bsw = self.stem(imu_btc.transpose(1, 2)).transpose(1, 2) + told_bw[:, None]
+    def blocks(self) -> list[str]:
+        return [*_numbered("stem", self.stem), *_numbered("layers.layers", self.layers.layers), "layers.norm.*"]
+
+    def forward(self, imu_btc: Tensor, sensor_bw: Tensor) -> Tensor:
+        tokens_bsw = self.stem(imu_btc.transpose(1, 2)).transpose(1, 2) + sensor_bw[:, None]
         return self.layers(tokens_bsw + positions(tokens_bsw.shape[1], tokens_bsw.shape[2], tokens_bsw))
 
 
@@ -71,33 +87,45 @@ class _Residual(nn.Module):
         return nn.functional.gelu(x_bws + self.body(x_bws))
 
 
-class ResidualCNN(nn.Module):
+class ResidualCNN(ImuEncoder):
     """Convolutional stem, then residual blocks."""
+
+    stride = 8
 
     def __init__(self, width: int, depth: int, dropout: float, channels: int = 6) -> None:
         super().__init__()
         self.stem = _stem(width, channels)
         self.layers = nn.Sequential(*(_Residual(width, dropout) for _ in range(depth)))
 
-    def forward(self, imu_btc: Tensor, told_bw: Tensor) -> Tensor:
-        return self.layers(self.stem(imu_btc.transpose(1, 2)) + told_bw[:, :, None]).transpose(1, 2)
+    def blocks(self) -> list[str]:
+        return [*_numbered("stem", self.stem), *_numbered("layers", self.layers)]
+
+    def forward(self, imu_btc: Tensor, sensor_bw: Tensor) -> Tensor:
+        return self.layers(self.stem(imu_btc.transpose(1, 2)) + sensor_bw[:, :, None]).transpose(1, 2)
 
 
-class ConvLSTM(nn.Module):
+class ConvLSTM(ImuEncoder):
     """Convolutions, then LSTM layers, after DeepConvLSTM (Ordóñez and Roggen 2016)."""
+
+    stride = 8
 
     def __init__(self, width: int, depth: int, dropout: float, channels: int = 6) -> None:
         super().__init__()
         self.stem = _stem(width, channels)
         self.layers = nn.LSTM(width, width, depth, batch_first=True, dropout=dropout if depth > 1 else 0.0)
 
-    def forward(self, imu_btc: Tensor, told_bw: Tensor) -> Tensor:
-        return self.layers(self.stem(imu_btc.transpose(1, 2)).transpose(1, 2) + told_bw[:, None])[0]
+    def blocks(self) -> list[str]:
+        return [*_numbered("stem", self.stem), *_recurrent("layers", self.layers)]
+
+    def forward(self, imu_btc: Tensor, sensor_bw: Tensor) -> Tensor:
+        return self.layers(self.stem(imu_btc.transpose(1, 2)).transpose(1, 2) + sensor_bw[:, None])[0]
 
 
-class AttendDiscriminate(nn.Module):
+class AttendDiscriminate(ImuEncoder):
     """Convolutions along each sensor channel, self-attention across the channels, then GRU layers: the encoder of Attend and
-    Discriminate (Abedin et al., IMWUT 5(1), 2021), which the authors of Multi^3Net build on; its convolutions stride here."""
+    Discriminate (Abedin et al., IMWUT 5(1), 2021), which the authors of Multi^3Net build on; its convolutions have strides here."""
+
+    stride = 8
 
     def __init__(self, width: int, depth: int, dropout: float, channels: int = 6) -> None:
         super().__init__()
@@ -113,15 +141,27 @@ class AttendDiscriminate(nn.Module):
         self.merge = nn.Linear(channels * filters, width)
         self.over_time = nn.GRU(width, width, depth, batch_first=True, dropout=dropout if depth > 1 else 0.0)
 
-    def forward(self, imu_btc: Tensor, told_bw: Tensor) -> Tensor:
+    def blocks(self) -> list[str]:
+        return [*_numbered("stem", self.stem), "across_channels.*", "merge.*", *_recurrent("over_time", self.over_time)]
+
+    def forward(self, imu_btc: Tensor, sensor_bw: Tensor) -> Tensor:
         features_bsfc = self.stem(imu_btc[:, None]).permute(0, 2, 3, 1)
         each = features_bsfc.flatten(0, 1)
         each = each + self.across_channels(each, each, each, need_weights=False)[0]
         tokens_bsw = self.merge(each.flatten(1)).unflatten(0, features_bsfc.shape[:2])
-        return self.over_time(tokens_bsw + told_bw[:, None])[0]
+        return self.over_time(tokens_bsw + sensor_bw[:, None])[0]
 
 
-IMU_ENCODERS: dict[str, type[nn.Module]] = {
+def _numbered(name: str, layers: Sized) -> list[str]:
+    return [f"{name}.{i}.*" for i in range(len(layers))]
+
+
+def _recurrent(name: str, layers: nn.RNNBase) -> list[str]:
+    return [f"{name}.*_l{i}" for i in range(layers.num_layers)]
+
+
+# those of `m3n.config.names.IMU_ENCODERS`
+IMU_ENCODERS: dict[str, type[ImuEncoder]] = {
     "conv_transformer": ConvTransformer,
     "residual_cnn": ResidualCNN,
     "conv_lstm": ConvLSTM,

@@ -3,8 +3,8 @@
 Legend of shape suffixes: b windows, p placements, t IMU samples, f pose frames, d pose features, s tokens, w width, e embedding.
 
 The left wrist is mirrored in the sagittal plane onto the right one before a shared encoder sees it, so that one set of weights
-serves both: a movement of the left arm is the same movement of the right arm, seen in a mirror. Where encoders are not shared,
-each placement keeps its own frame and weights.
+serves both: a movement of the left arm is that of the right arm, seen in a mirror. Encoders that are not shared keep each
+placement's own frame and weights.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from m3n.models.heads import make_head, projection
-from m3n.models.imu import IMU_ENCODERS, AttentionPool
-from m3n.models.pose import PoseTower
+from m3n.models.imu import IMU_ENCODERS, AttentionPool, ImuEncoder
+from m3n.models.pose import POSE_ENCODERS
 from m3n.models.strapdown import WORLD_CHANNELS, world_channels
 
-# a reflection turns acceleration over as a vector and angular rate as a pseudovector; y is the axis across the wrist
+# a reflection flips the sign of acceleration along y, the axis across the wrist, and of angular rate, a pseudovector, along x and z
 MIRROR = (1.0, -1.0, 1.0, -1.0, 1.0, -1.0)
-KINDS = ("wrist", "head", "pelvis", "thigh", "ankle")  # of placements; one more stands for users' own
-FAST_HZ = 50.0  # a body's movement lies below half of this
+PLACEMENT_KINDS = ("wrist", "head", "pelvis", "thigh", "ankle")  # one more stands for placements that users define
+FULL_RATE_HZ = 50.0  # movements of the body are slower than half of this, so a higher sampling rate shows no more
 
 
 class ImuTower(nn.Module):
-    """One or more placements' windows to tokens and features; the part that fine-tuning keeps.
+    """Windows of one or more placements to tokens and features: the part that fine-tuning keeps.
 
-    What a sensor is, its place on the body and the rate it recorded at (20 to 200 Hz; windows come resampled to one rate, but a
-    slow sensor has seen nothing of what is fast), is told to the encoder beside the samples. With `strapdown` it also reads what
-    they are in a frame that stands still (`m3n.models.strapdown`), for which the tower must know their units: `in_units_of`.
+    The encoder gets an embedding of the sensor's placement and of its sampling rate beside the samples: windows are resampled to
+    one rate, but a sensor of 20 Hz has not seen fast movement. With `strapdown` it also gets the signal in a frame fixed in space
+    (`m3n.models.strapdown`), for which the tower must know the units: `in_units_of`.
     """
 
     mirror_p6: Tensor
@@ -61,33 +61,39 @@ class ImuTower(nn.Module):
             IMU_ENCODERS[imu_encoder](width, depth, dropout, channels) for _ in range(1 if shared else len(self.placements))
         )
         self.pool = AttentionPool(width)
-        self.told_place = nn.Embedding(len(KINDS) + 1, width)
-        self.told_rate = nn.Linear(1, width, bias=False)
-        nn.init.normal_(self.told_place.weight, std=0.02)
+        self.placement_embedding = nn.Embedding(len(PLACEMENT_KINDS) + 1, width)
+        self.rate_embedding = nn.Linear(1, width, bias=False)
+        nn.init.normal_(self.placement_embedding.weight, std=0.02)
         mirrored = [MIRROR if shared and p.startswith("left_") else (1.0,) * 6 for p in self.placements]
         kinds = [p.removeprefix("left_").removeprefix("right_") for p in self.placements]
         self.register_buffer("mirror_p6", torch.tensor(mirrored), persistent=False)
-        known = [KINDS.index(kind) if kind in KINDS else len(KINDS) for kind in kinds]
+        known = [PLACEMENT_KINDS.index(kind) if kind in PLACEMENT_KINDS else len(PLACEMENT_KINDS) for kind in kinds]
         self.register_buffer("kind_p", torch.tensor(known), persistent=False)
         self.register_buffer("unit_6", torch.ones(6), persistent=strapdown)
-        self.register_buffer("rate_hz", torch.tensor(FAST_HZ), persistent=strapdown)
+        self.register_buffer("rate_hz", torch.tensor(FULL_RATE_HZ), persistent=strapdown)
+
+    @property
+    def stride(self) -> int:
+        """Samples per token."""
+        return self._encoder(0).stride
+
+    def blocks(self) -> list[str]:
+        """Patterns of its parameters' names, block by block from the sensor to the features; the pooling is the last."""
+        return [*(f"encoders.*.{block}" for block in self._encoder(0).blocks()), "pool.*"]
 
     def in_units_of(self, acc: float, gyro: float, rate_hz: float) -> None:
-        """Say what the samples of the windows are: multiples of `acc` m/s² and `gyro` rad/s, `rate_hz` of them in a second.
-
-        It travels with the weights.
-        """
+        """Set the units of the windows: multiples of `acc` m/s² and `gyro` rad/s, at `rate_hz`. They are saved with the weights."""
         self.unit_6.copy_(torch.tensor([acc] * 3 + [gyro] * 3))
         self.rate_hz.fill_(rate_hz)
 
     def tokens(self, imu_bpt6: Tensor, rate_b: Tensor | None = None) -> Tensor:
-        """Tokens (b, p, s, w) of all the tower's placements, which the input holds in order."""
+        """Tokens (b, p, s, w) of all the tower's placements, in order."""
         b, p = imu_bpt6.shape[:2]
         imu_bpt6 = imu_bpt6 * self.mirror_p6[None, :, None]
-        told_bpw = self._told(rate_b, range(p), b)
+        sensor_bpw = self._sensor(rate_b, range(p), b)
         if self.shared:
-            return self._encode(0, imu_bpt6.flatten(0, 1), told_bpw.flatten(0, 1)).unflatten(0, (b, p))
-        return torch.stack([self._encode(i, imu_bpt6[:, i], told_bpw[:, i]) for i in range(p)], dim=1)
+            return self._encode(0, imu_bpt6.flatten(0, 1), sensor_bpw.flatten(0, 1)).unflatten(0, (b, p))
+        return torch.stack([self._encode(i, imu_bpt6[:, i], sensor_bpw[:, i]) for i in range(p)], dim=1)
 
     def forward(
         self,
@@ -99,37 +105,42 @@ class ImuTower(nn.Module):
     ) -> Tensor:
         """Features (b, w): the mean over the placements that were worn.
 
-        `worn_bp` None: all were; `columns`: which of the tower's placements the input holds, None: all, in order; `rate_b` (b,) Hz:
-        what the sensors recorded at, None: the windows' own rate or more; `pool`: tokens to features, None: the tower's own.
+        `worn_bp`: None for all; `columns`: which of the tower's placements the input holds, None for all, in order; `rate_b` (b,):
+        sampling rates of the sensors [Hz], None for the windows' rate or more; `pool`: tokens to features, None for the tower's.
         """
         pool = self.pool if pool is None else pool
         b, p = imu_bpt6.shape[:2]
         worn_bp = torch.ones(b, p, dtype=torch.bool, device=imu_bpt6.device) if worn_bp is None else worn_bp
         columns = range(len(self.placements)) if columns is None else columns
         imu_bpt6 = imu_bpt6 * self.mirror_p6[list(columns)][None, :, None]
-        told_bpw = self._told(rate_b, columns, b)
+        sensor_bpw = self._sensor(rate_b, columns, b)
         sums_bw = imu_bpt6.new_zeros(())
-        for i, column in enumerate(columns):  # only what was worn is worth encoding
+        for i, column in enumerate(columns):  # placements that were not worn are not encoded
             rows = worn_bp[:, i].nonzero().squeeze(1)
-            tokens_rsw = self._encode(0 if self.shared else column, imu_bpt6[rows, i], told_bpw[rows, i])
+            tokens_rsw = self._encode(0 if self.shared else column, imu_bpt6[rows, i], sensor_bpw[rows, i])
             features_rw = pool(tokens_rsw)
             sums_bw = sums_bw + features_rw.new_zeros(b, *features_rw.shape[1:]).index_add(0, rows, features_rw)
         return sums_bw / worn_bp.sum(1).clamp(min=1).view(b, *[1] * (sums_bw.dim() - 1))
 
-    def _encode(self, encoder: int, imu_bt6: Tensor, told_bw: Tensor) -> Tensor:
-        if not self.strapdown:
-            return self.encoders[encoder](imu_bt6, told_bw)
-        with torch.no_grad(), torch.autocast(imu_bt6.device.type, enabled=False):  # angles add up: not in bf16
-            world_btc = world_channels(imu_bt6 * self.unit_6, self.rate_hz)
-        return self.encoders[encoder](torch.cat([imu_bt6, world_btc], dim=-1), told_bw)
+    def _encoder(self, number: int) -> ImuEncoder:
+        encoder = self.encoders[number]
+        assert isinstance(encoder, ImuEncoder)
+        return encoder
 
-    def _told(self, rate_b: Tensor | None, columns: Sequence[int], b: int) -> Tensor:
-        """(b, p, w): the placement's embedding, and a direction for octaves of rate below `FAST_HZ`."""
-        told_bpw = self.told_place(self.kind_p[list(columns)])[None].expand(b, -1, -1)
+    def _encode(self, encoder: int, imu_bt6: Tensor, sensor_bw: Tensor) -> Tensor:
+        if not self.strapdown:
+            return self.encoders[encoder](imu_bt6, sensor_bw)
+        with torch.no_grad(), torch.autocast(imu_bt6.device.type, enabled=False):  # bf16 is too coarse for the sum of angles
+            world_btc = world_channels(imu_bt6 * self.unit_6, self.rate_hz)
+        return self.encoders[encoder](torch.cat([imu_bt6, world_btc], dim=-1), sensor_bw)
+
+    def _sensor(self, rate_b: Tensor | None, columns: Sequence[int], b: int) -> Tensor:
+        """(b, p, w): the placement's embedding, plus one direction per octave that the rate lies below `FULL_RATE_HZ`."""
+        sensor_bpw = self.placement_embedding(self.kind_p[list(columns)])[None].expand(b, -1, -1)
         if rate_b is None:
-            return told_bpw
-        octaves_b1 = (rate_b / FAST_HZ).log2().clamp(max=0)[:, None]
-        return told_bpw + self.told_rate(octaves_b1)[:, None]
+            return sensor_bpw
+        octaves_b1 = (rate_b / FULL_RATE_HZ).log2().clamp(max=0)[:, None]
+        return sensor_bpw + self.rate_embedding(octaves_b1)[:, None]
 
 
 def mean_worn(features_bpw: Tensor, worn_bp: Tensor) -> Tensor:
@@ -139,7 +150,7 @@ def mean_worn(features_bpw: Tensor, worn_bp: Tensor) -> Tensor:
 
 
 class SequenceDecoder(nn.Module):
-    """Tokens (b, s, w) to samples (b, t, channels): every step of an even grid gives a patch of samples."""
+    """Tokens (b, s, w) to samples (b, t, channels): interpolated to an even grid, each step of which gives a patch of samples."""
 
     PATCH = 4
 
@@ -159,7 +170,7 @@ class SequenceDecoder(nn.Module):
 
 
 class Multi3Net(nn.Module):
-    """All encoders and decoders; `forward` returns what the losses need, by name."""
+    """All encoders and decoders; `forward` returns a dict of what the losses compare."""
 
     def __init__(
         self,
@@ -174,6 +185,7 @@ class Multi3Net(nn.Module):
         embedding: int = 256,
         dropout: float = 0.0,
         strapdown: bool = True,
+        pose_encoder: str = "joint_transformer",
     ) -> None:
         super().__init__()
         self.imu = ImuTower(
@@ -185,7 +197,7 @@ class Multi3Net(nn.Module):
             dropout=dropout,
             strapdown=strapdown,
         )
-        self.pose = PoseTower(pose_features, width, depth, dropout)
+        self.pose = POSE_ENCODERS[pose_encoder](pose_features, width, depth, dropout)
         self.imu_projection = projection(width, embedding)
         self.pose_projection = projection(width, embedding)
         self.text_projection = projection(text_features, embedding)
@@ -193,11 +205,11 @@ class Multi3Net(nn.Module):
         self.reconstruct = SequenceDecoder(width, 6)
 
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Outputs for a batch with `imu_bpt6` (as the sensors read), `worn_bp`, `pose_bfd`, `text_bc` (sentence embeddings) and,
-        where it is known, `rate_b`.
+        """Outputs for a batch with `imu_bpt6` (normalised), `worn_bp`, `pose_bfd`, `text_bc` (sentence embeddings) and, optionally,
+        `rate_b` [Hz].
 
-        Unit-norm embeddings: `text_be`, `pose_be`, `imu_be` (the worn placements), `imu_bpe` (each). Normalised samples:
-        `pose2imu_bpt6`, `reconstruction_bpt6`, both in the placements' own frames.
+        Embeddings of length 1: `text_be`, `pose_be`, `imu_be` (all worn placements), `imu_bpe` (each placement). Normalised samples
+        in the placements' own frames: `pose2imu_bpt6`, `reconstruction_bpt6`.
         """
         imu_bpt6 = batch["imu_bpt6"]
         b, p, t, _ = imu_bpt6.shape
@@ -216,13 +228,17 @@ class Multi3Net(nn.Module):
 
 
 class Classifier(nn.Module):
-    """An IMU tower with a head, which reads a window's features, or (`dense`) each of its steps."""
+    """An IMU tower with a head on the features of a window or, if `dense`, on each of its steps."""
 
     def __init__(self, imu: ImuTower, head: nn.Module, dense: bool = False) -> None:
         super().__init__()
         self.imu = imu
         self.head = head
         self.dense = dense
+
+    def blocks(self) -> list[str]:
+        """Patterns of the names of the encoder's parameters, block by block from the sensor to the features."""
+        return [f"imu.{block}" for block in self.imu.blocks()]
 
     def forward(
         self,
@@ -231,8 +247,8 @@ class Classifier(nn.Module):
         columns: Sequence[int] | None = None,
         rate_b: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Logits (b, classes) and the head's own penalty; arguments as of `ImuTower`. A dense classifier's are the logarithm of the
-        mean of its steps' probabilities."""
+        """Logits (b, classes) and the head's penalty; arguments as in `ImuTower`. The logits of a dense classifier are the
+        logarithm of the mean probabilities of its steps."""
         if self.dense:
             logits_bsc, penalty = self.steps(imu_bpt6, worn_bp, columns, rate_b)
             return mean_step(logits_bsc), penalty
@@ -245,11 +261,11 @@ class Classifier(nn.Module):
         columns: Sequence[int] | None = None,
         rate_b: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Logits (b, s, classes) of every step, and the head's own penalty."""
+        """Logits (b, s, classes) of every step, and the head's penalty."""
         return self.of_tokens(self.imu(imu_bpt6, worn_bp, columns, rate_b, nn.Identity()))
 
     def of_tokens(self, tokens_bsw: Tensor) -> tuple[Tensor, Tensor]:
-        """The same from a window's tokens."""
+        """Logits of every step, and the head's penalty, from tokens."""
         logits, penalty = self.head(tokens_bsw.flatten(0, 1))
         return logits.reshape(-1, tokens_bsw.shape[1], logits.shape[1]), penalty
 

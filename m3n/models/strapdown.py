@@ -1,12 +1,12 @@
 """Attitude of the wrist within a window, from the window's own samples: a strapdown inertial navigator as a layer without weights.
 
-What a wrist reads depends on how the watch sits and where the arm points; what an arm does is plain in a frame that stands still.
-Angular rate, integrated over the window, turns every sample into the frame of its first one (Titterton and Weston, Strapdown
-Inertial Navigation Technology, 2004, sec. 11.2: the quaternion of a rotation vector, one per sample). There the mean specific force
-points up, because a movement that starts and ends slowly has a mean acceleration near zero; and the mean direction of the forearm,
-seen from above, is where the person faces, more or less. No magnetometer, no rest and no calibration are needed, and a strap
-turned about the forearm changes nothing but the dorsal direction. Errors of a gyroscope stay small over a few seconds; those of
-velocity do not, so it is forgotten as it is summed up.
+The signal of a wrist depends on how the watch is mounted and where the arm points; in a frame fixed in space, the movement of the
+arm is plain. Integrating the angular rate rotates every sample into the frame of the first one (Titterton and Weston, Strapdown
+Inertial Navigation Technology, 2004, sec. 11.2: the quaternion of a rotation vector, one per sample). Mean specific force points up
+there, because a movement that starts and ends slowly has a mean acceleration near zero, and the mean direction of the forearm,
+seen from above, is roughly where the person faces. This needs no magnetometer, no rest and no calibration, and a strap turned about
+the forearm changes only the dorsal direction. A gyroscope's error stays small over a few seconds; the error of a velocity does not,
+so the velocity is high-passed.
 
 Legend of shape suffixes: b windows, t samples.
 """
@@ -19,16 +19,16 @@ from torch.nn import functional
 
 WORLD_CHANNELS = 15
 GRAVITY = 9.80665  # m/s², `m3n.schema.GRAVITY`, which takes pyarrow: networks need torch alone
-ACC, RATE, SPEED = 8.0, 3.0, 1.0  # m/s², rad/s, m/s: what counts as one in the channels, about what arms do
-FORGET_S = 0.5  # time constant of velocity, about that of a stroke of the arm
+ACC, RATE, SPEED = 8.0, 3.0, 1.0  # m/s², rad/s, m/s: units of the channels, of the size of arm movements
+FORGET_S = 0.5  # time constant of the velocity, about the duration of a stroke of the arm
 
 
 def world_channels(imu_bt6: Tensor, rate_hz: float | Tensor) -> Tensor:
     """Channels (b, t, 15) of windows of specific force (m/s²) and angular rate (rad/s) in the wrist sensor's frame.
 
-    In a frame of z up and x where the forearm points on the mean, seen from above: linear acceleration / 8 m/s², angular rate / 3
-    rad/s, the directions of the forearm (the sensor's x axis) and of the back of the wrist (its z axis), and velocity / 1 m/s,
-    high-passed with a time constant of 0.5 s. A window without angular rate is taken not to turn.
+    In a frame with z up and x along the mean direction of the forearm, seen from above: linear acceleration / 8 m/s², angular
+    rate / 3 rad/s, the directions of the forearm (the sensor's x axis) and of the back of the wrist (its z axis), and velocity / 1
+    m/s, high-passed with a time constant of 0.5 s. A window without angular rate is treated as one that does not turn.
     """
     acc_bt3, gyro_bt3 = imu_bt6[..., :3], imu_bt6[..., 3:]
     turn_bt3 = (gyro_bt3 + torch.cat([-gyro_bt3[:, :1], gyro_bt3[:, :-1]], dim=1)) / (2 * rate_hz)  # since the sample before
@@ -53,7 +53,7 @@ def world_channels(imu_bt6: Tensor, rate_hz: float | Tensor) -> Tensor:
 
 
 def _leaky_sum(x_bt3: Tensor, rate_hz: float | Tensor) -> Tensor:
-    """Running sums that forget with the time constant `FORGET_S`, by doubling as the attitude is."""
+    """Running sums that decay with the time constant `FORGET_S`, built by doubling as in `_attitude`."""
     decay = torch.exp(-1 / (FORGET_S * torch.as_tensor(rate_hz, dtype=x_bt3.dtype, device=x_bt3.device)))
     reach = 1
     while reach < x_bt3.shape[1]:
@@ -63,8 +63,8 @@ def _leaky_sum(x_bt3: Tensor, rate_hz: float | Tensor) -> Tensor:
 
 
 def _attitude(turn_bt3: Tensor) -> Tensor:
-    """Unit quaternions (b, t, 4; w first) from every sample's frame to that of the first, from each sample's rotation vector; the
-    products are built by doubling, so that a window takes log2(t) steps rather than t."""
+    """Unit quaternions (b, t, 4; w first) from every sample's frame to that of the first, from each sample's rotation vector. The
+    products are built by doubling: log2(t) steps instead of t."""
     angle_bt1 = (turn_bt3.square().sum(-1, keepdim=True) + 1e-12).sqrt()
     product_bt4 = torch.cat([torch.cos(angle_bt1 / 2), torch.sin(angle_bt1 / 2) / angle_bt1 * turn_bt3], dim=-1)
     reach = 1

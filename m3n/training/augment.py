@@ -1,9 +1,9 @@
 """Random changes of a batch of normalised IMU windows, on the batch's own device.
 
 What changes: the mounting (a turn about the forearm, as of a strap, and a small tilt about any axis), the tempo (Um et al., ICMI
-2017, with the angular rate scaled as time is), the gain, white noise, the rate the sensor recorded at, and what is blanked: spans
-of time, or one of the two sensors. Draws come from one generator for the whole global batch, which every worker makes alike and
-then takes its own rows from, so that the number of workers does not change them.
+2017; the angular rate is scaled with it), the gain, white noise, the sampling rate, and what is set to zero: spans of time, or the
+accelerometer or gyroscope. Every worker draws the random numbers of the whole global batch from the same generator and uses those
+of its own rows, so the number of workers does not change them.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from torch import Tensor
 if TYPE_CHECKING:
     from m3n.config import AugmentConfig
 
-SLOWEST_HZ = 20.0
+LOWEST_HZ = 20.0
 
 
 class Augmented(NamedTuple):
-    """A batch as sensors would have read it."""
+    """An augmented batch."""
 
     imu_bpt6: Tensor
-    clean_bpt6: Tensor  # with the same mounting, tempo and gain, and nothing lost
-    rate_b: Tensor  # what the sensors recorded at, Hz
+    clean_bpt6: Tensor  # the same mounting, tempo and gain, without noise or loss
+    rate_b: Tensor  # sampling rates of the sensors [Hz]
 
 
 def augment(
@@ -50,9 +50,9 @@ def augment(
         begin_b1 = t / 2 + strength.shift * t * (2 * uniform(1) - 1)
         clean_bpt6 = at_times(clean_bpt6, (time_t - t / 2) * tempo_b1 + begin_b1, tempo_b1)
     changed_bpt6, rate_b = clean_bpt6, torch.full((b,), rate_hz, device=imu_bpt6.device)
-    if strength.slow > 0 and rate_hz > SLOWEST_HZ:
-        drawn_b = SLOWEST_HZ * torch.exp(uniform(1)[:, 0] * math.log(rate_hz / SLOWEST_HZ))
-        rate_b = torch.where(uniform(1)[:, 0] < strength.slow, drawn_b, rate_b)
+    if strength.low_rate > 0 and rate_hz > LOWEST_HZ:
+        drawn_b = LOWEST_HZ * torch.exp(uniform(1)[:, 0] * math.log(rate_hz / LOWEST_HZ))
+        rate_b = torch.where(uniform(1)[:, 0] < strength.low_rate, drawn_b, rate_b)
         changed_bpt6 = recorded_at(changed_bpt6, rate_b / rate_hz)
     changed_bpt6 = changed_bpt6 + strength.noise * normal(p, t, 6)
     if strength.mask > 0:
@@ -60,17 +60,17 @@ def augment(
         share_t = time_t / t
         hidden_bpt = (share_t >= start_bp1) & (share_t < start_bp1 + strength.mask * uniform(p, 1))
         changed_bpt6 = changed_bpt6 * ~hidden_bpt[..., None]
-    if strength.mask_signal > 0:
-        blank_bp1, which_bp1 = uniform(p, 1) < strength.mask_signal, uniform(p, 1) < 0.5
+    if strength.signal_dropout > 0:
+        blank_bp1, which_bp1 = uniform(p, 1) < strength.signal_dropout, uniform(p, 1) < 0.5
         hidden_bp6 = torch.cat([(blank_bp1 & which_bp1).expand(-1, -1, 3), (blank_bp1 & ~which_bp1).expand(-1, -1, 3)], -1)
         changed_bpt6 = changed_bpt6 * ~hidden_bp6[:, :, None]
     return Augmented(changed_bpt6, clean_bpt6, rate_b)
 
 
 def at_times(x_bpt6: Tensor, time_bt: Tensor, tempo_b1: Tensor | None = None) -> Tensor:
-    """Samples at fractional times (b, t), in samples, on straight lines; beyond an end, its sample.
+    """Samples at fractional times (b, t), counted in samples, by linear interpolation; beyond an end, the last sample there.
 
-    `tempo_b1`: how fast time runs, which angular rates are multiplied by; beyond an end time stands still.
+    `tempo_b1`: how fast time runs, by which angular rates are multiplied; beyond an end they are 0.
     """
     asked_bt, time_bt = time_bt, time_bt.clamp(0, x_bpt6.shape[2] - 1)
     low_bt = time_bt.floor().long().clamp(max=x_bpt6.shape[2] - 2)
@@ -84,7 +84,7 @@ def at_times(x_bpt6: Tensor, time_bt: Tensor, tempo_b1: Tensor | None = None) ->
 
 
 def recorded_at(x_bpt6: Tensor, ratio_b: Tensor) -> Tensor:
-    """What is left where only every 1 / `ratio_b`-th sample was recorded: straight lines between them; at 1, all is left."""
+    """The signal if only every 1 / `ratio_b`-th sample had been recorded, with linear interpolation between them."""
     place_bt = torch.arange(x_bpt6.shape[2], device=x_bpt6.device) * ratio_b[:, None]
     low_bt = place_bt.floor()
     before, after = (at_times(x_bpt6, k_bt / ratio_b[:, None]) for k_bt in (low_bt, low_bt + 1))
@@ -92,12 +92,12 @@ def recorded_at(x_bpt6: Tensor, ratio_b: Tensor) -> Tensor:
 
 
 def draw_worn(imu_bpt6: Tensor, strength: AugmentConfig, generator: torch.Generator, rows: slice, total: int) -> Tensor:
-    """Which placements take part, (b, p) bool: with chance `drop` only one, as of a person who wears one watch.
+    """Which placements are used, (b, p) bool: with chance `placement_dropout` only one, as if the person wore one watch.
 
-    The one that stays is drawn in proportion to its angular-rate energy, because a resting hand says little of what is done.
+    The one that is kept is drawn in proportion to its angular-rate energy, because a resting hand says little about the activity.
     """
     p = imu_bpt6.shape[1]
-    alone_b1 = torch.rand(total, generator=generator)[rows, None].to(imu_bpt6.device) < strength.drop
+    alone_b1 = torch.rand(total, generator=generator)[rows, None].to(imu_bpt6.device) < strength.placement_dropout
     energy_bp = imu_bpt6[..., 3:].square().mean((2, 3)) + 1e-6
     share_bp = (energy_bp / energy_bp.sum(1, keepdim=True)).cumsum(1)
     drawn_b1 = torch.rand(total, generator=generator)[rows, None].to(imu_bpt6.device)

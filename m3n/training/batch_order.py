@@ -1,12 +1,12 @@
-"""Which windows make which batch: a pure function of the seed, the epoch and the number of windows in every shard.
+"""Which windows form which batch: a pure function of the seed, the epoch and the number of windows in every shard.
 
-Shards are shuffled, consecutive ones form pools of about `POOL` windows, and windows are shuffled within their pool; batches are
-cut from the whole sequence, so that what remains of a pool goes into the next one and only the end of an epoch is dropped. A batch
-can be found again without walking there, so a run can be taken up at any batch, and a reader needs the memory of one pool, however
-large the corpus. A corpus smaller than a pool is shuffled as a whole.
+Shards are shuffled, then windows are shuffled within buffers of consecutive shards, of about `SHUFFLE_BUFFER` windows each. Batches
+are cut from the whole sequence, across buffers, so only the end of an epoch is dropped. Any batch can be computed without the ones
+before it, so a run resumes at any batch; and a reader needs the memory of one buffer, however large the dataset. A dataset smaller
+than a buffer is shuffled as a whole.
 
-Of a global batch of b windows, worker r of W trains on rows r * b / W to (r + 1) * b / W. Validation batches go to the workers in
-turn.
+Of a global batch of b windows, worker r of W trains on rows r * b / W to (r + 1) * b / W. The workers take turns with validation
+batches.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ from m3n.data.window_store import Block, WindowStore
 from m3n.errors import InputError
 from m3n.randomness import generator
 
-POOL = 8192
-PIECE_WINDOWS = 2048  # what a reader fetches at a time: some 40 MB
+SHUFFLE_BUFFER = 8192  # windows
+CHUNK_WINDOWS = 2048  # windows that a reader fetches at a time: about 40 MB
 VALIDATION = -1  # the "epoch" of the validation order, which is always the same
 
 Span = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Piece:
-    """A few batches of one worker: spans of the sequence of a part in an epoch."""
+class Chunk:
+    """A few batches of one worker, read at once: spans of an epoch's sequence of a part."""
 
     part: str
     epoch: int
     spans: tuple[Span, ...]
 
 
-Feed = Callable[[Iterator[Piece]], Iterator[Block]]  # reads pieces, in order; the rows of all spans, one after the other
+ChunkReader = Callable[[Iterator[Chunk]], Iterator[Block]]  # reads chunks in order; a block has the rows of all spans in turn
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Batches of a store for one worker (`rank` of `workers`)."""
+class BatchSampler:
+    """The batches of a store for one worker (`rank` of `workers`)."""
 
     store: WindowStore
     seed: int
@@ -53,87 +53,90 @@ class Plan:
 
     @cached_property
     def train_batches(self) -> int:
-        """Global training batches in an epoch; what does not fill one is left out."""
+        """Global training batches in an epoch; windows that do not fill a batch are left out."""
         return int(self.store.counts("train").sum()) // self.batch
 
     @cached_property
     def val_batches(self) -> list[Span]:
-        """All validation batches; the last one may be smaller, and a single window, which has nothing to compare with, is none."""
+        """All validation batches; the last one may be smaller, but not a single window, which has nothing to be compared with."""
         windows = int(self.store.counts("val").sum())
         spans = [(start, min(start + self.batch, windows)) for start in range(0, windows, self.batch)]
         return [(start, stop) for start, stop in spans if stop - start >= 2]
 
-    def pieces(self, epoch: int, batch: int, epochs: int) -> Iterator[Piece]:
-        """All that this worker reads from `batch` of `epoch` to the end of the last epoch."""
-        share, width = self.batch // self.workers, max(1, PIECE_WINDOWS // self.batch)
+    def chunks(self, epoch: int, batch: int, epochs: int) -> Iterator[Chunk]:
+        """Everything that this worker reads from `batch` of `epoch` to the end of the last epoch."""
+        share, width = self.batch // self.workers, max(1, CHUNK_WINDOWS // self.batch)
         validation = self.val_batches[self.rank :: self.workers]
         for current in range(epoch, epochs):
             start = batch if current == epoch else 0
             first = [i * self.batch + self.rank * share for i in range(start, self.train_batches)]
             for i in range(0, len(first), width * self.workers):
-                yield Piece("train", current, tuple((f, f + share) for f in first[i : i + width * self.workers]))
+                yield Chunk("train", current, tuple((f, f + share) for f in first[i : i + width * self.workers]))
             for i in range(0, len(validation), width):
-                yield Piece("val", VALIDATION, tuple(validation[i : i + width]))
+                yield Chunk("val", VALIDATION, tuple(validation[i : i + width]))
 
-    def batches(self, epoch: int, batch: int, epochs: int, feed: Feed) -> Iterator[Block]:
-        """The same, batch by batch, as `feed` reads it; views, not copies."""
-        asked, read = tee(self.pieces(epoch, batch, epochs))
-        for piece, block in zip(asked, feed(read), strict=True):
+    def batches(self, epoch: int, batch: int, epochs: int, reader: ChunkReader) -> Iterator[Block]:
+        """The same, batch by batch, as `reader` reads it; views, not copies."""
+        chunks, asked = tee(self.chunks(epoch, batch, epochs))
+        for chunk, block in zip(chunks, reader(asked), strict=True):
             offset = 0
-            for start, stop in piece.spans:
+            for start, stop in chunk.spans:
                 yield {name: values[offset : offset + stop - start] for name, values in block.items()}
                 offset += stop - start
 
-    def load(self, piece: Piece) -> Block:
-        """Read a piece."""
-        found = [_windows(self, piece.part, piece.epoch, *span) for span in piece.spans]
+    def load(self, chunk: Chunk) -> Block:
+        """Read a chunk."""
+        found = [_windows(self, chunk.part, chunk.epoch, *span) for span in chunk.spans]
         shard, position = (np.concatenate(values) for values in zip(*found, strict=True))
-        return self.store.read(piece.part, shard, position)
+        return self.store.read(chunk.part, shard, position)
 
-    def in_process(self, pieces: Iterator[Piece]) -> Iterator[Block]:
-        """A feed that reads in this process, when asked."""
-        return map(self.load, pieces)
+    def in_process(self, chunks: Iterator[Chunk]) -> Iterator[Block]:
+        """A reader that works in this process, chunk by chunk as needed."""
+        return map(self.load, chunks)
 
 
 def global_batch(wanted: int, windows: int, workers: int) -> int:
-    """Windows in a batch over all workers, the same number on each; InputError where there are too few to share."""
+    """Windows in a batch over all workers, the same number on each; InputError if there are too few."""
     batch = min(wanted, windows) // workers * workers
     if batch < 2:
-        raise InputError(f"{windows} training windows are too few for batches on {workers} workers")
+        raise InputError(
+            f"{windows} training windows are too few for batches on {workers} workers: add clips, or lower workers"
+        )
     return batch
 
 
-def _windows(plan: Plan, part: str, epoch: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-    """(shard, position in the shard's windows of the part) of places `start` to `stop` of an epoch's sequence."""
-    _, ends = _shard_order(plan, part, epoch)
+def _windows(sampler: BatchSampler, part: str, epoch: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+    """(shard, position in the shard's windows of the part) at places `start` to `stop` of an epoch's sequence."""
+    _, ends = _shard_order(sampler, part, epoch)
     begins = np.concatenate([[0], ends[:-1]])
-    pool_of = begins // POOL
+    buffer_of = begins // SHUFFLE_BUFFER
     touched = (ends > start) & (begins < stop)
     found = []
-    for pool in np.unique(pool_of[touched]):
-        members = np.flatnonzero(pool_of == pool)
+    for buffer in np.unique(buffer_of[touched]):
+        members = np.flatnonzero(buffer_of == buffer)
         offset = begins[members[0]]
-        shard, position = _pool(plan, part, epoch, int(pool))
-        piece = slice(max(start - offset, 0), max(stop - offset, 0))
-        found.append((shard[piece], position[piece]))
+        shard, position = _shuffled(sampler, part, epoch, int(buffer))
+        rows = slice(max(start - offset, 0), max(stop - offset, 0))
+        found.append((shard[rows], position[rows]))
     shard, position = (np.concatenate(values) for values in zip(*found, strict=True))
     return shard, position
 
 
 @lru_cache(maxsize=4)
-def _shard_order(plan: Plan, part: str, epoch: int) -> tuple[np.ndarray, np.ndarray]:
-    """Shards of an epoch in order, and where in the sequence each one ends; those without windows are left out."""
-    counts = plan.store.counts(part)
-    shards = generator(plan.seed, "pretrain", part, "shards", epoch).permutation(np.flatnonzero(counts))
+def _shard_order(sampler: BatchSampler, part: str, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+    """The shards of an epoch that have windows, in order, and where in the sequence each one ends."""
+    counts = sampler.store.counts(part)
+    shards = generator(sampler.seed, "pretrain", part, "shards", epoch).permutation(np.flatnonzero(counts))
     return shards, np.cumsum(counts[shards])
 
 
 @lru_cache(maxsize=4)
-def _pool(plan: Plan, part: str, epoch: int, pool: int) -> tuple[np.ndarray, np.ndarray]:
-    shards, ends = _shard_order(plan, part, epoch)
-    counts = plan.store.counts(part)[shards]
-    members = np.flatnonzero((ends - counts) // POOL == pool)
+def _shuffled(sampler: BatchSampler, part: str, epoch: int, buffer: int) -> tuple[np.ndarray, np.ndarray]:
+    """(shard, position) of the windows of one buffer, shuffled."""
+    shards, ends = _shard_order(sampler, part, epoch)
+    counts = sampler.store.counts(part)[shards]
+    members = np.flatnonzero((ends - counts) // SHUFFLE_BUFFER == buffer)
     shard = np.repeat(shards[members], counts[members])
     position = np.concatenate([np.arange(counts[m]) for m in members])
-    order = generator(plan.seed, "pretrain", part, "pool", epoch, pool).permutation(len(shard))
+    order = generator(sampler.seed, "pretrain", part, "pool", epoch, buffer).permutation(len(shard))
     return shard[order], position[order]

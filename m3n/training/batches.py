@@ -1,6 +1,6 @@
-"""From raw windows to what the model and its losses read: normalised, with sentence embeddings looked up, augmented.
+"""From raw windows to the tensors that the model and its losses read: normalised, augmented, with sentence embeddings.
 
-Every draw comes from (seed, epoch, batch) and is made for the whole global batch, of which a worker takes its own rows.
+Random numbers depend on (seed, epoch, batch) only and are drawn for the whole global batch, from which a worker takes its own rows.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from m3n.config import AugmentConfig
 
 
-class Inputs:
+class BatchMaker:
     """Makes batches of a store's windows on one device."""
 
     def __init__(self, store: WindowStore, device: torch.device, rate_hz: float) -> None:
@@ -28,7 +28,7 @@ class Inputs:
         self.scale_6 = torch.tensor([acc] * 3 + [gyro] * 3, device=device)
 
     def __call__(self, raw: Block) -> dict[str, Tensor]:
-        """As the sensors read, all placements worn."""
+        """Without augmentation, all placements worn."""
         ideal_bpt6 = self._moved(raw["imu"]) / self.scale_6
         return {
             "imu_bpt6": ideal_bpt6,
@@ -43,10 +43,8 @@ class Inputs:
     def augmented(
         self, raw: Block, strength: AugmentConfig, draw: tuple[int, int, int], rank: int, total: int
     ) -> dict[str, Tensor]:
-        """The same with random changes; `raw` holds the rows of worker `rank` of a global batch of `total` windows.
-
-        `draw` is (seed, epoch, batch).
-        """
+        """With augmentation. `raw` holds the rows of worker `rank` of a global batch of `total` windows; `draw` is (seed, epoch,
+        batch)."""
         inputs = self(raw)
         seed, epoch, batch = draw
         draws = torch.Generator().manual_seed(int(generator(seed, "augment", epoch, batch).integers(2**62)))

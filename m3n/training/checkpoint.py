@@ -21,6 +21,7 @@ from m3n.errors import InputError
 from m3n.io import storage, tables
 from m3n.io.storage import Location
 from m3n.schema import check_placement_names
+from m3n.training.renamed_weights import todays_names
 
 WEIGHTS, DESCRIPTION = "model.safetensors", "checkpoint.json"
 VERSION = 1
@@ -62,7 +63,7 @@ def load(folder: Location, kind: str) -> Checkpoint:
         if content.pop("version") != VERSION:
             raise InputError(f"{folder}: the checkpoint was made by another version of m3n; make it again")
         content["normaliser"] = Normaliser(**content["normaliser"])
-        checkpoint = Checkpoint(weights=safetensors.torch.load(storage.read(folder / WEIGHTS)), **content)
+        checkpoint = Checkpoint(weights=todays_names(safetensors.torch.load(storage.read(folder / WEIGHTS))), **content)
     except InputError:
         raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:

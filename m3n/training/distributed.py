@@ -1,4 +1,8 @@
-"""What a training loop needs to know about the other workers; alone, it is a group of one."""
+"""What the workers of a training exchange: rows with their gradients, means, and gradients. A single worker is a group of one.
+
+The gather is written out here because torch's own with gradient is deprecated (`torch.distributed.nn.functional`), or private,
+asynchronous and not in every torch that this package accepts (`torch.distributed._functional_collectives`).
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from torch import Tensor, nn
 
 
 class _AllGather(torch.autograd.Function):
-    """All workers' rows, in rank order. A row's gradient is the sum of what every worker's loss asks of it."""
+    """All workers' rows, in rank order. The gradient of a row is the sum of its gradients of all workers' losses."""
 
     @staticmethod
     def forward(ctx: object, x: Tensor) -> Tensor:
@@ -49,11 +53,11 @@ def mean_over_workers(values: Tensor) -> Tensor:
 
 
 class Gradients:
-    """All gradients of a model in one buffer, and a few numbers behind them that workers exchange in the same message.
+    """All gradients of a model in one buffer, followed by a few numbers that workers exchange in the same message.
 
-    The buffer is what makes a run repeatable: its layout never changes, so workers always add up in the same order
-    (DistributedDataParallel lays out anew after its first step, which a run that was taken up again would do elsewhere).
-    A parameter that no loss depends on has a gradient of 0, on every worker alike.
+    The buffer makes a run repeatable: its layout never changes, so workers always add up in the same order
+    (DistributedDataParallel changes its layout after the first step, which a resumed run would do at another step). A parameter
+    that no loss depends on has a gradient of 0 on every worker.
     """
 
     def __init__(self, parameters: Sequence[nn.Parameter], numbers: int) -> None:
@@ -65,7 +69,7 @@ class Gradients:
             offset += p.numel()
 
     def zero(self) -> None:
-        """Start anew; backward passes add up until `exchange`."""
+        """Set all gradients to 0; backward passes add to them until `exchange`."""
         self.buffer.zero_()
 
     def exchange(self, numbers: Tensor, clip_norm: float) -> list[float]:

@@ -1,8 +1,8 @@
 """Fine-tuning a classifier on labelled windows.
 
-The schedule is fixed (warm-up and cosine over a set number of steps) and the last weights are kept, so that nothing is selected on
-anybody's data; validation subjects, where given, are scored beside the test subjects but choose nothing here. A share of every
-batch may be synthetic windows of the same activities (rehearsal, Robins 1995): where labels are few, they are most of it.
+The schedule is fixed (warm-up, then cosine, over a set number of steps) and the last weights are kept, so nothing is selected on
+any data; validation subjects are scored like the test subjects but do not influence the training. A share of every batch can be
+synthetic windows of the same activities (rehearsal, Robins 1995), which helps where labels are few.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from m3n.data.windows import Normaliser, RecordingWindows
-from m3n.freeze import Schedule, add_adapters, merge_adapters, rules_of
+from m3n.freeze import Freezing, add_adapters, merge_adapters, rules_of
 from m3n.models import Classifier
 from m3n.randomness import generator
 from m3n.training.augment import augment
@@ -38,10 +38,10 @@ def finetune(
     rehearsed: RecordingWindows | None = None,
     midway: Midway | None = None,
 ) -> None:
-    """Train `model` in place on all of `windows` (not yet normalised), which are at `own_hz`.
+    """Train `model` in place on all of `windows` (not yet normalised), which are sampled at `own_hz`.
 
-    `rehearsed`: synthetic windows of the same placements and classes, which make up `config.rehearse` of every batch, those of
-    the sources of `windows` as many as those of others. `midway` looks at the model on the way.
+    `rehearsed`: synthetic windows of the same placements and classes, the share `config.rehearse` of every batch; half of them are
+    from the sources of `windows`, if any are. `midway` looks at the model on the way.
     """
     columns = tower_columns(model.imu, windows.placements)
     parts = [windows] if rehearsed is None else [windows, rehearsed]
@@ -50,7 +50,9 @@ def finetune(
         torch.from_numpy(np.concatenate([getattr(part, name) for part in parts])) for name in ("worn_np", "label", "rate_n")
     )
     steps_ns = [part.step_label_ns for part in parts if part.step_label_ns is not None]
-    target = torch.from_numpy(np.concatenate(steps_ns)) if model.dense and len(steps_ns) == len(parts) else label
+    target = label
+    if model.dense and len(steps_ns) == len(parts):
+        target = _at_steps(torch.from_numpy(np.concatenate(steps_ns)), -(-imu.shape[2] // model.imu.stride))
     share = 0.0 if rehearsed is None else config.rehearse
     batch = min(max(1, round(config.batch_size * (1 - share))), len(windows.label))
     beside = round(batch * share / (1 - share))
@@ -59,16 +61,16 @@ def finetune(
     torch.manual_seed(config.seed)
     if config.freeze == "adapters":
         add_adapters(model.imu, config.freeze_options.rank)
-    rules = rules_of(config.freeze, [name for name, _ in model.named_parameters()], config.freeze_options)
-    schedule = Schedule(model, rules, config.lr, config.encoder_lr, config.weight_decay)
+    rules = rules_of(config.freeze, model.blocks(), config.freeze_options)
+    freezing = Freezing(model, rules, config.lr, config.encoder_lr, config.weight_decay)
     weight = _class_weights(windows.label, len(windows.classes)) if config.class_weights == "balanced" else None
     draws = torch.Generator().manual_seed(int(generator(config.seed, "finetune", "augment").integers(2**62)))
-    first = midway.start(model, schedule.optimizer, draws) if midway else 0
+    first = midway.start(model, freezing.optimizer, draws) if midway else 0
     real = _rows(len(windows.label), config.seed, "order", first * batch)
     kinds = _by_origin(rehearsed, windows.sources) if rehearsed else []
     synthetic = _in_turn(kinds, config.seed, "rehearse", first * beside)
     for step in range(first, steps):
-        schedule.at(step / steps)
+        freezing.at(step / steps)
         rows = torch.tensor([*islice(real, batch), *(len(windows.label) + row for row in islice(synthetic, beside))])
         changed = augment(imu[rows], config.augment, draws, slice(None), batch + beside, own_hz)
         forward = model.steps if model.dense else model
@@ -76,14 +78,20 @@ def finetune(
         loss = penalty + functional.cross_entropy(
             logits.flatten(0, -2), target[rows].flatten(), weight, ignore_index=-1, label_smoothing=config.label_smoothing
         )
-        schedule.optimizer.zero_grad(set_to_none=True)
+        freezing.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        schedule.optimizer.step()
+        freezing.optimizer.step()
         on_step(step + 1, steps, float(loss.detach()))
         if midway:
-            midway.after(step + 1, steps, model, schedule.optimizer, draws)
+            midway.after(step + 1, steps, model, freezing.optimizer, draws)
     merge_adapters(model.imu)
+
+
+def _at_steps(label_ns: Tensor, steps: int) -> Tensor:
+    """Labels at the steps of an encoder: the nearest ones, where the windows have another number of labels."""
+    middle = (torch.arange(steps) + 0.5) * label_ns.shape[1] / steps
+    return label_ns[:, middle.long()]
 
 
 def _rows(total: int, seed: int, what: str, done: int) -> Iterator[int]:
@@ -94,13 +102,13 @@ def _rows(total: int, seed: int, what: str, done: int) -> Iterator[int]:
 
 
 def _by_origin(windows: RecordingWindows, sources: list[str]) -> list[np.ndarray]:
-    """Numbers of the windows of these sources, and of those of others; one array where there is but one kind."""
+    """Numbers of the windows from these sources, and from others; one array if all are of one kind."""
     own = np.array([source in sources for source in windows.sources])[windows.recording]
     return [part for part in (np.flatnonzero(own), np.flatnonzero(~own)) if len(part)]
 
 
 def _in_turn(parts: list[np.ndarray], seed: int, what: str, done: int) -> Iterator[int]:
-    """Numbers out of each part in turn, of each pass after pass as in `_rows`, without the first `done`."""
+    """Numbers from each part in turn, pass after pass as in `_rows`, without the first `done`."""
     orders = [_rows(len(part), seed, what + str(k or ""), -(-(done - k) // len(parts))) for k, part in enumerate(parts)]
     for turn in count(done):
         k = turn % len(parts)
@@ -108,7 +116,7 @@ def _in_turn(parts: list[np.ndarray], seed: int, what: str, done: int) -> Iterat
 
 
 def _class_weights(label: np.ndarray, classes: int) -> Tensor:
-    """Weights that let every class with examples count the same in sum."""
+    """Weights with which every class that has examples counts the same."""
     count = np.bincount(label, minlength=classes)
     present = count > 0
     weight = np.where(present, len(label) / np.maximum(count, 1) / present.sum(), 0.0)

@@ -1,7 +1,8 @@
-"""The multi-task pretraining loop, in plain PyTorch; it runs alone or as one of several workers, on whatever `feed` reads.
+"""The multi-task pretraining loop, in plain PyTorch; it runs alone or as one of several workers.
 
-Every worker computes its share of each global batch, and all draws come from (seed, epoch, batch): the number of workers changes
-neither batches nor draws, and a run that is taken up from its last state ends like one that was never interrupted.
+Every worker computes its share of each global batch, and random numbers depend on (seed, epoch, batch) only. So the number of
+workers changes neither batches nor augmentation, and a run that resumes from its last state ends with the same weights as one that
+was never interrupted.
 """
 
 from __future__ import annotations
@@ -9,12 +10,11 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from m3n.data.window_store import Block, WindowStore
 from m3n.data.windows import POSE_FEATURES
@@ -22,75 +22,84 @@ from m3n.errors import TERMINATED, InputError, StoppedError
 from m3n.io.storage import Location
 from m3n.losses import MultiTaskLoss
 from m3n.models import Multi3Net
+from m3n.optim import Schedule, pretraining_optimizer, set_rates
 from m3n.randomness import generator
 from m3n.training import checkpoint as checkpoints
-from m3n.training.batch_order import Feed, Plan, global_batch
-from m3n.training.batches import Inputs
+from m3n.training.batch_order import BatchSampler, ChunkReader, global_batch
+from m3n.training.batches import BatchMaker
 from m3n.training.distributed import Gradients, gather, mean_over_workers, world
-from m3n.training.optimizer import learning_rate, make_optimizer, set_rate
 from m3n.training.state import LAST, restore, save_state
+from m3n.training.task import PretrainingTask
 
 if TYPE_CHECKING:
     from m3n.config import PretrainConfig
 
 OnEpoch = Callable[[int, dict[str, float]], None]
-DIVERGED = 2  # exit status: it takes another config
+DIVERGED = 2  # exit status: the settings have to be changed
 
 
 @dataclass
 class Run:
-    """Where a run leaves its state, and how it talks to the outside."""
+    """Where a run saves its state, and how it reports."""
 
-    folder: Location  # the best checkpoint and the last state are kept here, by the first worker
-    description: dict[str, Any]  # goes into the header of the state
+    folder: Location  # the first worker keeps the best checkpoint and the last state here
+    description: dict[str, Any]  # put into the header of the state
     on_epoch: OnEpoch = lambda epoch, metrics: None
-    stop_asked: Callable[[], bool] = lambda: False  # on any worker: all of them stop after this step
+    stop_asked: Callable[[], bool] = lambda: False  # True on any worker: all of them stop after this step
 
 
-def plan_of(store: WindowStore, config: PretrainConfig) -> Plan:
+def batch_sampler(store: WindowStore, config: PretrainConfig) -> BatchSampler:
     """The batches of this worker."""
     rank, workers = world()
     batch = global_batch(config.optim.batch_size, int(store.counts("train").sum()), workers)
-    return Plan(store, config.seed, batch, rank, workers)
+    return BatchSampler(store, config.seed, batch, rank, workers)
 
 
 def pretrain(
-    plan: Plan, config: PretrainConfig, run: Run, feed: Feed | None = None, device: torch.device = torch.device("cpu")
+    sampler: BatchSampler,
+    config: PretrainConfig,
+    run: Run,
+    reader: ChunkReader | None = None,
+    device: torch.device = torch.device("cpu"),
 ) -> None:
     """Train Multi3Net from the last state in `run.folder`, or from the start; every worker calls this with the same arguments.
 
-    Keeps the weights with the best validation loss (training loss where there is no validation part) and stops after
-    `optim.patience` epochs without a better one. Raises StoppedError where it was asked to stop, having saved its state, and where
-    losses were not finite too often in a row.
+    Keeps the weights with the best validation loss (training loss if nothing validates) and stops after `optim.patience` epochs
+    without a better one. Raises StoppedError if it was asked to stop, after saving its state, and if losses were not finite too
+    often in a row.
     """
-    Loop(plan, config, run, feed or plan.in_process, device).run_epochs()
+    Loop(sampler, config, run, reader or sampler.in_process, device).run_epochs()
 
 
 class Loop:
     """Model, optimiser and progress of one run."""
 
-    def __init__(self, plan: Plan, config: PretrainConfig, run: Run, feed: Feed, device: torch.device) -> None:
-        self.plan, self.config, self.run, self.feed, self.device = plan, config, run, feed, device
-        store, optim = plan.store, config.optim
-        self.steps = plan.train_batches // optim.accumulate  # of the optimiser, in an epoch
+    def __init__(
+        self, sampler: BatchSampler, config: PretrainConfig, run: Run, reader: ChunkReader, device: torch.device
+    ) -> None:
+        self.sampler, self.config, self.run, self.reader, self.device = sampler, config, run, reader, device
+        store, optim = sampler.store, config.optim
+        self.steps = sampler.train_batches // optim.accumulate  # of the optimiser, in an epoch
         if self.steps < 1:
-            raise InputError(f"optim.accumulate is {optim.accumulate}, but an epoch has {plan.train_batches} batches")
+            raise InputError(f"optim.accumulate is {optim.accumulate}, but an epoch has {sampler.train_batches} batches")
         torch.manual_seed(config.seed)
         text_features = store.sentences.shape[1]
-        self.model = Multi3Net(store.placements, POSE_FEATURES, text_features, **config.model.model_dump()).to(device)
-        self.model.imu.in_units_of(store.normaliser.acc, store.normaliser.gyro, config.windows.rate_hz)
-        self.forward = torch.compile(self.model) if optim.compile else self.model
-        self.loss = MultiTaskLoss(config.loss.weights, placements=store.placements, **config.loss.options).to(device)
-        self.names = [*self.loss.weights, "total"]
-        self.whole = nn.ModuleDict({"model": self.model, "loss": self.loss})
-        learned = {n.removeprefix("model."): p for n, p in self.whole.named_parameters() if p.requires_grad}
-        self.optimizer = make_optimizer(learned.items(), optim)
-        self.inputs = Inputs(store, device, config.windows.rate_hz)
-        self.gradients = Gradients(list(learned.values()), len(self.names) + 1)
-        self.progress = restore(run.folder / LAST, self.whole, self.optimizer)
-        self.bf16 = optim.precision == "bf16" or (
+        model = Multi3Net(store.placements, POSE_FEATURES, text_features, **config.model.model_dump())
+        model.imu.in_units_of(store.normaliser.acc, store.normaliser.gyro, config.windows.rate_hz)
+        loss = MultiTaskLoss(config.loss.weights, placements=store.placements, **config.loss.options)
+        bf16 = optim.precision == "bf16" or (
             optim.precision == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported()
         )
+        self.task = PretrainingTask(model, loss, bf16=bf16).to(device)
+        if optim.compile:
+            self.task.model.compile()
+        self.names = [*loss.weights, "total"]
+        learned = {n.removeprefix("model."): p for n, p in self.task.named_parameters() if p.requires_grad}
+        self.optimizer = pretraining_optimizer(learned.items(), optim)
+        self.schedule = Schedule.of(optim, optim.epochs * self.steps)
+        self.make_batch = BatchMaker(store, device, config.windows.rate_hz)
+        self.gradients = Gradients(list(learned.values()), len(self.names) + 1)
+        self.progress = restore(run.folder / LAST, self.task, self.optimizer)
         self.saved = time.monotonic()
 
     def run_epochs(self) -> None:
@@ -98,14 +107,14 @@ class Loop:
         progress, optim = self.progress, self.config.optim
         if progress.epoch >= optim.epochs or progress.since_best >= optim.patience:
             return
-        batches = self.plan.batches(progress.epoch, progress.step * optim.accumulate, optim.epochs, self.feed)
+        batches = self.sampler.batches(progress.epoch, progress.step * optim.accumulate, optim.epochs, self.reader)
         while progress.epoch < optim.epochs and progress.since_best < optim.patience:
             self.epoch(batches)
 
     def epoch(self, batches: Iterator[Block]) -> None:
         """One pass over the training windows, or the rest of one, and its validation."""
         progress, first, clock = self.progress, self.progress.step, time.perf_counter()
-        self.model.train()
+        self.task.train()
         while progress.step < self.steps:
             stop = self.step(batches)
             if stop or time.monotonic() - self.saved > self.config.optim.save_every_s:
@@ -114,8 +123,8 @@ class Loop:
                 raise StoppedError(
                     f"stopped in epoch {progress.epoch + 1}, after step {progress.step} of {self.steps}", TERMINATED
                 )
-        for _ in range(self.plan.train_batches - self.steps * self.config.optim.accumulate):
-            next(batches)  # too few for one more step
+        for _ in range(self.sampler.train_batches - self.steps * self.config.optim.accumulate):
+            next(batches)  # too few batches for one more step
         seconds = time.perf_counter() - clock
         metrics = self._train_metrics() | self._validate(batches)
         current = metrics.get("val/loss", metrics["train/loss"])
@@ -123,32 +132,32 @@ class Loop:
             raise self._diverged(f"the loss became {current}")
         improved = current < progress.best
         progress.best, progress.since_best = (current, 0) if improved else (progress.best, progress.since_best + 1)
-        if improved and self.plan.rank == 0:
+        if improved and self.sampler.rank == 0:
             checkpoints.save(self.run.folder, self.checkpoint())
         progress.history.append(metrics)
         progress.epoch, progress.step, progress.sums, progress.skipped = progress.epoch + 1, 0, {}, 0
         self.save()
-        windows = (self.steps - first) * self.config.optim.accumulate * self.plan.batch
+        windows = (self.steps - first) * self.config.optim.accumulate * self.sampler.batch
         self.run.on_epoch(progress.epoch - 1, metrics | {"train/windows_per_s": windows / seconds})
 
     def step(self, batches: Iterator[Block]) -> bool:
-        """One step of the optimiser; True where a worker was asked to stop after it."""
-        progress, optim, plan = self.progress, self.config.optim, self.plan
+        """One step of the optimiser; True if a worker was asked to stop after it."""
+        progress, optim, sampler = self.progress, self.config.optim, self.sampler
         self.gradients.zero()
         sums: Tensor | float = 0.0
         for micro in range(optim.accumulate):
             batch = progress.step * optim.accumulate + micro
             if self.config.model.dropout:
-                drawn = generator(self.config.seed, "dropout", progress.epoch, batch, plan.rank).integers(2**62)
+                drawn = generator(self.config.seed, "dropout", progress.epoch, batch, sampler.rank).integers(2**62)
                 torch.manual_seed(int(drawn))
             draw = (self.config.seed, progress.epoch, batch)
-            inputs = self.inputs.augmented(next(batches), self.config.augment, draw, plan.rank, plan.batch)
-            losses = self.loss(self._outputs(inputs), inputs, plan.rank, gather)
+            inputs = self.make_batch.augmented(next(batches), self.config.augment, draw, sampler.rank, sampler.batch)
+            losses = self.task(inputs, sampler.rank, gather)
             (losses["total"] / optim.accumulate).backward()
             sums = sums + torch.stack([losses[name].detach() for name in self.names]) / optim.accumulate
         asked = torch.full((1,), float(self.run.stop_asked()), device=self.device)
         *values, stop, norm = self.gradients.exchange(torch.cat([torch.as_tensor(sums), asked]), optim.clip_norm)
-        set_rate(self.optimizer, self._rate(progress.step))
+        set_rates(self.optimizer, self.schedule, self._progress(progress.step))
         progress.step += 1
         if math.isfinite(values[-1]) and math.isfinite(norm):  # the same numbers on every worker
             self.optimizer.step()
@@ -162,17 +171,17 @@ class Loop:
         return stop > 0
 
     def save(self) -> None:
-        """Keep the state; one worker writes for all."""
+        """Save the state; the first worker writes it."""
         self.saved = time.monotonic()
-        if self.plan.rank == 0:
-            save_state(self.run.folder / LAST, self.progress, self.whole, self.optimizer, self.run.description)
+        if self.sampler.rank == 0:
+            save_state(self.run.folder / LAST, self.progress, self.task, self.optimizer, self.run.description)
 
     def checkpoint(self) -> checkpoints.Checkpoint:
-        """The model as it is, and what is needed to use it."""
-        store = self.plan.store
+        """The model as it is now, and what is needed to use it."""
+        store = self.sampler.store
         return checkpoints.Checkpoint(
             kind="multi3net",
-            weights=self.model.state_dict(),
+            weights=self.task.model.state_dict(),
             architecture=self.config.model.model_dump(),
             windows=self.config.windows.model_dump(),
             placements=list(store.placements),
@@ -182,29 +191,19 @@ class Loop:
             subjects=store.subjects,
         )
 
-    def _outputs(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        """What the model says; the losses, which sum over many numbers, are computed in float32 whatever the model's precision."""
-        precision: AbstractContextManager[Any] = (
-            torch.autocast(self.device.type, torch.bfloat16) if self.bf16 else nullcontext()
-        )
-        with precision:
-            out = self.forward(inputs)
-        return {name: value.float() for name, value in out.items()} if self.bf16 else out
-
     @torch.no_grad()
     def _validate(self, batches: Iterator[Block]) -> dict[str, float]:
-        """Losses of the validation windows without augmentation; each worker takes whole batches, in turn."""
-        plan = self.plan
-        if not plan.val_batches:
+        """Losses of the validation windows, without augmentation; the workers take turns with whole batches."""
+        sampler = self.sampler
+        if not sampler.val_batches:
             return {}
-        self.model.eval()
+        self.task.eval()
         sums = torch.zeros(len(self.names), device=self.device)
-        for start, stop in plan.val_batches[plan.rank :: plan.workers]:
-            inputs = self.inputs(next(batches))
-            losses = self.loss(self._outputs(inputs), inputs)
+        for start, stop in sampler.val_batches[sampler.rank :: sampler.workers]:
+            losses = self.task(self.make_batch(next(batches)))
             sums += torch.stack([losses[name] for name in self.names]) * (stop - start)
-        windows = sum(stop - start for start, stop in plan.val_batches)
-        means = mean_over_workers(sums) * plan.workers / windows
+        windows = sum(stop - start for start, stop in sampler.val_batches)
+        means = mean_over_workers(sums) * sampler.workers / windows
         return {f"val/{_metric(name)}": value for name, value in zip(self.names, means.tolist(), strict=True)}
 
     def _train_metrics(self) -> dict[str, float]:
@@ -212,18 +211,20 @@ class Loop:
         done = self.steps - progress.skipped
         means = {name: progress.sums[name] / done if done else math.nan for name in self.names}
         named = {f"train/{_metric(name)}": value for name, value in means.items()}
-        return named | {"train/lr": self._rate(self.steps - 1), "train/skipped_steps": progress.skipped}
+        return named | {
+            "train/lr": self.schedule.rate(self.config.optim.lr, self._progress(self.steps - 1)),
+            "train/skipped_steps": progress.skipped,
+        }
 
-    def _rate(self, step: int) -> float:
-        """Learning rate at a step of the epoch under way."""
-        optim = self.config.optim
-        return learning_rate(optim, self.progress.epoch * self.steps + step, optim.epochs * self.steps)
+    def _progress(self, step: int) -> float:
+        """Share of the training that is done at a step of the current epoch."""
+        return (self.progress.epoch * self.steps + step) / (self.config.optim.epochs * self.steps)
 
     def _diverged(self, what: str) -> Exception:
         where = f"{what} (epoch {self.progress.epoch + 1}, step {self.progress.step} of {self.steps}): lower optim.lr"
         if not (self.run.folder / checkpoints.DESCRIPTION).exists():
             return InputError(where)
-        return StoppedError(f"{where}; the best checkpoint until then is kept in {self.run.folder}", DIVERGED)
+        return StoppedError(f"{where}; the best checkpoint before that is kept in {self.run.folder}", DIVERGED)
 
 
 def _metric(name: str) -> str:

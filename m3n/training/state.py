@@ -1,7 +1,8 @@
-"""The state of a pretraining run on the way: one safetensors file, replaced atomically.
+"""The state of a training run in progress: one safetensors file, replaced atomically.
 
-Weights and moments are tensors, the rest is JSON in the file's header: where in the data the run is, the sums of the epoch under
-way, and the metrics of those before. No state of a random generator is kept, because every draw comes from (seed, epoch, batch).
+Weights and moments are tensors; the rest is JSON in the file's header: the position in the data, the sums of the current epoch, and
+the metrics of the epochs before. A pretraining needs no state of a random generator, because its random numbers depend on (seed,
+epoch, batch) only.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 
 from m3n.io import storage
 from m3n.io.storage import Location
+from m3n.training.renamed_weights import todays_names
 
 LAST = "last.safetensors"
 VERSION = 1
@@ -26,22 +28,22 @@ VERSION = 1
 
 @dataclass
 class Progress:
-    """Where a run stands, and what it has seen; everything but its tensors."""
+    """The position of a run and its metrics so far: everything but the tensors."""
 
     epoch: int = 0
-    step: int = 0  # optimiser steps done in this epoch
+    step: int = 0  # steps of the optimiser done in this epoch
     best: float = math.inf  # the lowest validation loss of an epoch so far
     since_best: int = 0  # epochs since then
-    skipped: int = 0  # steps skipped in this epoch because a loss or a gradient was not finite
+    skipped: int = 0  # steps skipped in this epoch because the loss or gradient was not finite
     skipped_in_row: int = 0
-    sums: dict[str, float] = field(default_factory=dict)  # of the losses of this epoch's steps
-    history: list[dict[str, float]] = field(default_factory=list)  # metrics of the epochs done
+    sums: dict[str, float] = field(default_factory=dict)  # of the losses over this epoch's steps
+    history: list[dict[str, float]] = field(default_factory=list)  # metrics of the finished epochs
 
 
 def save_state(
     path: Location, progress: Progress, model: nn.Module, optimizer: torch.optim.Optimizer, description: dict[str, Any]
 ) -> None:
-    """Write the state atomically; `description` (fingerprint, config, normaliser, …) goes into the header as it is."""
+    """Write the state atomically; `description` (fingerprint, config, normaliser, …) is put into the header unchanged."""
     names: dict[Any, str] = {parameter: name for name, parameter in model.named_parameters()}
     tensors = {f"model/{name}": value for name, value in model.state_dict().items()}
     for parameter, moments in optimizer.state.items():
@@ -52,7 +54,7 @@ def save_state(
 
 
 def read_header(path: Location) -> dict[str, Any] | None:
-    """What `save_state` wrote beside the tensors, or None where there is no state that can be read."""
+    """The header that `save_state` wrote, or None if there is no readable state."""
     try:
         if not path.exists():
             return None
@@ -64,11 +66,11 @@ def read_header(path: Location) -> dict[str, Any] | None:
 
 
 def restore(path: Location, model: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
-    """Put model and optimiser back to where `save_state` found them; a fresh `Progress` where there is no state."""
+    """Load the saved state into model and optimiser; a new `Progress` if there is none."""
     header = read_header(path)
     if header is None:
         return Progress()
-    tensors = safetensors.torch.load(storage.read(path))
+    tensors = todays_names(safetensors.torch.load(storage.read(path)))
     model.load_state_dict({n.removeprefix("model/"): v for n, v in tensors.items() if n.startswith("model/")})
     for name, parameter in model.named_parameters():
         prefix = f"optimizer/{name}/"
@@ -79,4 +81,4 @@ def restore(path: Location, model: nn.Module, optimizer: torch.optim.Optimizer) 
 
 
 def _placed(key: str, value: Tensor, parameter: nn.Parameter) -> Tensor:
-    return value if key == "step" else value.to(parameter.device)  # where torch.optim keeps them itself
+    return value if key == "step" else value.to(parameter.device)  # on the device where torch.optim keeps it

@@ -182,8 +182,10 @@ def test_ray_adds_no_line_of_its_own(tmp_path, poses):
 
 def config_cases(folder: Path) -> Iterator[tuple[list[str], tuple[str, ...]]]:
     (folder / "bad.yaml").write_text("simulate: {rate_hz: 50\n")
-    (folder / "typo.yaml").write_text("finetune: {freez: all}\npretrain: {seeed: 1}\nsimulate: {rate: 1}\ningest: {clip: 1}\n")
-    (folder / "section.yaml").write_text("finetunes: {freeze: all}\n")
+    (folder / "typo.yaml").write_text(
+        "finetune: {freez: frozen}\npretrain: {seeed: 1}\nsimulate: {rate: 1}\ningest: {clip: 1}\n"
+    )
+    (folder / "section.yaml").write_text("finetunes: {freeze: frozen}\n")
     yield ["no_such_key=1"], ("unknown config key 'no_such_key'",)
     yield ["seed=-1"], ("seed", "-1")
     yield ["seed=one"], ("seed", "one")
@@ -215,7 +217,7 @@ def test_a_bad_config_is_refused_by_key_or_file_before_any_input_is_looked_at(re
         ("pretrain", "windows.window_s=0.01", ("windows.window_s", "pose frame")),
         ("pretrain", "optim.batch_size=1", ("optim.batch_size", "1")),
         ("finetune", "placements=[Wrist]", ("unknown placement 'Wrist'",)),
-        ("finetune", "freeze=most", ("freeze", "most", "'none', 'all'")),
+        ("finetune", "freeze=most", ("freeze", "most", "'not_frozen', 'frozen'")),
         ("finetune", "fold=7", ("fold is 7", "folds = 5")),
         ("finetune", "label_fraction=0", ("label_fraction", "0")),
     ],

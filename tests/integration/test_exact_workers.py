@@ -10,13 +10,14 @@ import torch
 
 from m3n.cluster.pretrain import run_workers
 from m3n.config import AugmentConfig, LossConfig, ModelConfig, OptimConfig, PretrainConfig, WindowsConfig
+from m3n.config.names import LOSSES
 from m3n.data.window_store import WindowStore
 from m3n.training import checkpoint as checkpoints
-from m3n.training.pretrain import Run, plan_of, pretrain
+from m3n.training.pretrain import Run, batch_sampler, pretrain
 
 BATCH = 16  # 64 training windows are four steps; 40 for validation are three batches, which two workers cannot share evenly
-OFF = AugmentConfig(turn_rad=0, tilt_rad=0, scale=0, noise=0, mask=0, drop=0)
-ON = AugmentConfig(drop=0.5)
+OFF = AugmentConfig(turn_rad=0, tilt_rad=0, scale=0, noise=0, mask=0, placement_dropout=0)
+ON = AugmentConfig(placement_dropout=0.5)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ def alone(store: WindowStore, augment: AugmentConfig, folder: Path) -> Result:
     found: list[dict[str, float]] = []
     folder.mkdir()
     settings = config(augment, 1)
-    pretrain(plan_of(store, settings), settings, Run(folder, {}, lambda epoch, metrics: found.append(metrics)))
+    pretrain(batch_sampler(store, settings), settings, Run(folder, {}, lambda epoch, metrics: found.append(metrics)))
     return dict(checkpoints.load(folder, "multi3net").weights), found[-1]
 
 
@@ -79,7 +80,7 @@ def assert_same(first, second) -> None:
     for name, value in weights.items():
         np.testing.assert_allclose(felt(name, others[name]), felt(name, value), atol=1e-5, rtol=0, err_msg=name)
     compared = [name for name in metrics if "loss" in name]
-    assert len(compared) == 14  # six objectives and their sum, in training and in validation
+    assert len(compared) == 2 * (len(LOSSES) + 1)  # every loss and their sum, in training and in validation
     for name in compared:
         assert other_metrics[name] == pytest.approx(metrics[name], abs=2e-5), name
 

@@ -214,15 +214,16 @@ def test_subjects_held_out_downstream_can_be_left_out_of_pretraining(corpus, tmp
 
 # finetune
 
-METHODS = {"scratch": None, "frozen": "all", "not_frozen": "none", "lp_ft": "lp_ft", "adapters": "adapters"}
+METHODS = ("scratch", "frozen", "not_frozen", "lp_ft", "adapters")
 
 
 @pytest.fixture(scope="module", params=METHODS)
 def finetuned(request, watch, checkpoint, tmp_path_factory) -> tuple[str, Path, dict[str, Any]]:
     """A classifier of the watch recordings by each method: (method, folder, figures)."""
     out = tmp_path_factory.mktemp("finetuned") / request.param
-    start = ["model.width=16", "model.depth=1"] if METHODS[request.param] is None else ["--checkpoint", str(checkpoint)]
-    start += [f"freeze={METHODS[request.param]}"] if METHODS[request.param] else []
+    start = ["model.width=16", "model.depth=1"]
+    if request.param != "scratch":
+        start = ["--checkpoint", str(checkpoint), f"freeze={request.param}"]
     settings = [*QUICK, "windows.hop_s=5", "windows.window_s=2", "fold=1", "val_subjects=[7]"]
     figures = out.parent / "figures.json"
     assert main(["finetune", str(watch), "--out", str(out), "--json", str(figures), *start, *settings]) == 0

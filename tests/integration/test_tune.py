@@ -35,7 +35,7 @@ FIRST = [{}]
 def space(trial):
     trial.suggest_categorical("pretrain.loss.text_imu", [1.0, 2.0])
     trial.suggest_float("finetune.lr", 1e-5, 1e-2, log=True)
-    if trial.suggest_categorical("finetune.freeze", ["none", "all"]) == "none":
+    if trial.suggest_categorical("finetune.freeze", ["not_frozen", "frozen"]) == "not_frozen":
         trial.suggest_float("finetune.encoder_lr", 1e-5, 1e-2, log=True)
 """
 

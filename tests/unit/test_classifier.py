@@ -101,7 +101,7 @@ def test_labels_of_any_kind_come_back():
 
 def test_grid_search_over_checkpoints_and_freezing(pretrained):
     X, y, person = gestures(2)
-    grid = {"checkpoint": [None, pretrained], "freeze": ["none", "all"]}
+    grid = {"checkpoint": [None, pretrained], "freeze": ["not_frozen", "frozen"]}
     model = M3NClassifier(epochs=1, min_steps=20, encoder_lr=5e-3, lr=5e-3, model=TINY)
     search = GridSearchCV(model, grid, cv=LeaveOneGroupOut(), error_score="raise").fit(X, y, groups=person)
     assert len(search.cv_results_["params"]) == 4

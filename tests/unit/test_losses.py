@@ -1,4 +1,4 @@
-"""The objectives against hand-written loops, and what they must not compare."""
+"""The losses against hand-written loops, and what they must not compare."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def example(b: int = 6, p: int = 2, t: int = 10, seed: int = 0) -> tuple[dict[st
     return out, batch
 
 
-def test_every_objective_compares_what_its_name_says():
+def test_every_loss_compares_what_its_name_says():
     out, batch = example()
     found = MultiTaskLoss(dict.fromkeys(NAMES, 1.0), TEMPERATURE, WRISTS)(out, batch)
     same = same_group(batch["keys_bk"], batch["keys_bk"]).numpy()
@@ -158,7 +158,7 @@ def test_the_total_is_the_weighted_sum():
     assert float(found["total"]) == pytest.approx(sum(weights[n] * float(found[n]) for n in NAMES), rel=1e-9)
 
 
-def test_an_objective_of_weight_zero_is_not_computed():
+def test_a_loss_of_weight_zero_is_not_computed():
     out, batch = example()
     del out["pose2imu_bpt6"], out["text_be"]
     weights = dict.fromkeys(NAMES, 1.0) | {"text_imu": 0.0, "text_pose": 0.0, "pose2imu": 0.0}
@@ -231,5 +231,5 @@ def test_the_authors_variant_compares_one_centre_sample_of_length_one():
 
 
 def test_one_wrist_has_no_left_and_right_to_compare():
-    with pytest.raises(InputError, match="no objective is left: left_right needs both wrists, and there is right_wrist"):
+    with pytest.raises(InputError, match="no loss is left: left_right needs both wrists, but there is right_wrist"):
         MultiTaskLoss({"left_right": 1.0}, TEMPERATURE, ("right_wrist",))

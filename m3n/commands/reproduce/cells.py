@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from m3n.commands.finetune import head_sentences, load_windows
-from m3n.config import CO_TRAINED, METHODS, FinetuneConfig, PretrainConfig, WindowsConfig, check, preset, resolve, updated
+from m3n.config import FinetuneConfig, PretrainConfig, WindowsConfig, check, preset, resolve, updated
+from m3n.config.names import CO_TRAINED, METHODS
 from m3n.data.splits import Person, check_classes, check_leakage, draw_labels, people
 from m3n.data.windows import RecordingWindows
 from m3n.errors import InputError
@@ -31,7 +32,7 @@ ZERO = "0"  # the label budget of a method that reads no label
 
 def method_config(method: str, finetune: dict[str, Any], seed: int, setting: str) -> FinetuneConfig:
     """The fine-tuning of a method: the grid's settings (or the authors' preset) with the method's own on top."""
-    own = METHODS[method][1] | {"seed": seed} | ({"rehearse": 0} if setting == NO_PRETRAINING else {})
+    own = METHODS[method].settings | {"seed": seed} | ({"rehearse": 0} if setting == NO_PRETRAINING else {})
     if method == CO_TRAINED and not finetune.get("rehearse"):
         own |= {"rehearse": 0.5}
     if method == "paper":

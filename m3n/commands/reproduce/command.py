@@ -7,6 +7,7 @@ asked for more methods, budgets or seeds makes only those.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +23,8 @@ from m3n.cluster.start import connect
 from m3n.commands.reproduce.cells import NO_PRETRAINING, ZERO, run_cell
 from m3n.commands.reproduce.data import Fold, corpus_files, ingested, pretrained, pretraining_key, subject_parts
 from m3n.commands.reproduce.text import by_amount, results_text
-from m3n.config import BASELINE_METHODS, HARDWARE, FinetuneConfig, ReproduceConfig, check
+from m3n.config import HARDWARE, FinetuneConfig, ReproduceConfig, check
+from m3n.config.names import BASELINES
 from m3n.data.splits import Split
 from m3n.errors import InputError
 from m3n.io import locks, tables
@@ -95,7 +97,7 @@ def _planned(
     name: str, out: Path, config: ReproduceConfig, files: Mapping[str, Path | None], data: Path | None
 ) -> dict[str, Any]:
     """What is being run, as noted by the first run into `out`; InputError where this one is another."""
-    fixed = config.model_dump(mode="json", exclude={**dict.fromkeys(GRID, True), "pretrain": HARDWARE, "simulate": {"workers"}})
+    fixed = _fixed(config)
     given = {source: file for source, file in [(config.protocol.source, data), *files.items()] if file is not None}
     inputs = {source: tables.file_sha256(file) for source, file in given.items()}
     content: dict[str, Any] = {"name": name, "config": fixed, "inputs": inputs}
@@ -105,6 +107,8 @@ def _planned(
         tables.write_text(out / PLAN, json.dumps(content, indent=2) + "\n")
         return content
     earlier = json.loads((out / PLAN).read_text(encoding="utf-8"))
+    with contextlib.suppress(InputError):  # what no version of ours wrote differs below
+        earlier["config"] = _fixed(check(ReproduceConfig, earlier["config"]))
     earlier["inputs"] |= {source: digest for source, digest in content["inputs"].items() if source not in earlier["inputs"]}
     if earlier["name"] != name:
         raise InputError(f"{out} holds a run of {earlier['name']}: choose another --out, or remove it")
@@ -115,13 +119,18 @@ def _planned(
     return earlier
 
 
+def _fixed(config: ReproduceConfig) -> dict[str, Any]:
+    """The settings that must stay the same from one run into a folder to the next."""
+    return config.model_dump(mode="json", exclude={**dict.fromkeys(GRID, True), "pretrain": HARDWARE, "simulate": {"workers"}})
+
+
 def _cells(name: str, config: ReproduceConfig, recordings: Path, folds: Sequence[Fold]) -> Iterator[dict[str, Any]]:
     """Every cell, seed by seed, so that an early look sees the whole table."""
     finetune = config.finetune.model_dump(mode="json", exclude_unset=True)
     finetune |= {"epochs": config.finetune.epochs, "min_steps": config.finetune.min_steps}
     for seed in config.seeds:
         for method in config.methods:
-            settings = [NO_PRETRAINING] if method in BASELINE_METHODS else config.settings
+            settings = [NO_PRETRAINING] if method in BASELINES else config.settings
             budgets = config.labels if method != "zero_shot" else [ZERO] * (seed == config.seeds[0])
             for setting in settings:
                 for labels in budgets:

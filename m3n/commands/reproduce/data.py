@@ -14,7 +14,8 @@ from m3n.commands.ingest import ingest, options_of
 from m3n.commands.pretrain import pretrain
 from m3n.commands.reproduce.cells import NO_PRETRAINING, paper_pretraining
 from m3n.commands.simulate.command import simulate_clips
-from m3n.config import BASELINE_METHODS, CO_TRAINED, PretrainConfig, ReproduceConfig, check
+from m3n.config import PretrainConfig, ReproduceConfig, check
+from m3n.config.names import BASELINES, CO_TRAINED
 from m3n.data.splits import subject_folds
 from m3n.errors import InputError
 from m3n.io import tables
@@ -28,7 +29,7 @@ Fold = tuple[list[str], list[str]]  # training subjects, test subjects
 
 def corpus_files(data: Path | None, config: ReproduceConfig, corpora: Mapping[str, Path]) -> dict[str, Path | None]:
     """Source -> file of every corpus of other poses; InputError for one that is missing."""
-    if set(config.settings) <= {"same_corpus"} or not set(config.methods) - set(BASELINE_METHODS):
+    if set(config.settings) <= {"same_corpus"} or not set(config.methods) - set(BASELINES):
         return {}
     found: dict[str, Path | None] = {}
     for source in config.corpora:

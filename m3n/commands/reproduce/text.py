@@ -10,7 +10,8 @@ from datetime import date
 from typing import Any
 
 from m3n import tracking
-from m3n.config import METHODS, ReproduceConfig
+from m3n.config import ReproduceConfig
+from m3n.config.names import METHODS
 from m3n.evaluation.intervals import Estimate, estimate, paired_difference
 from m3n.reports import plots
 
@@ -58,7 +59,7 @@ def results_text(
         parts.append("\nDifference from scratch, paired by subject and seed, with its 95 % confidence interval:\n")
         parts.append(plots.markdown_table(heads, gains))
     used = sorted({row["method"] for row in rows}, key=list(METHODS).index)
-    parts.append("\n" + "\n".join(f"- `{method}`: {METHODS[method][0]}" for method in used) + "\n")
+    parts.append("\n" + "\n".join(f"- `{method}`: {METHODS[method].help}" for method in used) + "\n")
     parts.append(
         f"\nsame: the poses of the training subjects; cross: of {', '.join(config.corpora)} alone; all: both.\n\n"
         f"{date.today().isoformat()}, commit {tracking.git_sha()[:7] or 'unknown'}, {os.cpu_count()} cores ({_processor()}).\n"

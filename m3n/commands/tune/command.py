@@ -7,6 +7,7 @@ All that a sweep has done lies in its output folder, trial by trial, so that one
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import time
@@ -197,9 +198,14 @@ def _planned(space: Space, data: Path, recordings: Path, config: TuneConfig, spl
         "space": {"name": space.file.name, "sha256": space.sha256},
         "inputs": {"data": tables.data_sha256(data), "recordings": tables.data_sha256(recordings)},
         "split": {"train": list(split.train), "val": list(split.val), "test": list(split.test)},
-        "config": {key: value for key, value in configs.flatten(config).items() if key not in MAY_CHANGE},
+        "config": _fixed(config),
         "packages": tables.package_versions(),
     }
+
+
+def _fixed(config: TuneConfig) -> dict[str, Any]:
+    """The settings that must stay the same for a sweep to resume, by dotted key."""
+    return {key: value for key, value in configs.flatten(config).items() if key not in MAY_CHANGE}
 
 
 def _begun(out: Path, plan: dict[str, Any]) -> dict[str, Any]:
@@ -213,6 +219,8 @@ def _begun(out: Path, plan: dict[str, Any]) -> dict[str, Any]:
 
 def _taken_up(out: Path, plan: dict[str, Any]) -> dict[str, Any]:
     earlier = json.loads((out / PLAN).read_text(encoding="utf-8"))
+    with contextlib.suppress(InputError):  # what no version of ours wrote differs below
+        earlier["config"] = _fixed(configs.check(TuneConfig, configs.updated({}, earlier["config"])))
     for part in ("space", "inputs", "config"):
         for key in {**earlier[part], **plan[part]}:
             was, now = earlier[part].get(key), plan[part].get(key)

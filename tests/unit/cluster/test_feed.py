@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from m3n.cluster import feed
-from m3n.cluster.feed import cut_shards, ray_feed
+from m3n.cluster.feed import cut_shards, ray_reader
 from m3n.cluster.start import SchedulerPause
 from m3n.config import PretrainConfig, WindowsConfig
 from m3n.data.window_store import cut_shard
 from m3n.errors import InputError
 from m3n.io import storage, tables
-from m3n.training.pretrain import plan_of
+from m3n.training.pretrain import batch_sampler
 
 WRISTS = ("left_wrist", "right_wrist")
 SHAPE = WindowsConfig(window_s=1.0, rate_hz=40, pose_fps=10)
@@ -26,10 +26,10 @@ def folder(window_store, tmp_path_factory):
 
 
 def test_a_feed_reads_what_the_plain_loop_reads_in_the_same_order(ray_cluster, window_store, tmp_path, monkeypatch):
-    monkeypatch.setattr(feed, "PIECES", 3)  # several streams, one after the other
-    plan = plan_of(window_store(tmp_path), PretrainConfig(windows=SHAPE, optim={"batch_size": 16}, seed=3))
-    expected = list(plan.batches(0, 1, 3, plan.in_process))
-    found = list(plan.batches(0, 1, 3, ray_feed(plan)))
+    monkeypatch.setattr(feed, "CHUNKS", 3)  # several streams, one after the other
+    sampler = batch_sampler(window_store(tmp_path), PretrainConfig(windows=SHAPE, optim={"batch_size": 16}, seed=3))
+    expected = list(sampler.batches(0, 1, 3, sampler.in_process))
+    found = list(sampler.batches(0, 1, 3, ray_reader(sampler)))
     assert len(found) == len(expected) > 6
     for one, other in zip(found, expected, strict=True):
         assert set(one) == set(other)

@@ -66,7 +66,7 @@ def test_a_sweep_starts_from_the_sections_of_its_stages(tmp_path):
         (PretrainConfig, "pretrain", "optim.learning_rat=1", "optim."),
         (PretrainConfig, "pretrain", "loss.text_imus=1", "loss.text_imu"),
         (FinetuneConfig, "finetune", "windows.windows_s=1", "windows.window_s"),
-        (FinetuneConfig, "finetune", "freze=all", "freeze"),
+        (FinetuneConfig, "finetune", "freze=frozen", "freeze"),
     ],
 )
 def test_an_unknown_key_is_refused_with_the_nearest_name(schema, stage, override, nearest):
@@ -284,7 +284,7 @@ def test_help_describes_every_key_that_can_be_set(stage):
 def test_help_shows_the_default_that_holds_where_a_section_changes_it():
     described = {key: default for key, default, _ in config.describe(FinetuneConfig)}
     assert described["augment.turn_rad"] == "0.3"  # finetune's own; AugmentConfig itself says pi
-    assert described["freeze"] == '"none"'
+    assert described["freeze"] == '"not_frozen"'
     assert described["windows"] == "null"
     assert described["windows.window_s"] == "2.0"
 
@@ -309,7 +309,7 @@ def test_the_paper_preset_holds_the_published_numbers():
     assert (found.model.embedding, found.loss.temperature) == (256, 0.07)
     optim = found.optim
     assert (optim.optimizer, optim.lr, optim.batch_size, optim.epochs, optim.patience) == ("adam", 1e-3, 32, 300, 30)
-    assert len(set(found.loss.weights.values())) == 1
+    assert set(found.loss.weights.values()) - {0.0} == {1.0}
 
 
 def test_a_setting_of_a_part_leaves_the_stages_own_defaults_of_that_part():

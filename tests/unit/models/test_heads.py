@@ -54,7 +54,7 @@ def test_a_linear_head_is_linear_in_the_features():
 def test_experts_pay_least_when_they_share_the_work():
     """Switch Transformer, eq. 4: with even shares and gates the loss is 1 times its weight; with one expert for all, near the
     number of experts."""
-    head = ExpertsHead(4, 2, experts=4)
+    head = ExpertsHead(4, 2, embedding=8, experts=4)
     torch.nn.init.zeros_(head.gate.bias)
     head.gate.weight.data = 20 * torch.eye(4)
     _, even = head(torch.eye(4).repeat(8, 1))

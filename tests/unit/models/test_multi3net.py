@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import fnmatch
 
 import numpy as np
 import pytest
@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from m3n.config import ModelConfig
-from m3n.models import Multi3Net, make_imu_tower
-from m3n.models.imu import IMU_ENCODERS, AttentionPool, positions
+from m3n.models import Multi3Net, make_classifier, make_imu_tower
+from m3n.models.imu import IMU_ENCODERS
 from m3n.models.multi3net import SequenceDecoder
 
 WRISTS = ("left_wrist", "right_wrist")
@@ -43,13 +43,6 @@ def network(encoder: str = "conv_transformer", placements=WRISTS, **changes: obj
 def batch(b: int = 3, p: int = 2, t: int = 100, f: int = 30) -> dict[str, Tensor]:
     tensors = {"imu_bpt6": noise(b, p, t, 6), "pose_bfd": noise(b, f, POSE, seed=1), "text_bc": noise(b, TEXT, seed=2)}
     return tensors | {"worn_bp": torch.ones(b, p, dtype=torch.bool)}
-
-
-@encoders
-@pytest.mark.parametrize("samples", [100, 60, 97, 8])
-def test_an_encoder_gives_one_token_for_eight_samples(encoder, samples):
-    model = IMU_ENCODERS[encoder](16, 2, 0.0)
-    assert model(noise(3, samples, 6), noise(3, 16)).shape == (3, math.ceil(samples / 8), 16)
 
 
 @encoders
@@ -154,14 +147,7 @@ def test_convolutions_run_over_time_with_the_channels_as_channels(encoder):
 
 
 @encoders
-def test_every_parameter_of_an_encoder_learns(encoder):
-    model = tower(encoder)
-    model(noise(4, 2, 100, 6), rate_b=torch.full((4,), 25.0)).pow(2).sum().backward()
-    assert [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().max() > 0] == []
-
-
-@encoders
-def test_an_encoder_is_told_where_a_sensor_sits_and_how_fast_it_records(encoder):
+def test_an_encoder_gets_the_placement_and_the_rate_of_a_sensor(encoder):
     x, worn = noise(3, 1, 100, 6), None
     wrist, thigh, own = (tower(encoder, (name,)) for name in ("right_wrist", "right_thigh", "my_belt"))
     with torch.no_grad():
@@ -171,15 +157,6 @@ def test_an_encoder_is_told_where_a_sensor_sits_and_how_fast_it_records(encoder)
         np.testing.assert_array_equal(fast, own_rate)  # beyond 50 Hz there is nothing more of a body's movement to see
         np.testing.assert_array_equal(fast, wrist(x))
         assert (slow - fast).abs().max() > 1e-3
-
-
-def test_joints_attend_to_each_other_within_a_moment():
-    pose = network().pose
-    x = noise(1, 20, POSE)
-    other = x.clone()
-    other[:, :, 6 * 18 : 6 * 19] += 1.0  # the left elbow
-    with torch.no_grad():
-        assert (pose(x)[0] - pose(other)[0]).abs().amax(dim=(0, 2)).min() > 1e-4
 
 
 def test_a_decoder_puts_what_it_decodes_where_it_was_in_time():
@@ -194,26 +171,35 @@ def test_a_decoder_puts_what_it_decodes_where_it_was_in_time():
     assert not change[:70].any()  # token 13 of 13 speaks for the last samples; three convolutions reach 3 steps of 4 samples
 
 
-def test_attention_weights_a_token_by_its_score_and_adds_the_mean():
-    torch.manual_seed(0)
-    pool, tokens = AttentionPool(16), noise(2, 5, 16)
-    with torch.no_grad():
-        scores = (tokens @ pool.score.weight.T).squeeze(-1).numpy()
-        share = np.exp(scores) / np.exp(scores).sum(1, keepdims=True)
-        pooled = np.concatenate([(share[..., None] * tokens.numpy()).sum(1), tokens.numpy().mean(1)], axis=1)
-        expected = pool.norm(torch.from_numpy(pooled) @ pool.mix.weight.T + pool.mix.bias)
-        np.testing.assert_allclose(pool(tokens), expected, atol=1e-5)
-
-
-def test_positions_are_the_sines_of_vaswani():
-    found = positions(50, 8, torch.zeros(1))
-    t, i = np.arange(50)[:, None], np.arange(4)[None]
-    angle = t / 10000 ** (2 * i / 8)
-    np.testing.assert_allclose(found, np.concatenate([np.sin(angle), np.cos(angle)], axis=1), atol=1e-4)
-
-
 def test_dropout_is_off_when_a_model_is_used():
     model, x = tower(dropout=0.5), noise(2, 2, 100, 6)
     np.testing.assert_array_equal(model(x).detach(), model(x).detach())
     model.train()
     assert (model(x) - model(x)).abs().max() > 1e-3
+
+
+# Sum and sum of magnitudes of the weights of seed 0, as they were before the encoders had a registry: the order in which the parts
+# of a network are made decides its random weights, and with them every figure that has been published.
+INITIAL = {
+    "conv_transformer": (239.42576253310108, 2171.4439749552585),
+    "residual_cnn": (219.94576224573393, 2040.3614381447514),
+    "conv_lstm": (191.70985025656228, 2130.8860796624776),
+    "attend_discriminate": (143.57665501514794, 2024.4983573419427),
+}
+
+
+@pytest.mark.parametrize("encoder", INITIAL)
+def test_the_random_weights_of_a_seed_are_those_of_0_1_0(encoder):
+    torch.manual_seed(0)
+    model = Multi3Net(WRISTS, POSE, TEXT, **architecture(encoder))
+    found = [weight.detach().double() for weight in model.parameters()]
+    assert sum(float(weight.sum()) for weight in found) == pytest.approx(INITIAL[encoder][0], rel=1e-6)
+    assert sum(float(weight.abs().sum()) for weight in found) == pytest.approx(INITIAL[encoder][1], rel=1e-6)
+
+
+def test_blocks_of_a_classifier_are_named_as_in_its_own_weights():
+    model = make_classifier(WRISTS, 2, "linear", architecture(shared_imu_encoder=False))
+    names = [name for name, _ in model.named_parameters()]
+    lowest, *_, pooling = model.blocks()
+    assert {name.split(".")[2] for name in fnmatch.filter(names, lowest)} == {"0", "1"}  # of both wrists' encoders
+    assert set(fnmatch.filter(names, pooling)) == {name for name in names if name.startswith("imu.pool.")}

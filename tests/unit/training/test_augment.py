@@ -11,7 +11,7 @@ from torch import Tensor
 from m3n.config import AugmentConfig
 from m3n.training.augment import Augmented, augment, draw_worn, recorded_at, rotation_matrix
 
-NAMES = ("turn_rad", "tilt_rad", "warp", "scale", "noise", "mask", "mask_signal", "slow", "drop")
+NAMES = ("turn_rad", "tilt_rad", "warp", "scale", "noise", "mask", "signal_dropout", "low_rate", "placement_dropout")
 OFF = dict.fromkeys(NAMES, 0.0)
 RATE_HZ = 50.0
 ALL = slice(None)
@@ -110,7 +110,7 @@ def test_a_faster_tempo_shortens_a_movement_and_turns_the_sensor_faster():
 
 
 def test_one_of_the_two_sensors_is_blanked_with_the_given_chance():
-    changed, clean, _ = draw(signal(1000, t=5), mask_signal=0.4)
+    changed, clean, _ = draw(signal(1000, t=5), signal_dropout=0.4)
     assert torch.equal(clean, signal(1000, t=5))
     acc, gyro = ((changed[..., part] == 0).all(-1).all(-1) for part in (slice(0, 3), slice(3, 6)))
     assert not (acc & gyro).any()
@@ -122,7 +122,7 @@ def test_a_slow_sensor_keeps_slow_movement_loses_fast_and_says_its_rate():
     time = torch.arange(200) / RATE_HZ
     slow, fast = torch.sin(2 * torch.pi * time), torch.sin(2 * torch.pi * 21 * time)
     x = torch.stack([slow, fast], -1)[None, None].expand(300, 1, -1, -1).repeat(1, 1, 1, 3)
-    changed, clean, rate = draw(x, slow=0.5)
+    changed, clean, rate = draw(x, low_rate=0.5)
     assert torch.equal(clean, x)
     drawn = rate < RATE_HZ
     assert float(drawn.float().mean()) == pytest.approx(0.5, abs=0.08)
@@ -137,7 +137,7 @@ def test_a_slow_sensor_keeps_slow_movement_loses_fast_and_says_its_rate():
 @pytest.mark.parametrize("workers", [2, 4])
 def test_draws_do_not_depend_on_the_number_of_workers(workers):
     x, strength = signal(), {"turn_rad": 3.0, "tilt_rad": 0.2, "scale": 0.1, "noise": 0.1, "mask": 0.3}
-    strength |= {"warp": 0.2, "mask_signal": 0.3, "slow": 0.5}
+    strength |= {"warp": 0.2, "signal_dropout": 0.3, "low_rate": 0.5}
     whole = draw(x, **strength)
     share = len(x) // workers
     for rank in range(workers):
@@ -148,7 +148,7 @@ def test_draws_do_not_depend_on_the_number_of_workers(workers):
 
 def worn(x: Tensor, drop: float, rows: slice = ALL, total: int | None = None) -> Tensor:
     generator = torch.Generator().manual_seed(0)
-    return draw_worn(x, AugmentConfig(drop=drop), generator, rows, len(x) if total is None else total)
+    return draw_worn(x, AugmentConfig(placement_dropout=drop), generator, rows, len(x) if total is None else total)
 
 
 def test_placements_are_dropped_with_the_given_chance_and_one_always_stays():

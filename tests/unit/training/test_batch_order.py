@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from m3n.errors import InputError
-from m3n.training import batch_order as plans
-from m3n.training.batch_order import VALIDATION, Piece, Plan, global_batch
+from m3n.training import batch_order
+from m3n.training.batch_order import VALIDATION, BatchSampler, Chunk, global_batch
 
 
 class Counted:
@@ -29,16 +29,16 @@ class Counted:
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch) -> None:
-    """Pools of a few shards, pieces of a few batches."""
-    monkeypatch.setattr(plans, "POOL", 50)
-    monkeypatch.setattr(plans, "PIECE_WINDOWS", 24)
+    """Shuffle buffers of a few shards, chunks of a few batches."""
+    monkeypatch.setattr(batch_order, "SHUFFLE_BUFFER", 50)
+    monkeypatch.setattr(batch_order, "CHUNK_WINDOWS", 24)
 
 
 STORE = Counted([7, 0, 31, 12, 64, 1, 20, 9, 3], [5, 0, 0, 6, 2, 0, 0, 0, 0])
 
 
-def batches(plan: Plan, epoch: int = 0, batch: int = 0, epochs: int = 1) -> list[dict[str, np.ndarray]]:
-    return list(plan.batches(epoch, batch, epochs, plan.in_process))
+def batches(sampler: BatchSampler, epoch: int = 0, batch: int = 0, epochs: int = 1) -> list[dict[str, np.ndarray]]:
+    return list(sampler.batches(epoch, batch, epochs, sampler.in_process))
 
 
 def windows(found: list[dict[str, np.ndarray]], part: str = "train") -> list[tuple[int, int]]:
@@ -46,30 +46,30 @@ def windows(found: list[dict[str, np.ndarray]], part: str = "train") -> list[tup
 
 
 def test_an_epoch_holds_every_window_once_but_for_the_rest_of_a_batch():
-    found = windows(batches(Plan(STORE, 3, 8)))
+    found = windows(batches(BatchSampler(STORE, 3, 8)))
     assert len(found) == 147 // 8 * 8
     assert max(Counter(found).values()) == 1
 
 
 def test_epochs_and_seeds_have_orders_of_their_own_and_the_same_one_twice():
-    first = windows(batches(Plan(STORE, 3, 7)))
-    assert first == windows(batches(Plan(STORE, 3, 7)))
-    both = windows(batches(Plan(STORE, 3, 7), epochs=2))
+    first = windows(batches(BatchSampler(STORE, 3, 7)))
+    assert first == windows(batches(BatchSampler(STORE, 3, 7)))
+    both = windows(batches(BatchSampler(STORE, 3, 7), epochs=2))
     assert both[:147] == first
     assert sorted(both[147:]) == sorted(first)
     assert both[147:] != first
-    assert windows(batches(Plan(STORE, 4, 7))) != first
+    assert windows(batches(BatchSampler(STORE, 4, 7))) != first
 
 
 def test_windows_are_mixed_beyond_their_shard():
-    found = batches(Plan(Counted([10] * 40, [0] * 40), 0, 16))
-    assert min(len({shard for shard, _ in b["window"]}) for b in found) >= 3  # of the five or so shards in a pool
+    found = batches(BatchSampler(Counted([10] * 40, [0] * 40), 0, 16))
+    assert min(len({shard for shard, _ in b["window"]}) for b in found) >= 3  # of the five or so shards in a buffer
 
 
 @pytest.mark.parametrize("workers", [2, 4])
 def test_workers_share_every_batch_in_rank_order_and_validation_in_turn(workers):
-    alone = batches(Plan(STORE, 3, 8), epochs=2)
-    shares = [batches(Plan(STORE, 3, 8, rank, workers), epochs=2) for rank in range(workers)]
+    alone = batches(BatchSampler(STORE, 3, 8), epochs=2)
+    shares = [batches(BatchSampler(STORE, 3, 8, rank, workers), epochs=2) for rank in range(workers)]
     train = [[b for b in s if b["part"][0] == "train"] for s in shares]
     for number, whole in enumerate(b for b in alone if b["part"][0] == "train"):
         np.testing.assert_array_equal(np.concatenate([t[number]["window"] for t in train]), whole["window"])
@@ -79,9 +79,9 @@ def test_workers_share_every_batch_in_rank_order_and_validation_in_turn(workers)
 
 
 @pytest.mark.parametrize("batch", [0, 1, 5, 17, 18])
-def test_a_run_can_be_taken_up_at_any_batch(batch):
-    plan = Plan(STORE, 3, 8)
-    whole, rest = batches(plan, epochs=3), batches(plan, 1, batch, 3)
+def test_a_run_resumes_at_any_batch(batch):
+    sampler = BatchSampler(STORE, 3, 8)
+    whole, rest = batches(sampler, epochs=3), batches(sampler, 1, batch, 3)
     expected = whole[len(whole) // 3 + batch :]
     assert len(rest) == len(expected)
     for found, wanted in zip(rest, expected, strict=True):
@@ -89,24 +89,24 @@ def test_a_run_can_be_taken_up_at_any_batch(batch):
 
 
 def test_the_validation_order_is_always_the_same():
-    plan = Plan(STORE, 3, 8)
-    assert {p.epoch for p in plan.pieces(0, 0, 3) if p.part == "val"} == {VALIDATION}
-    assert plan.val_batches == [(0, 8), (8, 13)]
-    assert Plan(STORE, 3, 12).val_batches == [(0, 12)]  # a single window has nothing to compare with
+    sampler = BatchSampler(STORE, 3, 8)
+    assert {p.epoch for p in sampler.chunks(0, 0, 3) if p.part == "val"} == {VALIDATION}
+    assert sampler.val_batches == [(0, 8), (8, 13)]
+    assert BatchSampler(STORE, 3, 12).val_batches == [(0, 12)]  # a single window has nothing to compare with
 
 
-def test_a_piece_is_a_few_batches_and_knows_them():
-    pieces = list(Plan(STORE, 3, 8).pieces(0, 0, 1))
-    assert pieces[0] == Piece("train", 0, ((0, 8), (8, 16), (16, 24)))
-    half = next(Plan(STORE, 3, 8, rank=1, workers=2).pieces(0, 0, 1))
+def test_a_chunk_is_a_few_batches_and_knows_them():
+    chunks = list(BatchSampler(STORE, 3, 8).chunks(0, 0, 1))
+    assert chunks[0] == Chunk("train", 0, ((0, 8), (8, 16), (16, 24)))
+    half = next(BatchSampler(STORE, 3, 8, rank=1, workers=2).chunks(0, 0, 1))
     assert half.spans[:2] == ((4, 8), (12, 16))
 
 
-def test_only_the_pools_that_are_asked_for_are_shuffled(monkeypatch):
-    plan, made = Plan(Counted([10] * 1000, [0] * 1000), 5, 10), []
-    original = plans._pool.__wrapped__
-    monkeypatch.setattr(plans, "_pool", lambda *a: made.append(a[-1]) or original(*a))
-    plan.load(Piece("train", 0, ((5000, 5010),)))
+def test_only_the_buffers_that_are_asked_for_are_shuffled(monkeypatch):
+    sampler, made = BatchSampler(Counted([10] * 1000, [0] * 1000), 5, 10), []
+    original = batch_order._shuffled.__wrapped__
+    monkeypatch.setattr(batch_order, "_shuffled", lambda *a: made.append(a[-1]) or original(*a))
+    sampler.load(Chunk("train", 0, ((5000, 5010),)))
     assert made == [100]
 
 
@@ -120,6 +120,6 @@ def test_too_few_windows_to_share_are_refused():
         global_batch(128, 3, 4)
 
 
-def test_plans_of_other_stores_are_other_plans(window_store, tmp_path: Path):
+def test_samplers_of_other_stores_are_other_samplers(window_store, tmp_path: Path):
     first, second = (window_store(tmp_path / str(clips), clips=clips, shards=2) for clips in (10, 12))
-    assert Plan(first, 0, 4) != Plan(second, 0, 4)
+    assert BatchSampler(first, 0, 4) != BatchSampler(second, 0, 4)

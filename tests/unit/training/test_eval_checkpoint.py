@@ -25,7 +25,7 @@ def windows(recording):
     return cut_recordings(rows, WindowsConfig(), ("right_wrist",))
 
 
-@pytest.mark.parametrize("freeze", ["none", "lp_ft", "adapters"])
+@pytest.mark.parametrize("freeze", ["not_frozen", "lp_ft", "adapters"])
 def test_looked_at_or_cut_off_and_taken_up_the_weights_are_the_same(windows, freeze, tmp_path):
     normaliser = Normaliser.fit(windows.imu_npt6)
     config = FinetuneConfig(freeze=freeze, epochs=1, min_steps=STEPS, batch_size=12)

@@ -16,11 +16,10 @@ from m3n.data.window_store import WindowStore
 from m3n.errors import InputError, StoppedError
 from m3n.io.storage import TEMPORARY
 from m3n.training import checkpoint as checkpoints
-from m3n.training.optimizer import learning_rate, make_optimizer, set_rate
-from m3n.training.pretrain import Loop, Run, plan_of, pretrain
+from m3n.training.pretrain import Loop, Run, batch_sampler, pretrain
 from m3n.training.state import LAST, read_header
 
-OFF = AugmentConfig(turn_rad=0, tilt_rad=0, scale=0, noise=0, mask=0, drop=0)
+OFF = AugmentConfig(turn_rad=0, tilt_rad=0, scale=0, noise=0, mask=0, placement_dropout=0)
 
 
 @pytest.fixture(scope="module")
@@ -39,15 +38,15 @@ def settings(optim: dict | None = None, **changes) -> PretrainConfig:
     )
 
 
-def train(store: WindowStore, config: PretrainConfig, folder: Path, stop_after: int | None = None, feed=None) -> list[dict]:
+def train(store: WindowStore, config: PretrainConfig, folder: Path, stop_after: int | None = None, reader=None) -> list[dict]:
     """Metrics of the epochs; `stop_after`: asked to stop after so many steps."""
     folder.mkdir(exist_ok=True)
     metrics: list[dict] = []
     steps = iter(range(10**6))
     asked = (lambda: next(steps) + 1 == stop_after) if stop_after else (lambda: False)
     run = Run(folder, {"fingerprint": "x"}, lambda epoch, values: metrics.append(values), asked)
-    plan = plan_of(store, config)
-    pretrain(plan, config, run, feed(plan) if feed else None)
+    sampler = batch_sampler(store, config)
+    pretrain(sampler, config, run, reader(sampler) if reader else None)
     return metrics
 
 
@@ -80,7 +79,7 @@ def test_interrupted_at_any_step_it_ends_with_the_same_bytes(store, undisturbed,
 def test_killed_between_two_states_it_goes_on_from_the_first(store, undisturbed, tmp_path):
     """A run that dies without a word leaves the state of the end of its last epoch, and perhaps half a new one."""
     with pytest.raises(ZeroDivisionError):
-        train(store, settings(), tmp_path / "run", feed=lambda plan: lambda pieces: dying(plan, pieces))
+        train(store, settings(), tmp_path / "run", reader=lambda sampler: lambda chunks: dying(sampler, chunks))
     assert read_header(tmp_path / "run" / LAST)["progress"]["epoch"] == 1
     torn = tmp_path / "run" / f".{LAST}.0{TEMPORARY}"  # which the next command into the folder takes away
     torn.write_bytes(b"half")
@@ -89,11 +88,11 @@ def test_killed_between_two_states_it_goes_on_from_the_first(store, undisturbed,
     assert results(tmp_path / "run") == undisturbed
 
 
-def dying(plan, pieces):
-    for number, piece in enumerate(pieces):
-        if number == 2:  # the first epoch is one piece to train on and one to validate
+def dying(sampler, chunks):
+    for number, chunk in enumerate(chunks):
+        if number == 2:  # the first epoch is one chunk to train on and one to validate
             1 / 0  # noqa: B018
-        yield plan.load(piece)
+        yield sampler.load(chunk)
 
 
 def test_a_finished_run_has_nothing_left_to_do(store, undisturbed, tmp_path):
@@ -115,7 +114,9 @@ def test_the_state_is_numbers_and_words_only(undisturbed, tmp_path):
 
 
 def test_training_lowers_the_loss_and_the_best_epoch_is_kept(store, tmp_path):
-    still = AugmentConfig(**dict.fromkeys(("turn_rad", "tilt_rad", "warp", "scale", "noise", "mask", "slow", "drop"), 0.0))
+    still = AugmentConfig(
+        **dict.fromkeys(("turn_rad", "tilt_rad", "warp", "scale", "noise", "mask", "low_rate", "placement_dropout"), 0.0)
+    )
     metrics = train(store, settings({"epochs": 20, "lr": 1e-2}, augment=still), tmp_path / "run")
     assert metrics[-1]["train/loss"] < 0.8 * metrics[0]["train/loss"]
     best = min(range(20), key=lambda i: metrics[i]["val/loss"])
@@ -134,25 +135,25 @@ def test_training_stops_when_validation_has_not_become_better(store, tmp_path):
 # losses that are not finite
 
 
-def broken(plan, at: set[int], epoch_batches: int = 4):
-    """A feed with NaN in the signals of certain training batches."""
+def broken(sampler, at: set[int]):
+    """A reader with NaN in the signals of certain training batches."""
 
-    def feed(pieces):
+    def read(chunks):
         count = 0
-        for piece in pieces:
-            block = plan.load(piece)
-            if piece.part == "train":
-                for i in range(len(piece.spans)):
+        for chunk in chunks:
+            block = sampler.load(chunk)
+            if chunk.part == "train":
+                for i in range(len(chunk.spans)):
                     if count in at:
-                        block["imu"][i * plan.batch : (i + 1) * plan.batch] = np.nan
+                        block["imu"][i * sampler.batch : (i + 1) * sampler.batch] = np.nan
                     count += 1
             yield block
 
-    return feed
+    return read
 
 
 def test_a_step_with_a_loss_that_is_not_finite_is_left_out_and_counted(store, tmp_path):
-    metrics = train(store, settings(), tmp_path / "run", feed=lambda plan: broken(plan, {1, 2, 6}))
+    metrics = train(store, settings(), tmp_path / "run", reader=lambda sampler: broken(sampler, {1, 2, 6}))
     assert [m["train/skipped_steps"] for m in metrics] == [2, 1, 0]
     assert all(math.isfinite(value) for m in metrics for value in m.values())
     assert all(torch.isfinite(w).all() for w in load_file(tmp_path / "run" / LAST).values())
@@ -163,7 +164,7 @@ def test_too_many_in_a_row_end_the_run_and_the_best_checkpoint_is_kept(store, tm
     with pytest.raises(
         StoppedError, match=r"not finite in 3 steps in a row \(epoch 2, step 3 of 4\): lower optim.lr"
     ) as stopped:
-        train(store, config, tmp_path / "run", feed=lambda plan: broken(plan, {4, 5, 6, 7}))
+        train(store, config, tmp_path / "run", reader=lambda sampler: broken(sampler, {4, 5, 6, 7}))
     assert str(tmp_path / "run") in stopped.value.message
     one = settings({"epochs": 3})
     train_first = tmp_path / "first"
@@ -175,7 +176,7 @@ def test_too_many_in_a_row_end_the_run_and_the_best_checkpoint_is_kept(store, tm
 
 def test_a_run_that_never_had_a_good_epoch_is_a_mistake_in_the_settings(store, tmp_path):
     with pytest.raises(InputError, match=r"not finite in 2 steps in a row .*lower optim\.lr"):
-        train(store, settings({"max_skipped": 1}), tmp_path / "run", feed=lambda plan: broken(plan, {0, 1}))
+        train(store, settings({"max_skipped": 1}), tmp_path / "run", reader=lambda sampler: broken(sampler, {0, 1}))
 
 
 # the optimiser
@@ -203,34 +204,6 @@ def test_what_does_not_fill_an_accumulated_step_is_left_out(store, tmp_path):
         train(store, settings({"accumulate": 5}), tmp_path / "other")
 
 
-def test_groups_of_parameters_learn_at_their_own_rate():
-    net = torch.nn.ModuleDict({"imu": torch.nn.Linear(2, 2), "pose": torch.nn.Linear(2, 2)})
-    optim = OptimConfig(lr=0.1, warmup=0, groups={"imu.bias": {"lr": 0}, "imu.*": {"lr": 0.5, "weight_decay": 0.3}})
-    optimizer = make_optimizer(net.named_parameters(), optim)
-    set_rate(optimizer, 0.1)
-    found = {
-        name: (group["lr"], group["weight_decay"])
-        for group in optimizer.param_groups
-        for name, parameter in net.named_parameters()
-        if any(parameter is p for p in group["params"])
-    }
-    assert found == {
-        "imu.bias": (0, 0.01), "imu.weight": (0.05, 0.3), "pose.weight": (0.1, 0.01), "pose.bias": (0.1, 0.01),
-    }  # fmt: skip
-
-
-def test_a_group_that_matches_nothing_is_a_mistake():
-    with pytest.raises(InputError, match=r"no parameter is called 'wieght', did you mean 'weight'\?"):
-        make_optimizer(torch.nn.Linear(2, 2).named_parameters(), OptimConfig(groups={"wieght": {}}))
-
-
-def test_the_rate_rises_and_falls_along_a_cosine():
-    optim = OptimConfig(lr=2.0, warmup=0.1)
-    rates = [learning_rate(optim, step, 100) for step in range(100)]
-    np.testing.assert_allclose(rates[:10], 2 * np.arange(1, 11) / 10)
-    np.testing.assert_allclose(rates[10:], 1 + np.cos(np.pi * np.arange(90) / 90), atol=1e-12)
-
-
 def test_bf16_is_near_float32_and_losses_stay_float32(store, tmp_path):
     losses = []
     for precision in ("float32", "bf16"):
@@ -239,12 +212,12 @@ def test_bf16_is_near_float32_and_losses_stay_float32(store, tmp_path):
     assert losses[0] != losses[1]
     assert losses[1] == pytest.approx(losses[0], rel=0.01)
     config = settings({"precision": "bf16"})
-    loop = Loop(plan_of(store, config), config, Run(tmp_path, {}), lambda pieces: iter(()), torch.device("cpu"))
-    block = loop.plan.load(next(loop.plan.pieces(0, 0, 1)))
-    assert {value.dtype for value in loop._outputs(loop.inputs(block)).values()} == {torch.float32}
+    loop = Loop(batch_sampler(store, config), config, Run(tmp_path, {}), lambda chunks: iter(()), torch.device("cpu"))
+    block = loop.sampler.load(next(loop.sampler.chunks(0, 0, 1)))
+    assert {value.dtype for value in loop.task.outputs(loop.make_batch(block)).values()} == {torch.float32}
 
 
-def test_an_objective_that_is_off_leaves_its_parameters_to_weight_decay_alone(store, tmp_path):
+def test_a_loss_that_is_off_leaves_its_parameters_to_weight_decay_alone(store, tmp_path):
     off = LossConfig(**dict.fromkeys(LossConfig().weights, 0.0) | {"pose2imu": 1.0})
     train(store, settings({"epochs": 1, "weight_decay": 0.0}, loss=off), tmp_path / "run")
     last = load_file(tmp_path / "run" / LAST)

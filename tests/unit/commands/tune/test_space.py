@@ -97,13 +97,13 @@ def test_who_is_trained_and_scored_on_is_never_searched():
 
 def test_a_grid_is_every_combination_once_with_the_branches_that_belong_to_it(tmp_path):
     body = (
-        'f = trial.suggest_categorical("finetune.freeze", ["all", "none"]); '
+        'f = trial.suggest_categorical("finetune.freeze", ["frozen", "not_frozen"]); '
         'trial.suggest_float("finetune.lr", 1e-4, 1e-2, log=True); '
-        'trial.suggest_int("finetune.epochs", 1, 3) if f == "none" else None'
+        'trial.suggest_int("finetune.epochs", 1, 3) if f == "not_frozen" else None'
     )
     found = grid(load_space(space_file(tmp_path, body), TuneConfig()), points=3, seed=0)
     rates = (1e-4, 1e-3, 1e-2)
-    expected = {("all", lr, None) for lr in rates} | set(product(["none"], rates, [1, 2, 3]))
+    expected = {("frozen", lr, None) for lr in rates} | set(product(["not_frozen"], rates, [1, 2, 3]))
     keys = ("finetune.freeze", "finetune.lr", "finetune.epochs")
     assert {(s[keys[0]], float(f"{s[keys[1]]:.6g}"), s.get(keys[2])) for s in found} == expected
     assert len(found) == len(expected)

@@ -21,7 +21,7 @@ def space(tmp_path):
     file.write_text(
         "FIRST = [{}]\n\ndef space(trial):\n"
         '    trial.suggest_float("finetune.lr", 1e-4, 1e-2, log=True)\n'
-        '    if trial.suggest_categorical("finetune.freeze", ["none", "all"]) == "none":\n'
+        '    if trial.suggest_categorical("finetune.freeze", ["not_frozen", "frozen"]) == "not_frozen":\n'
         '        trial.suggest_float("finetune.encoder_lr", 1e-4, 1e-2, log=True)\n'
     )
     return load_space(str(file), TuneConfig())
@@ -29,7 +29,7 @@ def space(tmp_path):
 
 def score(settings: Settings) -> float:
     """Best at a low learning rate with nothing frozen."""
-    return 1 / (1 + 1000 * settings["finetune.lr"]) + 0.1 * (settings["finetune.freeze"] == "none")
+    return 1 / (1 + 1000 * settings["finetune.lr"]) + 0.1 * (settings["finetune.freeze"] == "not_frozen")
 
 
 def run(study: Study, most: int = 10**6) -> Study:
