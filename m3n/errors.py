@@ -1,7 +1,8 @@
 """The exceptions that the command line turns into a single line on stderr.
 
-`InputError`, for mistakes a user can mend, ends with exit status 2, `StoppedError` with its own; anything else that escapes is a
-fault of m3n's own and ends with exit status 1.
+`InputError` is a mistake that the user can fix (exit status 2); `StoppedError` carries an exit status of its own. Any other
+exception is a bug in m3n (exit status 1). Code that reacts to one kind of mistake catches the subclass for it, never `InputError`
+itself: a NaN in a clip must not be taken for a missing label, nor a full disk for a lock that somebody holds.
 """
 
 from __future__ import annotations
@@ -10,17 +11,42 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
-LONGEST = 900  # characters of a message; files from elsewhere put names of any length into it
+LONGEST = 900  # characters in a message; files from elsewhere may contain names of any length
+TERMINATED = 143  # 128 + SIGTERM
 
 
 class InputError(ValueError):
-    """Bad input or configuration; the message names what was wrong, where, what was expected and what to do.
+    """Bad input or configuration. The message says what is wrong, where, what was expected and what to do.
 
-    It is one printable line whatever a file's own names hold.
+    It is always one printable line, whatever names the user's files contain.
     """
 
     def __init__(self, message: str) -> None:
         super().__init__(one_line(message, LONGEST))
+
+
+class LockedError(InputError):
+    """Another job holds the lock of an output folder; waiting helps."""
+
+
+class MissingError(InputError):
+    """A file that does not exist, or no longer."""
+
+
+class NoWindowsError(InputError):
+    """No labelled window is left to train or test on."""
+
+
+class UnwritableError(InputError):
+    """A disk that is full, read-only or forbidden: no verdict on the data or the settings, so finished work is kept."""
+
+
+class StoppedError(Exception):
+    """A job that ended early and kept its work; the message says what was kept and how to resume."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message, status)
+        self.message, self.status = message, status
 
 
 def one_line(text: str, longest: int) -> str:
@@ -31,21 +57,10 @@ def one_line(text: str, longest: int) -> str:
 
 
 def shown(value: Any) -> str:
-    """A name or value out of a file as one short line; what is neither text nor a small number is shown as its type."""
+    """A name or value from a file as one short line; anything but text and ordinary numbers is shown as its type."""
     if isinstance(value, str | float) or (isinstance(value, int) and abs(value) < 10**20):
         return one_line(str(value), 60)
     return "nothing" if value is None else type(value).__name__
-
-
-TERMINATED = 143  # 128 + SIGTERM
-
-
-class StoppedError(Exception):
-    """Work that ended before its end but was kept; the message says what is there and how to go on."""
-
-    def __init__(self, message: str, status: int) -> None:
-        super().__init__(message, status)
-        self.message, self.status = message, status
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

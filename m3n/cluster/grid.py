@@ -7,22 +7,24 @@ after the cells that are under way have been handed over.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from m3n.errors import InputError
 
+Cell = TypeVar("Cell")
+Result = TypeVar("Result")
 RETRIES = 3  # of a cell whose worker dies
 
 
 def run_cells(
-    run: Callable[[dict[str, Any]], dict[str, Any]], cells: Sequence[dict[str, Any]], at_a_time: int, cpus: float = 1
-) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    run: Callable[[Cell], Result], cells: Sequence[Cell], at_a_time: int, cpus: float = 1
+) -> Iterator[tuple[Cell, Result]]:
     """(cell, result of `run(cell)`) in the order in which cells end; `cpus`: logical ones that each takes for itself."""
     import ray
 
     task = ray.remote(num_cpus=cpus, max_retries=RETRIES)(run)
     waiting = list(reversed(cells))
-    running: dict[Any, dict[str, Any]] = {}
+    running: dict[Any, Cell] = {}
     failure: Exception | None = None
     while running or (waiting and failure is None):
         while waiting and len(running) < at_a_time and failure is None:

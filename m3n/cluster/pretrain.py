@@ -91,7 +91,7 @@ def run_workers(
     shutil.rmtree(storage, ignore_errors=True)
     (scratch / STOP).unlink(missing_ok=True)
     if outcome["error"]:
-        raise InputError(outcome["error"])
+        raise outcome["error"]
     if outcome["stopped"]:
         raise StoppedError(*outcome["stopped"])
 
@@ -188,7 +188,7 @@ def _train_on_worker(settings: dict[str, Any]) -> dict[str, Any]:
         run = Run(staging, settings["description"], on_epoch, Path(settings["stop"]).exists)
         pretrain(plan, config, run, ray_feed(plan), get_device())
     except InputError as error:
-        return {"error": str(error), "stopped": None}
+        return {"error": error, "stopped": None}
     except StoppedError as stopped:
         return {"error": None, "stopped": (stopped.message, stopped.status)}
     return {"error": None, "stopped": None}

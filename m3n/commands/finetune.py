@@ -177,8 +177,8 @@ def _score(fitted: Fitted, windows: RecordingWindows, part: str, staging: Path) 
     means, labels = recording_probabilities(probabilities, windows)
     by_recording = classification(labels, means.argmax(1), windows.classes)
     if part == "test":
-        title = f"macro F1 {scores['macro_f1']:.3f} over {len(windows.label)} windows of unseen subjects"
-        plots.confusion_plot(staging / "confusion.png", scores["confusion"], windows.classes, title)
+        title = f"macro F1 {scores.macro_f1:.3f} over {len(windows.label)} windows of unseen subjects"
+        plots.confusion_plot(staging / "confusion.png", scores.confusion, windows.classes, title)
         columns = {
             "recording_id": pa.array([windows.recording_ids[r] for r in windows.recording]),
             "subject": pa.array(windows.subject.tolist()),
@@ -189,14 +189,14 @@ def _score(fitted: Fitted, windows: RecordingWindows, part: str, staging: Path) 
         tables.write_shard(staging / "predictions.parquet", pa.table(columns))
     subjects = sorted(set(windows.subject.tolist()))
     own = [windows.subject == subject for subject in subjects]
-    confusions = [classification(windows.label[i], probabilities[i].argmax(1), windows.classes)["confusion"] for i in own]
+    confusions = [classification(windows.label[i], probabilities[i].argmax(1), windows.classes).confusion for i in own]
     return {
-        f"{part}_macro_f1": scores["macro_f1"],
+        f"{part}_macro_f1": scores.macro_f1,
         **({f"{part}_macro_f1_ci95": pooled_interval(np.array(confusions))} if len(subjects) > 1 else {}),
-        f"{part}_accuracy": scores["accuracy"],
+        f"{part}_accuracy": scores.accuracy,
         f"{part}_windows": len(windows.label),
-        f"{part}_recording_macro_f1": by_recording["macro_f1"],
+        f"{part}_recording_macro_f1": by_recording.macro_f1,
         f"{part}_recordings": len(labels),
-        f"{part}_per_class": scores["per_class"],
-        f"{part}_confusion": scores["confusion"],
+        f"{part}_per_class": scores.per_class,
+        f"{part}_confusion": scores.confusion,
     }

@@ -46,7 +46,7 @@ def ingest(source: str, path: Path | None, out: Path, options: Options | None = 
             rows = _checked(reader(path, options), kind, rejected, totals)
             columns = schema.POSE_CLIPS if kind == "poses" else schema.imu_recordings()
             tables.write_table(staging, rows, columns, limits.rows_per_shard)
-            tables.judge_rejected(rejected, int(totals["rows"]), limits.max_rejected, f"{path or source}")
+            tables.check_rejected(rejected, int(totals["rows"]), limits.max_rejected, f"{path or source}")
             tables.write_quarantine(staging, rejected)
             tables.write_manifest(
                 staging, table=KINDS[kind][0], totals=totals, inputs=inputs,

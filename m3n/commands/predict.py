@@ -59,7 +59,7 @@ def predict(recordings: Location, checkpoint: Path, out: Path, config: PredictCo
     """
     started = time.perf_counter()
     model, found = load_classifier(checkpoint)
-    shape = WindowsConfig(**found.windows)
+    shape = found.windows
     hop_s = config.hop_s or shape.window_s / 2
     check_hop(hop_s, shape)
     shards = tables.shard_paths(recordings)

@@ -76,10 +76,18 @@ def cut_lazily(
         values = [resample_part(s, rate, shape.rate_hz, low, high)[index - low] for s in signals]
         n = len(begin_s)
         yield RecordingWindows(
-            np.stack(values, axis=1).astype(np.float32), np.ones((n, len(signals)), bool), np.zeros(n, int), np.zeros(n, int),
-            begin_s, np.full(n, rate, np.float32), [""], [row["recording_id"]], [row["subject"]], [row["source"]],
-            tuple(placements),
-        )  # fmt: skip
+            imu_npt6=np.stack(values, axis=1).astype(np.float32),
+            worn_np=np.ones((n, len(signals)), bool),
+            label=np.zeros(n, int),
+            recording=np.zeros(n, int),
+            start_s=begin_s,
+            rate_n=np.full(n, rate, np.float32),
+            classes=[""],
+            recording_ids=[row["recording_id"]],
+            subjects=[row["subject"]],
+            sources=[row["source"]],
+            placements=tuple(placements),
+        )
 
 
 class CellMeans:

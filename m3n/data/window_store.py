@@ -28,7 +28,7 @@ import numpy as np
 
 from m3n import schema
 from m3n.config import WindowsConfig
-from m3n.data.windows import POSE_FEATURES, Normaliser, cut_clips, judge_short
+from m3n.data.windows import POSE_FEATURES, Normaliser, check_short, cut_clips
 from m3n.io import tables
 from m3n.io.storage import Location
 from m3n.randomness import generator
@@ -109,7 +109,7 @@ def write_index(
         short += found["short"]
         inputs.append(found["facts"]["input"])
     clips = np.concatenate(numbers)
-    judge_short(short, len(clips), shape)
+    check_short(short, len(clips), shape)
     names = sorted(people)
     count = 0 if val_share == 0 else min(max(round(val_share * len(names)), 1), len(names) - 1)
     held_out = [people[name] for name in generator(seed, "pretrain", "val").permutation(names)[:count]]

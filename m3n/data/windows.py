@@ -9,7 +9,7 @@ faces does not matter.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -18,13 +18,13 @@ import numpy as np
 from m3n.body.kinematics import rotation_matrices
 from m3n.body.model import SMPL_PARENTS
 from m3n.config import WindowsConfig
-from m3n.errors import InputError
+from m3n.errors import InputError, NoWindowsError
 from m3n.schema import BODY_JOINTS, imu_column
 
 POSE_FEATURES = BODY_JOINTS * 6 + 3
 
 
-@dataclass
+@dataclass(kw_only=True)
 class ClipWindows:
     """Aligned windows of synthetic clips, and the clips they come from, in order; a clip's windows stand together."""
 
@@ -47,7 +47,7 @@ def numbered(names: Sequence[str]) -> tuple[list[str], np.ndarray]:
     return list(known), np.array(numbers, int)
 
 
-@dataclass
+@dataclass(kw_only=True)
 class RecordingWindows:
     """Labelled windows of real recordings."""
 
@@ -66,11 +66,16 @@ class RecordingWindows:
 
     def subset(self, chosen: np.ndarray) -> RecordingWindows:
         """The windows at the positions (or the mask) `chosen`."""
-        return RecordingWindows(
-            self.imu_npt6[chosen], self.worn_np[chosen], self.label[chosen], self.recording[chosen], self.start_s[chosen],
-            self.rate_n[chosen], self.classes, self.recording_ids, self.subjects, self.sources, self.placements,
-            None if self.step_label_ns is None else self.step_label_ns[chosen],
-        )  # fmt: skip
+        return replace(
+            self,
+            imu_npt6=self.imu_npt6[chosen],
+            worn_np=self.worn_np[chosen],
+            label=self.label[chosen],
+            recording=self.recording[chosen],
+            start_s=self.start_s[chosen],
+            rate_n=self.rate_n[chosen],
+            step_label_ns=None if self.step_label_ns is None else self.step_label_ns[chosen],
+        )
 
     @property
     def subject(self) -> np.ndarray:
@@ -96,7 +101,7 @@ def held_starts(duration_s: float, window_s: float, hop_s: float) -> np.ndarray:
 
 
 def cut_clips(rows: Iterable[dict[str, Any]], shape: WindowsConfig, placements: Sequence[str]) -> ClipWindows:
-    """Windows of checked `synthetic_clips` rows; clips shorter than a window are named in `short`, for `judge_short`."""
+    """Windows of checked `synthetic_clips` rows; clips shorter than a window are named in `short`, for `check_short`."""
     pose = [np.empty((0, shape.pose_frames, POSE_FEATURES), np.float32)]
     imu = [np.empty((0, len(placements), shape.samples, 6), np.float32)]
     clip: list[int] = []
@@ -114,9 +119,9 @@ def cut_clips(rows: Iterable[dict[str, Any]], shape: WindowsConfig, placements: 
         clip += [len(kept)] * len(begin)
         kept.append({name: row[name] for name in ("clip_id", "source", "subject", "text", "label")})
     return ClipWindows(
-        np.concatenate(pose),
-        np.concatenate(imu),
-        np.array(clip, int),
+        pose_nfd=np.concatenate(pose),
+        imu_npt6=np.concatenate(imu),
+        clip=np.array(clip, int),
         clip_ids=[row["clip_id"] for row in kept],
         sources=[row["source"] for row in kept],
         subjects=[row["subject"] or row["clip_id"] for row in kept],
@@ -127,7 +132,7 @@ def cut_clips(rows: Iterable[dict[str, Any]], shape: WindowsConfig, placements: 
     )
 
 
-def judge_short(short: Sequence[str], kept: int, shape: WindowsConfig) -> None:
+def check_short(short: Sequence[str], kept: int, shape: WindowsConfig) -> None:
     """Raise InputError where no clip is long enough, or more than the share `max_short` of them is not."""
     if short and (kept == 0 or len(short) > shape.max_short * (kept + len(short))):
         raise InputError(
@@ -187,17 +192,26 @@ def cut_recordings(
         subjects.append(row["subject"])
         sources.append(row["source"])
     if not label:
-        raise InputError(f"no labelled window of {', '.join(placements)}: expected recordings with a label or segments")
+        raise NoWindowsError(f"no labelled window of {', '.join(placements)}: expected recordings with a label or segments")
     order = sorted(set(label)) if classes is None else list(classes)
     index = {name: i for i, name in enumerate(order)}
     unknown = sorted(set(label) - set(order))
     if unknown:
         raise InputError(f"label '{unknown[0]}' is not one of the classifier's {len(order)} classes: {', '.join(order)}")
     return RecordingWindows(
-        np.concatenate(imu), np.concatenate(worn), np.array([index[name] for name in label]), np.array(recording),
-        np.concatenate(start), np.array(rate, np.float32), order, recording_ids, subjects, sources, tuple(placements),
-        np.array([[index.get(name, -1) for name in names] for names in step_names]),
-    )  # fmt: skip
+        imu_npt6=np.concatenate(imu),
+        worn_np=np.concatenate(worn),
+        label=np.array([index[name] for name in label]),
+        recording=np.array(recording),
+        start_s=np.concatenate(start),
+        rate_n=np.array(rate, np.float32),
+        classes=order,
+        recording_ids=recording_ids,
+        subjects=subjects,
+        sources=sources,
+        placements=tuple(placements),
+        step_label_ns=np.array([[index.get(name, -1) for name in names] for names in step_names]),
+    )
 
 
 def encoder_steps(samples: int) -> int:

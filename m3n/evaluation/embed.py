@@ -38,7 +38,7 @@ def load_multi3net(folder: Location) -> tuple[Multi3Net, Checkpoint]:
     found = load_pretrained(folder)
     if found.text_model is None or found.text_features is None:
         raise InputError(f"{folder}: the checkpoint does not say which text model it was trained with; make it again")
-    model = Multi3Net(found.placements, POSE_FEATURES, found.text_features, **found.architecture)
+    model = Multi3Net(found.placements, POSE_FEATURES, found.text_features, **found.architecture.model_dump())
     fill(model, found.weights, str(folder))
     return model.eval(), found
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from m3n.errors import InputError
+from m3n.errors import InputError, LockedError, MissingError
 from m3n.io import storage
 from m3n.io.storage import Location
 
@@ -35,9 +35,9 @@ class _NoFlockError(Exception):
 
 @contextmanager
 def held(out: Location) -> Iterator[Callable[[], None]]:
-    """Hold the lock of an output folder, `OUT.partial.lock` beside it; InputError, naming the holder, where a job is at work.
+    """Hold the lock of an output folder, `OUT.partial.lock` beside it; LockedError, naming the holder, if another job holds it.
 
-    Yields a function that raises InputError where the lock has been lost meanwhile, to be called before anything final.
+    Yields a function that raises LockedError if the lock has been lost meanwhile, to be called before anything final.
     """
     place = out.with_name(f"{out.name}.partial.lock")
     if isinstance(place, Path) and not place.is_dir():
@@ -48,9 +48,9 @@ def held(out: Location) -> Iterator[Callable[[], None]]:
         yield confirm
 
 
-def _taken(out: Location, holder: dict[str, Any]) -> InputError:
+def _taken(out: Location, holder: dict[str, Any]) -> LockedError:
     who = f"process {holder.get('pid', 'unknown')} on {holder.get('host', 'an unknown host')}, since {holder.get('since', '?')}"
-    return InputError(f"another job is writing {out}: {who}; wait for it, or choose another --out")
+    return LockedError(f"another job is writing {out}: {who}; wait for it, or choose another --out")
 
 
 def _me() -> dict[str, Any]:
@@ -120,7 +120,7 @@ def _beating(folder: Location, out: Location) -> Iterator[Callable[[], None]]:
                 continue
             try:
                 holder, silent_s = _parsed(storage.read(other)), now - storage.changed_at(other)
-            except InputError:  # gone since it was listed
+            except MissingError:  # its owner removed it since the listing
                 continue
             if silent_s <= STALE_S and not _dead(holder, me):
                 mine.unlink(missing_ok=True)

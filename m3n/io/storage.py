@@ -31,7 +31,7 @@ from uuid import uuid4
 import pyarrow as pa
 from pyarrow import fs
 
-from m3n.errors import InputError
+from m3n.errors import InputError, MissingError, UnwritableError
 
 STORES = ("s3", "gs")
 PUBLISHING = ".publishing"
@@ -128,7 +128,7 @@ def _answering(place: ObjectPath) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise InputError(f"{place} does not exist: check the bucket and the key") from error
+        raise MissingError(f"{place} does not exist: check the bucket and the key") from error
     except (OSError, pa.ArrowException) as error:
         what = " ".join(str(error).split()).split(" (Request ID")[0]
         raise InputError(f"{place}: {what}; check the bucket, the credentials and the endpoint") from error
@@ -236,18 +236,20 @@ def _insist(place: ObjectPath, act: Callable[[], T]) -> T:
 
 
 def read(path: Location) -> bytes:
-    """All of a file; InputError where it cannot be read."""
+    """All of a file; MissingError if there is none, InputError if it cannot be read."""
     if isinstance(path, ObjectPath):
         with _StoredFile(path) as stream:
             return stream.read()
     try:
         return path.read_bytes()
+    except FileNotFoundError as error:
+        raise MissingError(f"{path} cannot be read: {error.strerror}") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
 
 
 def write(path: Location, content: bytes | pa.Buffer) -> None:
-    """Write a file whole or not at all; InputError, with what to do, for a full or forbidden disk and for a store's faults."""
+    """Write a file whole or not at all; UnwritableError for a full or forbidden disk, InputError for a store's faults."""
     if isinstance(path, ObjectPath):
         with _answering(path):
             stream = path.filesystem.open_output_stream(path.path)
@@ -268,13 +270,13 @@ def write(path: Location, content: bytes | pa.Buffer) -> None:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """What a user can mend about a disk, as one line."""
+    """UnwritableError, in one line, for what a user can fix about a disk."""
     try:
         yield
     except OSError as error:
         if error.errno not in MENDABLE:
             raise
-        raise InputError(f"cannot write {path}: {error.strerror}; {MENDABLE[error.errno]}, and run this again") from None
+        raise UnwritableError(f"cannot write {path}: {error.strerror}; {MENDABLE[error.errno]}, and run this again") from None
 
 
 def remove(folder: Location) -> None:
@@ -287,13 +289,15 @@ def remove(folder: Location) -> None:
 
 
 def changed_at(path: Location) -> float:
-    """When a file was last written, in seconds, by the clock of the disk or store; InputError where it is gone."""
+    """When a file was last written, in seconds, by the clock of the disk or store; MissingError if it is gone."""
     if isinstance(path, ObjectPath):
         if not (info := path.info()).is_file:
-            raise InputError(f"{path} does not exist")
+            raise MissingError(f"{path} does not exist")
         return float(info.mtime.timestamp())
     try:
         return path.stat().st_mtime
+    except FileNotFoundError as error:
+        raise MissingError(f"{path} cannot be read: {error.strerror}") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
 

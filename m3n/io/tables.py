@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from m3n import schema
-from m3n.errors import InputError, one_line
+from m3n.errors import InputError, UnwritableError, one_line
 from m3n.io import locks, storage
 from m3n.io.storage import L, Location
 from m3n.schema import SCHEMA_VERSION, Rejected
@@ -201,7 +201,7 @@ def write_quarantine(folder: Location, rejected: Sequence[Rejected], name: str =
     write_shard(folder / QUARANTINE / f"{name}.parquet", table)
 
 
-def judge_rejected(rejected: Sequence[Rejected], kept: int, limit: float, where: str) -> None:
+def check_rejected(rejected: Sequence[Rejected], kept: int, limit: float, where: str) -> None:
     """Raise InputError where nothing is left, or more than the share `limit` was rejected: one reason, named."""
     total = len(rejected) + kept
     if total == 0:
@@ -279,9 +279,9 @@ def joint_sha256(shards: Iterable[str]) -> str:
 def staged(out: L, *, resume: bool = False, inputs: Sequence[Location] = ()) -> Iterator[L]:
     """A staging folder that becomes `out` when the block ends well.
 
-    One job at a time: InputError names the one that is at work, and nothing is touched. With `resume`, what an interrupted run
-    left in staging is offered again: what was done is kept after a fault or a signal, and shards with rows in them after bad input
-    too; otherwise the staging folder goes. An existing `out` is replaced only if it is empty or holds a result of m3n, and
+    One job at a time: LockedError names the one that is running, and nothing is touched. With `resume`, an interrupted run's
+    staging folder is offered again: it is kept after a fault, a signal or a full disk, and after bad input if it has shards with
+    rows in them; otherwise it is removed. An existing `out` is replaced only if it is empty or holds a result of m3n, and
     neither any of `inputs` nor the working folder; InputError otherwise.
     """
     if isinstance(out, Path):
@@ -299,13 +299,13 @@ def staged(out: L, *, resume: bool = False, inputs: Sequence[Location] = ()) -> 
         try:
             yield staging
         except BaseException as error:
-            bad_input = isinstance(error, InputError)
-            if not (resume and (_holds_rows(staging) or (not bad_input and _holds_state(staging)))):
+            bad_input = isinstance(error, InputError) and not isinstance(error, UnwritableError)
+            rows = resume and _holds_rows(staging)
+            if not rows and (bad_input or not resume or not _holds_state(staging)):
                 storage.remove(staging)
-            elif bad_input:
-                raise InputError(
-                    f"{error}; finished shards are kept in {staging}, and the next run goes on from them"
-                ) from None
+            elif isinstance(error, InputError):
+                kept = "finished shards are" if rows else "the work so far is"
+                raise type(error)(f"{error}; {kept} kept in {staging}, and the next run resumes from there") from None
             raise
         confirm()
         storage.publish(staging, out)

@@ -114,10 +114,11 @@ def recordings(tmp_path, recording) -> Callable[..., Path]:
 
 def small_checkpoint(folder: Path, placements: tuple[str, ...] = WRISTS, **changes: Any) -> Path:
     """An untrained checkpoint of width 16; `changes` go into its description only, so that weights and words may disagree."""
-    model, shape = ModelConfig(width=16, depth=1, embedding=8).model_dump(), WindowsConfig().model_dump()
-    weights = Multi3Net(placements, POSE_FEATURES, 12, **model).state_dict()
+    model = ModelConfig(width=16, depth=1, embedding=8)
+    weights = Multi3Net(placements, POSE_FEATURES, 12, **model.model_dump()).state_dict()
     folder.mkdir()
-    checkpoints.save(folder, checkpoints.Checkpoint("multi3net", weights, model, shape, list(placements), Normaliser(10, 1)))
+    made = checkpoints.Checkpoint("multi3net", weights, model, WindowsConfig(), list(placements), Normaliser(10, 1))
+    checkpoints.save(folder, made)
     description = json.loads((folder / "checkpoint.json").read_text())
     (folder / "checkpoint.json").write_text(json.dumps(description | changes))
     return folder

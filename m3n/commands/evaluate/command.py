@@ -19,7 +19,7 @@ import numpy as np
 from m3n import tracking
 from m3n.commands.evaluate import data
 from m3n.commands.evaluate.text import evaluation_text
-from m3n.config import EvaluateConfig, WindowsConfig
+from m3n.config import EvaluateConfig
 from m3n.data import text
 from m3n.data.windows import ClipWindows, numbered
 from m3n.errors import InputError, nearest
@@ -60,7 +60,7 @@ def evaluate(
         plots.require_umap()
     model, pretrained = load_multi3net(checkpoint)
     placements = _placements(config, pretrained)
-    shape = WindowsConfig(**{**pretrained.windows, **({"hop_s": config.hop_s} if config.hop_s else {})})
+    shape = pretrained.windows.model_copy(update={"hop_s": config.hop_s} if config.hop_s else {})
     people = (data.clip_people(clips) if clips else set()) | (data.recording_people(recordings) if recordings else set())
     data.check_subjects(config, people)
     with tables.staged(out, inputs=[checkpoint, *folders.values()]) as staging:

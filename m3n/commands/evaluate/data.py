@@ -14,7 +14,7 @@ from m3n import schema
 from m3n.commands.finetune import load_windows
 from m3n.config import EvaluateConfig, WindowsConfig
 from m3n.data.splits import Person, held_out, some, subject_folds
-from m3n.data.windows import ClipWindows, RecordingWindows, cut_clips, judge_short
+from m3n.data.windows import ClipWindows, RecordingWindows, check_short, cut_clips
 from m3n.errors import InputError, nearest
 from m3n.io import tables
 from m3n.sources.shared.sentences import class_sentences
@@ -80,7 +80,7 @@ def load_clips(folder: Path, shape: WindowsConfig, checkpoint: Checkpoint, confi
                     yield row
 
     windows = cut_clips(rows(), shape, checkpoint.placements)
-    judge_short(windows.short, len(windows.clip_ids), shape)
+    check_short(windows.short, len(windows.clip_ids), shape)
     return windows
 
 

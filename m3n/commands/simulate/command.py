@@ -78,7 +78,7 @@ def simulate_clips(
         results.sort(key=lambda r: r["shard"])
         rejected = [Rejected(*item) for r in results for item in r["rejected"]]
         totals = {key: sum(r[key] for r in results) for key in ("clips", "frames", "samples", "seconds")}
-        tables.judge_rejected(rejected, totals["clips"], config.max_rejected, str(poses))
+        tables.check_rejected(rejected, totals["clips"], config.max_rejected, str(poses))
         storage.remove(staging / tables.QUARANTINE)
         tables.write_quarantine(staging, rejected)
         made = {calibration.FILE, *(shard.name for shard in shards)}

@@ -30,7 +30,7 @@ from m3n.commands.tune.study import METRIC, read_lines
 from m3n.config import FinetuneConfig, PretrainConfig, TuneConfig
 from m3n.data.splits import Split, check_classes, check_leakage, draw_labels
 from m3n.data.windows import RecordingWindows
-from m3n.errors import InputError, StoppedError
+from m3n.errors import InputError, LockedError, StoppedError, UnwritableError
 from m3n.evaluation.embed import embed_recordings, load_multi3net
 from m3n.evaluation.metrics import classification
 from m3n.evaluation.probes import linear_probe
@@ -38,7 +38,7 @@ from m3n.io import locks, tables
 from m3n.models import Classifier
 from m3n.training.checkpoint import Checkpoint, load_pretrained
 from m3n.training.classifier import predict
-from m3n.training.eval_checkpoint import Midway
+from m3n.training.eval_checkpoint import EvalCheckpoint
 from m3n.training.fit import fit, window_shape
 from m3n.training.rehearsal import rehearsal
 
@@ -76,6 +76,8 @@ def run_trial(sweep: Sweep, number: int, settings: Settings, send: Send) -> None
             pretraining, finetuning = trial_configs(sweep.config, settings)
             checkpoint = _pretrained(sweep, pretraining, log)
             figures = _finetuned(sweep, finetuning, load_pretrained(checkpoint), log, folder / STATE)
+        except UnwritableError:
+            raise  # says nothing about the settings
         except (InputError, StoppedError) as error:
             log.add({STEP: log.step + 1, METRIC: math.nan, ERROR: str(error.args[0])})
             return
@@ -167,7 +169,7 @@ def _turn(folder: Path) -> Iterator[None]:
             try:
                 stack.enter_context(locks.held(folder.with_name(f"{folder.name}.turn")))
                 break
-            except InputError:
+            except LockedError:
                 time.sleep(WAIT_S)
         yield
 
@@ -186,7 +188,7 @@ class _Probe:
         train, val = self._parts
         features = [embed_recordings(model, pretrained, part, batch=256)[0] for part in (train, val)]
         scores = linear_probe(features[0], train.label, features[1], len(train.classes), c=1.0)
-        return classification(val.label, scores.argmax(1), val.classes)["macro_f1"]
+        return classification(val.label, scores.argmax(1), val.classes).macro_f1
 
 
 def _cut(sweep: Sweep, config: FinetuneConfig, pretrained: Checkpoint) -> tuple[RecordingWindows, RecordingWindows]:
@@ -201,17 +203,17 @@ def _finetuned(sweep: Sweep, config: FinetuneConfig, pretrained: Checkpoint, log
     reports = sweep.config.reports
 
     def macro_f1(probabilities: np.ndarray) -> float:
-        return classification(val.label, probabilities.argmax(1), val.classes)["macro_f1"]
+        return classification(val.label, probabilities.argmax(1), val.classes).macro_f1
 
-    def look(number: int, model: Classifier) -> None:
+    def on_evaluation(number: int, model: Classifier) -> None:
         if number < reports:
             log.add({STEP: reports + number, METRIC: macro_f1(predict(model, val, pretrained.normaliser))})
 
-    midway = Midway(state, [k / reports for k in range(1, reports + 1)], look)
+    eval_checkpoint = EvalCheckpoint(state, [k / reports for k in range(1, reports + 1)], on_evaluation)
     sentences = head_sentences(config, train, pretrained)
     shape = window_shape(config, pretrained)
     rehearsed = rehearsal(sweep.data, shape, train.placements, train.classes, pretrained.subjects) if config.rehearse else None
-    fitted = fit(train, shape, config, pretrained, sentences, rehearsed=rehearsed, midway=midway)
+    fitted = fit(train, shape, config, pretrained, sentences, rehearsed=rehearsed, eval_checkpoint=eval_checkpoint)
     one = val.subset(np.arange(1))
     return {
         METRIC: macro_f1(fitted.predict(val)),

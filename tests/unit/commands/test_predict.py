@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -198,9 +199,7 @@ def test_mistakes_end_in_one_line_and_leave_nothing(recording, classifier, tmp_p
     assert "1e+06 Hz" in refusal(capsys, hasty, *told)
     other = tmp_path / "pretrained"
     other.mkdir()
-    found = checkpoints.load(classifier, "classifier")
-    found.kind = "multi3net"
-    checkpoints.save(other, found)
+    checkpoints.save(other, replace(checkpoints.load(classifier, "classifier"), kind="multi3net"))
     assert "m3n finetune" in refusal(capsys, table, "--checkpoint", other, "--out", out)
     assert not out.exists()
 

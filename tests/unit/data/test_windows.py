@@ -7,7 +7,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from m3n.config import WindowsConfig
-from m3n.data.windows import BODY_JOINTS, POSE_FEATURES, Normaliser, cut_clips, cut_recordings, judge_short, resample, starts
+from m3n.data.windows import BODY_JOINTS, POSE_FEATURES, Normaliser, check_short, cut_clips, cut_recordings, resample, starts
 from m3n.errors import InputError
 
 SHAPE = WindowsConfig(window_s=2.0, hop_s=1.0, pose_fps=15.0, rate_hz=50.0)
@@ -165,12 +165,12 @@ def test_a_clip_shorter_than_a_window_is_named_and_can_be_left_out(synthetic_cli
     assert found.clip_ids == ["long"]
     assert found.short == ["clip 'brief' lasts 1.00 s"]
     with pytest.raises(InputError, match=r"clip 'brief' lasts 1\.00 s, shorter than a window of 2 s.*windows\.max_short"):
-        judge_short(found.short, 1, SHAPE)
+        check_short(found.short, 1, SHAPE)
     with pytest.raises(InputError, match="clip 'brief' lasts"):
-        judge_short(found.short, 0, WindowsConfig(max_short=0.99))
-    judge_short(found.short, 1, WindowsConfig(max_short=0.5))
+        check_short(found.short, 0, WindowsConfig(max_short=0.99))
+    check_short(found.short, 1, WindowsConfig(max_short=0.5))
     with pytest.raises(InputError, match="the table is empty"):
-        judge_short([], 0, SHAPE)
+        check_short([], 0, SHAPE)
 
 
 def test_no_clip_gives_no_window():
@@ -212,7 +212,7 @@ def test_a_short_recording_goes_on_as_if_the_sensor_stood_still(recording):
 def test_a_short_clip_is_left_out_or_held(synthetic_clip):
     rows = [synthetic_clip("c", 31, 20.0)]  # 1.5 s
     with pytest.raises(InputError, match="shorter than a window"):
-        judge_short(cut_clips(rows, SHAPE, ("right_wrist",)).short, 0, SHAPE)
+        check_short(cut_clips(rows, SHAPE, ("right_wrist",)).short, 0, SHAPE)
     found = cut_clips(rows, SHAPE.model_copy(update={"pad_short": True}), ("right_wrist",))
     assert not found.short
     assert len(found.imu_npt6) == len(found.pose_nfd) == 1

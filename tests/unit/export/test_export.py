@@ -41,8 +41,8 @@ METRICS = {
 def classifier(placements: tuple[str, ...] = BOTH, head: str = "linear", **model: object) -> tuple[Classifier, Checkpoint]:
     """With random weights, larger than fresh ones, so that there is something to disagree about."""
     torch.manual_seed(0)
-    architecture = ModelConfig(width=16, depth=2, embedding=16, **model).model_dump()
-    net = make_classifier(placements, len(CLASSES), head, architecture).eval()
+    architecture = ModelConfig(width=16, depth=2, embedding=16, **model)
+    net = make_classifier(placements, len(CLASSES), head, architecture.model_dump()).eval()
     net.imu.in_units_of(6.7, 1.2, SHAPE.rate_hz)
     with torch.no_grad():
         for parameter in net.parameters():
@@ -53,7 +53,7 @@ def classifier(placements: tuple[str, ...] = BOTH, head: str = "linear", **model
             net.head.out.bias.data -= logits.mean(0)
             net.head.out.weight.data *= 3 / logits.std(0)[:, None]
             net.head.out.bias.data *= 3 / logits.std(0)
-    return net, classifier_checkpoint(net, CLASSES, head, Normaliser(6.7, 1.2), architecture, SHAPE.model_dump())
+    return net, classifier_checkpoint(net, CLASSES, head, Normaliser(6.7, 1.2), architecture, SHAPE)
 
 
 def saved(folder: Path, made: Checkpoint) -> Path:
@@ -112,9 +112,9 @@ def test_the_graph_of_a_dense_classifier_agrees_with_torch(tmp_path):
     from m3n.export.network import write_onnx
 
     torch.manual_seed(0)
-    architecture = ModelConfig(width=16, depth=1).model_dump()
-    net = make_classifier(BOTH, len(CLASSES), "mlp", architecture, dense=True).eval()
-    made = classifier_checkpoint(net, CLASSES, "mlp", Normaliser(6.7, 1.2), architecture, SHAPE.model_dump())
+    architecture = ModelConfig(width=16, depth=1)
+    net = make_classifier(BOTH, len(CLASSES), "mlp", architecture.model_dump(), dense=True).eval()
+    made = classifier_checkpoint(net, CLASSES, "mlp", Normaliser(6.7, 1.2), architecture, SHAPE)
     write_onnx(tmp_path / "m.onnx", net, made)
     assert differences(tmp_path / "m.onnx", net, made.normaliser) < 1e-4
 

@@ -183,6 +183,22 @@ def test_a_lock_is_kept_alive_and_one_that_gives_no_sign_of_life_is_taken_over(b
     assert names(folder) == []
 
 
+def test_a_sign_of_life_that_cannot_be_read_is_not_taken_for_a_missing_one(beaten, monkeypatch):
+    """Otherwise a store that refuses one read would let two jobs in."""
+    folder = beaten.with_name("out.partial.lock")
+    storage.write(folder / "a.json", json.dumps({"host": "node7", "machine": "another"}).encode())
+    real = storage.read
+
+    def read(path: storage.Location) -> bytes:
+        if path.name == "a.json":
+            raise InputError(f"{path}: the store does not answer")
+        return real(path)
+
+    monkeypatch.setattr(storage, "read", read)
+    with pytest.raises(InputError, match="does not answer"), locks.held(beaten):
+        pytest.fail("let in")
+
+
 def test_a_lock_of_a_process_of_this_machine_that_has_ended_is_taken_over_at_once(beaten):
     folder = beaten.with_name("out.partial.lock")
     storage.write(folder / "a.json", json.dumps(locks._me() | {"pid": 2**22 + 1}).encode())  # above the highest pid there is

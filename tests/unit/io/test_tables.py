@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from m3n import schema
-from m3n.errors import InputError
+from m3n.errors import InputError, UnwritableError
 from m3n.io import tables
 from m3n.schema import Rejected
 
@@ -138,6 +138,12 @@ def write_shard_and_fail(out: Path, fault: BaseException, rows: list[int], **opt
         raise fault
 
 
+def write_state_and_fail(out: Path, error: Exception) -> None:
+    with tables.staged(out, resume=True) as staging:
+        (staging / "last.safetensors").write_bytes(b"hours of training")
+        raise error
+
+
 @pytest.mark.parametrize("resume", [False, True])
 def test_bad_input_leaves_nothing_and_the_earlier_result_untouched(tmp_path, resume):
     write_result(tmp_path / "out", "first")
@@ -159,6 +165,13 @@ def test_any_fault_keeps_the_earlier_result_and_the_shards_that_a_stage_can_resu
         assert names(staging) == ["part-00000.parquet"]
     with tables.staged(tmp_path / "out2") as staging:
         assert names(staging) == []
+
+
+def test_a_full_disk_keeps_the_state_that_bad_input_would_remove(tmp_path):
+    for error, kept in ((InputError("bad"), False), (UnwritableError("no space"), True)):
+        with pytest.raises(type(error)):
+            write_state_and_fail(tmp_path / "out", error)
+        assert (tmp_path / "out.partial" / "last.safetensors").exists() == kept
 
 
 def test_bad_input_says_that_finished_shards_are_kept(tmp_path):
@@ -219,14 +232,14 @@ def test_quarantine_keeps_what_was_rejected_and_the_shards_stay_readable(tmp_pat
 
 def test_a_few_rejected_rows_pass_and_too_many_do_not():
     few = [Rejected("clip-3", "fps is 0")]
-    tables.judge_rejected(few, kept=19, limit=0.05, where="x")
-    tables.judge_rejected([], kept=1, limit=0.0, where="x")
+    tables.check_rejected(few, kept=19, limit=0.05, where="x")
+    tables.check_rejected([], kept=1, limit=0.0, where="x")
     with pytest.raises(InputError, match=r"clip-3: fps is 0 \(1 of 19\).*max_rejected"):
-        tables.judge_rejected(few, kept=18, limit=0.05, where="x")
+        tables.check_rejected(few, kept=18, limit=0.05, where="x")
     with pytest.raises(InputError, match=r"clip-3: fps is 0 \(and 2 more of 3\)"):
-        tables.judge_rejected(few * 3, kept=0, limit=0.99, where="x")
+        tables.check_rejected(few * 3, kept=0, limit=0.99, where="x")
     with pytest.raises(InputError, match="x is empty"):
-        tables.judge_rejected([], kept=0, limit=0.05, where="x")
+        tables.check_rejected([], kept=0, limit=0.05, where="x")
 
 
 def test_a_manifest_says_what_the_table_was_made_from_and_holds_no_clock(tmp_path):

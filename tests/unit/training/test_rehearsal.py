@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from m3n.cli import main
 from m3n.commands.reproduce import cells
 from m3n.config import AugmentConfig, FinetuneConfig, ModelConfig, WindowsConfig
 from m3n.data.windows import Normaliser, cut_recordings
-from m3n.errors import InputError
+from m3n.errors import InputError, NoWindowsError
 from m3n.io import tables
 from m3n.training import finetune as training
 from m3n.training.checkpoint import Checkpoint
@@ -42,8 +43,8 @@ def pretrained_on(*subjects: str) -> Checkpoint:
     return Checkpoint(
         "multi3net",
         {},
-        ModelConfig().model_dump(),
-        SHAPE.model_dump(),
+        ModelConfig(),
+        SHAPE,
         list(WRIST),
         Normaliser(9.8, 1.0),
         subjects={"film": [*subjects]},
@@ -55,29 +56,54 @@ def test_only_clips_that_were_pretrained_on_and_have_a_label_of_the_recordings_a
     assert set(found.subject) == {"anna"}
     assert found.classes == ["knock", "wave"]
     assert set(found.recording_ids) == {"anna-knock", "anna-wave"}
-    with pytest.raises(InputError, match=r"no clip that was pretrained on and is labelled as the recordings are \(sit\)"):
+    with pytest.raises(InputError, match=r"no clip that was used in pretraining and has one of the recordings' labels \(sit\)"):
         rehearsal(clips, SHAPE, WRIST, ["sit"], {"film": ["anna", "bela"]})
+
+
+def damage(folder: Path, clip_id: str) -> None:
+    """Put a NaN into the samples of one clip."""
+    schema_of = schema.synthetic_clips(("left_wrist", "right_wrist"))
+    for shard in tables.shard_paths(folder):
+        rows = list(tables.rows(tables.read_shard(shard, schema_of)))
+        for row in rows:
+            if row["clip_id"] == clip_id:
+                row["imu_right_wrist"] = np.where(np.arange(row["imu_right_wrist"].size) == 9, np.nan, row["imu_right_wrist"])
+        tables.write_shard(shard, tables.to_table(rows, schema_of))
+
+
+def test_a_nan_in_a_clip_is_reported_as_such_and_not_as_a_missing_label(clips):
+    damage(clips, "anna-wave")
+    with pytest.raises(InputError, match=r"part-0000\d\.parquet .*anna-wave.* imu_right_wrist is nan at frame 1") as caught:
+        rehearsal(clips, SHAPE, WRIST, ["knock", "wave"], {"film": ["anna"]})
+    assert not isinstance(caught.value, NoWindowsError)
+
+
+def test_a_nan_in_a_clip_does_not_switch_rehearsal_off_in_a_cell(clips, monkeypatch):
+    damage(clips, "anna-wave")
+    monkeypatch.setattr(cells, "load_pretrained", lambda folder: pretrained_on("anna"))
+    with pytest.raises(InputError, match="anna-wave"):
+        cells.CellInputs().rehearsed(clips, Path("anna's"), SHAPE, WRIST, ("knock", "wave"), frozenset(), False)
 
 
 def test_without_a_checkpoint_all_clips_teach_but_those_of_the_people_held_out(clips):
     found = rehearsal(clips, SHAPE, WRIST, ["knock", "wave"], None, {("film", "bela"), ("elsewhere", "anna")})
     assert set(found.subject) == {"anna"}
-    with pytest.raises(InputError, match="no clip that is not of a held-out subject"):
+    with pytest.raises(InputError, match="no clip that is of a subject that is not held out"):
         rehearsal(clips, SHAPE, WRIST, ["knock"], None, {("film", "bela"), ("film", "anna")})
 
 
 def test_a_grid_rehearses_another_corpus_only_where_it_shows_every_class(clips, monkeypatch):
-    monkeypatch.setattr(cells, "_checkpoint", lambda folder: pretrained_on("anna"))
+    monkeypatch.setattr(cells, "load_pretrained", lambda folder: pretrained_on("anna"))
+    inputs = cells.CellInputs()
 
     def found(classes: list[str], own: bool):
-        shape = SHAPE.model_dump_json()
-        return cells._rehearsal.__wrapped__(str(clips), "anna's", shape, WRIST, tuple(classes), frozenset(), own)
+        return inputs.rehearsed(clips, Path("anna's"), SHAPE, WRIST, tuple(classes), frozenset(), own)
 
     assert set(found(["knock", "wave"], False).recording_ids) == {"anna-knock", "anna-wave"}
     assert found(["knock", "wave", "sit"], False) is None
     assert found(["sit"], False) is None
     assert set(found(["knock", "sit"], True).recording_ids) == {"anna-knock"}
-    with pytest.raises(InputError, match="labelled as the recordings are"):
+    with pytest.raises(NoWindowsError, match="has one of the recordings' labels"):
         found(["sit"], True)
 
 
