@@ -19,7 +19,8 @@ from m3n import config as configs
 from m3n import schema
 from m3n.data.windows import resample
 from m3n.io import tables
-from m3n.reports import plots
+from m3n.reports import classification_plots, signal_plots
+from m3n.reports.markdown import markdown_table
 from m3n.tracking import tracking_uri
 
 LABELLED = {"1": ["train_subjects=1"], "2": ["train_subjects=2"], "all": []}  # subjects with labels -> settings
@@ -99,7 +100,7 @@ def _write_results(out: Path, scores: Scores, figures: dict[str, Any], watch: Pa
     classes, test = list(metrics["test_per_class"]), len(metrics["test_subjects"])
     header = ["labels from", *scores]
     rows = [[_subjects(k), *(f"{np.mean(scores[m][k]):.3f} ± {np.std(scores[m][k]):.3f}" for m in scores)] for k in LABELLED]
-    table = plots.markdown_table(header, rows)
+    table = markdown_table(header, rows)
     explanation = (
         f"Macro F1 over {len(classes)} exercises, in windows of 4 s, on subjects never seen: mean ± standard deviation over "
         f"{len(FOLDS)} folds of {test} test subjects."
@@ -107,15 +108,15 @@ def _write_results(out: Path, scores: Scores, figures: dict[str, Any], watch: Pa
     tables.write_text(out / "results.md", f"{explanation}\n\n{table}\n{verdict(gains(scores))}\n")
     tables.write_text(out / "results.json", json.dumps(figures, indent=2) + "\n")
     amounts = {"1": 1.0, "2": 2.0, "all": float(metrics["train_subjects"])}
-    plots.learning_curve_plot(
+    classification_plots.learning_curve_plot(
         out / "learning_curve.png",
         {method: {amounts[k]: values for k, values in by_labels.items()} for method, by_labels in scores.items()},
         "training subjects with labels", "Seven exercises, real smart watch", {v: f"{v:.0f}" for v in amounts.values()},
     )  # fmt: skip
     title = f"pretrained, not frozen: macro F1 {metrics['test_macro_f1']:.3f} on unseen subjects"
-    plots.confusion_plot(out / "confusion.png", metrics["test_confusion"], classes, title)
+    classification_plots.confusion_plot(out / "confusion.png", metrics["test_confusion"], classes, title)
     real = _real_traces(watch / "recordings", classes)
-    plots.traces_plot(
+    signal_plots.traces_plot(
         out / "traces.png", real, _simulated_traces(synthetic, classes), RATE_HZ,
         "The first real and the first simulated clip of every exercise (right wrist, or the left one mirrored)",
     )  # fmt: skip

@@ -31,7 +31,8 @@ from m3n.imu.signals import measured
 from m3n.imu.simulate import sensor_paths
 from m3n.io import tables
 from m3n.progress import bar
-from m3n.reports import plots
+from m3n.reports import signal_plots
+from m3n.reports.markdown import markdown_table
 
 CHANNELS = tuple(f"{signal}_{axis}" for signal in SIGNALS for axis in ("norm", "x", "y", "z"))
 MEASURES = ("r", "rmse", "distance", "gain")
@@ -214,13 +215,13 @@ def _text(figures: dict[str, Any], config: FidelityConfig) -> str:
         return "-" if value is None else f"{value:.3f}"
 
     rows = [[c.replace("_", " "), *(cell(figures[f"median_{m}_{c}"]) for m in MEASURES)] for c in CHANNELS]
-    table = plots.markdown_table(["median of", "correlation", "RMSE", "distance", "gain"], rows)
+    table = markdown_table(["median of", "correlation", "RMSE", "distance", "gain"], rows)
     groups = [
         [name, str(values["pairs"]), *(cell(values[f"median_r_{s}_norm"]) for s in SIGNALS)]
         for key in ("by_label", "by_subject")
         for name, values in figures[key].items()
     ]
-    by = plots.markdown_table(["label or subject", "pairs", "r acc norm", "r gyro norm"], groups)
+    by = markdown_table(["label or subject", "pairs", "r acc norm", "r gyro norm"], groups)
     turned_by = {"recording": "one mounting rotation per recording", "subject": "one mounting rotation per subject"}
     return (
         f"# Simulated against real sensors\n\n{figures['pairs']} pairs; {figures['clips_without_recording']} clips without a "
@@ -248,7 +249,7 @@ def _where(figures: dict[str, Any]) -> str:
 
 def _plots(folder: Path, pairs: list[_Pair], rotations: list[np.ndarray], rows: list[dict[str, Any]]) -> None:
     values = {c: [row[f"r_{c}"] for row in rows if np.isfinite(row[f"r_{c}"])] for c in CHANNELS}
-    plots.correlations_plot(
+    signal_plots.correlations_plot(
         folder / "correlations.png", {c: v for c, v in values.items() if v}, f"{len(rows)} pairs, clip by clip"
     )
     order = np.argsort([row["r_acc_norm"] for row in rows])
@@ -263,9 +264,9 @@ def _plots(folder: Path, pairs: list[_Pair], rotations: list[np.ndarray], rows: 
         }
         signals |= {f"acc {a}, r = {row[f'r_acc_{a}']:.2f}": (real[:, i], pair.simulated[:, i]) for i, a in enumerate("xyz")}
         examples[title] = (pair.rate_hz, signals)
-    plots.fidelity_traces_plot(folder / "examples.png", examples)
+    signal_plots.fidelity_traces_plot(folder / "examples.png", examples)
     found = [spectra(pair.aligned, FREQUENCIES_HZ) for pair in pairs]
-    plots.spectra_plot(
+    signal_plots.spectra_plot(
         folder / "spectra.png",
         FREQUENCIES_HZ,
         {s: (np.stack([f[s][0] for f in found]), np.stack([f[s][1] for f in found])) for s in SIGNALS},

@@ -22,7 +22,7 @@ from m3n.evaluation.metrics import classification
 from m3n.io import tables
 from m3n.io.storage import Location
 from m3n.progress import bar
-from m3n.reports import plots
+from m3n.reports import classification_plots
 from m3n.sources.shared.sentences import class_sentences
 from m3n.training import checkpoint as checkpoints
 from m3n.training.classifier import recording_probabilities
@@ -178,7 +178,7 @@ def _score(fitted: Fitted, windows: RecordingWindows, part: str, staging: Path) 
     by_recording = classification(labels, means.argmax(1), windows.classes)
     if part == "test":
         title = f"macro F1 {scores.macro_f1:.3f} over {len(windows.label)} windows of unseen subjects"
-        plots.confusion_plot(staging / "confusion.png", scores.confusion, windows.classes, title)
+        classification_plots.confusion_plot(staging / "confusion.png", scores.confusion, windows.classes, title)
         columns = {
             "recording_id": pa.array([windows.recording_ids[r] for r in windows.recording]),
             "subject": pa.array(windows.subject.tolist()),

@@ -29,7 +29,7 @@ from m3n.io import storage, tables
 from m3n.io.storage import Location
 from m3n.models import Classifier
 from m3n.progress import bar
-from m3n.reports import plots
+from m3n.reports import classification_plots
 from m3n.schema import Rejected
 from m3n.training.checkpoint import Checkpoint
 from m3n.training.classifier import load_classifier
@@ -78,7 +78,7 @@ def predict(recordings: Location, checkpoint: Path, out: Path, config: PredictCo
         if not output.recordings:
             reason = rejected[0].reason if rejected else "expected at least one recording"
             raise InputError(f"{recordings} has nothing to classify: {reason}")
-        plots.timeline_plot(staging / "timeline.png", output.shown, found.classes, UNKNOWN, output.recordings)
+        classification_plots.timeline_plot(staging / "timeline.png", output.shown, found.classes, UNKNOWN, output.recordings)
         tables.write_quarantine(staging, rejected)
         figures = output.figures() | {"left_out": len(rejected)}
         tables.write_manifest(

@@ -11,7 +11,7 @@ from typing import Any
 
 from m3n import __version__
 from m3n.errors import one_line
-from m3n.reports.plots import markdown_table
+from m3n.reports.markdown import markdown_table
 from m3n.schema import CHANNELS, GRAVITY
 from m3n.training.checkpoint import Checkpoint
 

@@ -31,7 +31,7 @@ from m3n.io.storage import Location
 from m3n.models import Multi3Net
 from m3n.progress import bar
 from m3n.randomness import generator
-from m3n.reports import plots
+from m3n.reports import classification_plots, embedding_plots
 from m3n.training.checkpoint import Checkpoint
 
 METRICS, REPORT = "evaluate.json", "evaluate.md"
@@ -57,7 +57,7 @@ def evaluate(
     if not folders:
         raise InputError("nothing to evaluate on: give --clips, --recordings or both")
     if config.picture == "umap":
-        plots.require_umap()
+        embedding_plots.require_umap()
     model, pretrained = load_multi3net(checkpoint)
     placements = _placements(config, pretrained)
     shape = pretrained.windows.model_copy(update={"hop_s": config.hop_s} if config.hop_s else {})
@@ -122,7 +122,7 @@ def _on_clips(
     worn = [p in placements for p in pretrained.placements]
     embedded = embed_clips(model, pretrained, windows, worn, config.batch_size, on_share)
     agreement = scoring.agreement(windows, text_se, embedded, config.max_windows, config.seed)
-    plots.retrieval_plot(staging / "retrieval.png", agreement["retrieval"], "Held-out clips: recall at 1, 5 and 10")
+    embedding_plots.retrieval_plot(staging / "retrieval.png", agreement["retrieval"], "Held-out clips: recall at 1, 5 and 10")
     if config.picture != "none":
         _picture(staging / "embeddings.png", windows, text_se, embedded, config)
     on_share(1.0)
@@ -149,10 +149,10 @@ def _picture(path: Path, windows: ClipWindows, text_se: np.ndarray, embedded: Cl
         for modality, point in (points | ({"text": text_se[sentence]} if sentence >= 0 else {})).items():
             vectors[modality].append(point)
             labels[modality].append(windows.labels[clip] or None)
-    flat = plots.in_two_dimensions(np.concatenate(list(vectors.values())), config.picture, config.seed)
+    flat = embedding_plots.in_two_dimensions(np.concatenate(list(vectors.values())), config.picture, config.seed)
     split = np.split(flat, np.cumsum([len(v) for v in vectors.values()])[:-1])
     title = f"Embeddings of {len(clips)} clips of held-out subjects ({'UMAP' if config.picture == 'umap' else 't-SNE'})"
-    plots.embedding_plot(path, dict(zip(vectors, split, strict=True)), labels, title)
+    embedding_plots.embedding_plot(path, dict(zip(vectors, split, strict=True)), labels, title)
 
 
 def _on_recordings(
@@ -178,7 +178,7 @@ def _on_recordings(
             embeddings[real.test], tested.label, sentences, real.class_of_sentence
         )
         title = f"Zero-shot, no label seen: macro F1 {figures['zero_shot_macro_f1']:.3f} over {len(tested.label)} windows"
-        plots.confusion_plot(staging / "confusion.png", figures["zero_shot_confusion"], windows.classes, title)
+        classification_plots.confusion_plot(staging / "confusion.png", figures["zero_shot_confusion"], windows.classes, title)
     if real.parts:
         probes = scoring.probe_scores(features, windows, real.parts, config.neighbours, config.probe_c)
         for name, scores in probes.items():

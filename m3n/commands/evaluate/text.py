@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from m3n.config import EvaluateConfig
-from m3n.reports import plots
+from m3n.reports.markdown import markdown_table
 
 RANKS = ("r1", "r5", "r10", "mrr")
 SIGNALS = {"pose2imu": "Pose2IMU", "reconstruction": "reconstruction"}
@@ -49,11 +49,11 @@ def _clips(figures: Mapping[str, Any], config: EvaluateConfig) -> str:
         f"{_retrieval(figures['retrieval'])}\n![retrieval](retrieval.png)\n\n"
         "Alignment: mean squared distance of pairs, less is better; uniformity: 0 where all is one point, the less the more even "
         "(Wang and Isola 2020).\n\n"
-        f"{plots.markdown_table(['alignment of', 'value', 'chance'], aligned)}\n"
-        f"{plots.markdown_table(['uniformity of', 'value'], uniform)}\n"
+        f"{markdown_table(['alignment of', 'value', 'chance'], aligned)}\n"
+        f"{markdown_table(['uniformity of', 'value'], uniform)}\n"
         "Predicted against simulated samples, correlation r channel by channel; beside the RMSE, what predicting every channel's "
         "mean would get.\n\n"
-        f"{plots.markdown_table(signal_heads, signals)}{picture}"
+        f"{markdown_table(signal_heads, signals)}{picture}"
     )
 
 
@@ -82,7 +82,7 @@ def _recordings(figures: Mapping[str, Any], config: EvaluateConfig) -> str:
         f"{figures['classes']} classes, subjects {', '.join(figures['recording_subjects'])}, "
         f"{_places(figures['recording_placements'])}. Probes of the frozen features were trained on "
         f"{figures['probes_trained_on']}.\n\n"
-        f"{plots.markdown_table(['macro F1', 'windows', 'recordings'], rows)}{zero_shot}"
+        f"{markdown_table(['macro F1', 'windows', 'recordings'], rows)}{zero_shot}"
     )
 
 
@@ -92,7 +92,7 @@ def _retrieval(directions: Mapping[str, Mapping[str, float]]) -> str:
          f"{d['items']:.0f}"]
         for name, d in directions.items()
     ]  # fmt: skip
-    return plots.markdown_table(["direction", "R@1", "R@5", "R@10", "MRR", "queries", "items"], rows)
+    return markdown_table(["direction", "R@1", "R@5", "R@10", "MRR", "queries", "items"], rows)
 
 
 def _places(placements: list[str]) -> str:

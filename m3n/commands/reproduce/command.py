@@ -28,7 +28,7 @@ from m3n.data.splits import Split
 from m3n.errors import InputError, nearest
 from m3n.io import locks, tables
 from m3n.progress import bar
-from m3n.reports import plots
+from m3n.reports import classification_plots
 
 PLAN, RESULTS = "plan.json", "results.parquet"
 GRID = ("settings", "methods", "labels", "seeds", "workers")  # what may grow from one run to the next
@@ -172,7 +172,7 @@ def _write(out: Path, name: str, results: list[CellResult], config: ReproduceCon
     budgets = by_amount({result.labels for result in results} - {ZERO})
     places = {labels: float(i) for i, labels in enumerate(budgets)}
     points = {method: {places[b]: v for b, v in scores.items() if b in places} for method, scores in curves.items()}
-    plots.learning_curve_plot(
+    classification_plots.learning_curve_plot(
         out / "learning_curve.png", points, "labels of the training subjects", f"{name}: macro F1 on unseen subjects",
         {place: labels if labels.endswith("%") else f"{labels} per class" for labels, place in places.items()},
     )  # fmt: skip
@@ -181,5 +181,5 @@ def _write(out: Path, name: str, results: list[CellResult], config: ReproduceCon
     shown = [result for result in shown if (result.setting, result.method) == kind]
     confusion = np.sum([result.confusion for result in shown], axis=0).tolist()
     title = f"{kind[1]}, {shown[0].labels} of the labels, all folds and seeds"
-    plots.confusion_plot(out / "confusion.png", confusion, list(shown[0].per_class), title)
+    classification_plots.confusion_plot(out / "confusion.png", confusion, list(shown[0].per_class), title)
     return figures

@@ -13,7 +13,7 @@ from m3n import tracking
 from m3n.commands.reproduce.cells import CellResult
 from m3n.config import METHODS, ReproduceConfig
 from m3n.evaluation.intervals import Estimate, estimate, paired_difference
-from m3n.reports import plots
+from m3n.reports.markdown import markdown_table
 
 # (setting, method) -> labels -> fold -> seed -> macro F1
 Scores = dict[tuple[str, str], dict[str, dict[str, dict[int, float]]]]
@@ -54,11 +54,11 @@ def results_text(
         "Mean over subjects ± standard deviation over subjects, and the 95 % confidence interval, bootstrapped over "
         "subjects. Class probabilities are averaged over the windows of a labelled stretch; results.parquet also has the macro F1 "
         "of single windows.\n",
-        plots.markdown_table(heads, means),
+        markdown_table(heads, means),
     ]
     if gains and scratch:
         parts.append("\nDifference from scratch, paired by subject and seed, with its 95 % confidence interval:\n")
-        parts.append(plots.markdown_table(heads, gains))
+        parts.append(markdown_table(heads, gains))
     used = sorted({result.method for result in results}, key=list(METHODS).index)
     parts.append("\n" + "\n".join(f"- `{method}`: {METHODS[method][0]}" for method in used) + "\n")
     parts.append(

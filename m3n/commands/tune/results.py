@@ -19,7 +19,8 @@ from m3n.commands.tune.space import Settings, quiet_optuna, trial_configs
 from m3n.commands.tune.study import COMPLETE, FAILED, METRIC, STOPPED, Study, Trial
 from m3n.config import TuneConfig
 from m3n.io import tables
-from m3n.reports import plots, sweep_plots
+from m3n.reports import sweep_plots
+from m3n.reports.markdown import markdown_table
 
 BEST, RESULTS, TRIALS, IMPORTANCE = "best.yaml", "results.md", "trials.json", "importance.json"
 PARALLEL, CONTOUR, BARS, FRONT = "parallel.png", "contour.png", "importance.png", "pareto.png"
@@ -137,17 +138,17 @@ def _text(name: str, study: Study, found: dict[str, dict[str, float]], own: Tria
             for key, v in found.items()
         ]
         header = ["setting", "fANOVA", "PED-ANOVA", "best trial", f"best {len(quarter)} trials"]
-        parts.append(f"\n## What mattered, over {len(complete)} complete trials\n\n{plots.markdown_table(header, rows)}")
+        parts.append(f"\n## What mattered, over {len(complete)} complete trials\n\n{markdown_table(header, rows)}")
     if config.objectives:
         header = ["trial", METRIC, *config.objectives, "config"]
         rows = [[str(t.number), f"{t.figures[METRIC]:.3f}", *(f"{t.figures[o]:,.4g}" for o in config.objectives),
                  f"pareto-{t.number:04d}.yaml"] for t in study.front()]  # fmt: skip
-        parts.append(f"\n## Pareto front\n\n{plots.markdown_table(header, rows)}")
+        parts.append(f"\n## Pareto front\n\n{markdown_table(header, rows)}")
     keys = _keys(study.trials, found)
     ranked = sorted(study.trials, key=lambda t: (t.state != COMPLETE, -t.figures.get(METRIC, 0.0), t.number))
     rows = [[str(t.number), t.state, f"{t.figures[METRIC]:.3f}" if METRIC in t.figures else "", f"{t.elapsed_s:.0f}",
              *(short(t.settings.get(key)) for key in keys)] for t in ranked]  # fmt: skip
-    parts.append(f"\n## Trials\n\n{plots.markdown_table(['trial', 'state', METRIC, 'seconds', *keys], rows)}")
+    parts.append(f"\n## Trials\n\n{markdown_table(['trial', 'state', METRIC, 'seconds', *keys], rows)}")
     failed = [f"- trial {t.number}: {t.error}" for t in study.of(FAILED)]
     return "\n".join([*parts, *(["\nFailed:\n", *failed] if failed else [])]) + "\n"
 
