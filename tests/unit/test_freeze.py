@@ -12,11 +12,10 @@ import torch
 from m3n.config import FinetuneConfig, FreezeOptions, ModelConfig, WindowsConfig
 from m3n.data.windows import Normaliser, cut_recordings
 from m3n.errors import InputError
-from m3n.evaluation.metrics import classification
 from m3n.freeze import STRATEGIES, Rule, Schedule, add_adapters, blocks, merge_adapters, rules_of
 from m3n.models import make_classifier
 from m3n.models.imu import IMU_ENCODERS
-from m3n.training.classifier import new_classifier, predict, recording_probabilities
+from m3n.training.classifier import new_classifier, predict
 from m3n.training.finetune import finetune
 
 MODEL = ModelConfig(width=16, depth=1, dropout=0.2)
@@ -209,27 +208,3 @@ def test_two_gestures_are_learnt_and_the_seed_decides_every_bit(windows):
         assert torch.equal(first, second)
     np.testing.assert_allclose(probabilities[0].sum(1), 1, atol=1e-5)
     assert np.mean(probabilities[0].argmax(1) == windows.label) == 1.0
-
-
-def test_a_recording_is_scored_by_the_mean_of_its_windows(windows):
-    probabilities = np.random.default_rng(0).dirichlet([1, 1], len(windows.label)).astype(np.float32)
-    means, labels = recording_probabilities(probabilities, windows)
-    assert [windows.classes[i] for i in labels] == ["wave", "shake"] * 4
-    np.testing.assert_allclose(means[3], probabilities[windows.recording == 3].mean(0), rtol=1e-6)
-
-
-def test_macro_f1_is_the_plain_mean_over_classes():
-    """By hand: a has 2 of 3 right and one false alarm (F1 2/3), b has 1 of 2 right and one false alarm (F1 1/2)."""
-    truth, predicted = np.array([0, 0, 0, 1, 1]), np.array([0, 0, 1, 1, 0])
-    scores = classification(truth, predicted, ["a", "b"])
-    assert scores.macro_f1 == pytest.approx((2 / 3 + 1 / 2) / 2)
-    assert scores.accuracy == pytest.approx(3 / 5)
-    assert scores.confusion == [[2, 1], [1, 1]]
-    assert scores.per_class["a"] == pytest.approx({"precision": 2 / 3, "recall": 2 / 3, "f1": 2 / 3, "count": 3})
-
-
-def test_a_class_that_is_missed_altogether_counts_as_zero_and_an_absent_one_not_at_all():
-    scores = classification(np.array([0, 0, 1, 1]), np.array([0, 0, 0, 0]), ["a", "b", "never there"])
-    assert scores.macro_f1 == pytest.approx((2 / 3 + 0) / 2)  # a: precision 1/2, recall 1
-    wrong = classification(np.array([0, 0]), np.array([0, 1]), ["a", "b"])
-    assert wrong.macro_f1 == pytest.approx((2 / 3 + 0) / 2)  # predicted, though nobody did it

@@ -7,7 +7,17 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from m3n.config import WindowsConfig
-from m3n.data.windows import BODY_JOINTS, POSE_FEATURES, Normaliser, check_short, cut_clips, cut_recordings, resample, starts
+from m3n.data.windows import (
+    BODY_JOINTS,
+    POSE_FEATURES,
+    Normaliser,
+    check_short,
+    cut_clips,
+    cut_recordings,
+    resample,
+    resample_part,
+    starts,
+)
 from m3n.errors import InputError
 
 SHAPE = WindowsConfig(window_s=2.0, hop_s=1.0, pose_fps=15.0, rate_hz=50.0)
@@ -285,3 +295,23 @@ def test_a_silent_gyroscope_is_left_at_zero():
     out = Normaliser.fit(imu)(imu)
     assert np.isfinite(out).all()
     assert not out[:, 3:].any()
+
+
+def test_an_example_is_a_stretch_with_one_label(recording):
+    segments = [{"start_s": 0.0, "stop_s": 6.0, "label": "a"}, {"start_s": 6.0, "stop_s": 12.0, "label": "b"},
+                {"start_s": 12.0, "stop_s": 18.0, "label": "a"}]  # fmt: skip
+    rows = [recording("r0", seconds=18.0, label=None, segments=segments), recording("r1", label="a")]
+    found = cut_recordings(rows, WindowsConfig(), ("right_wrist",))
+    assert len(np.unique(found.example)) == 4  # a, b and a again in the first, and the second recording
+    without = cut_recordings(rows, WindowsConfig(), ("right_wrist",), ignore=["a"])
+    assert without.classes == ["b"]
+    assert without.start_s.min() >= 5.0
+
+
+@pytest.mark.parametrize(("from_hz", "to_hz"), [(64.0, 50.0), (20.0, 50.0), (33.3, 50.0), (200.0, 50.0), (50.0, 50.0)])
+def test_a_part_of_a_resampled_signal_is_that_part_of_the_whole(from_hz, to_hz):
+    rng = np.random.default_rng(0)
+    samples = (np.cumsum(rng.normal(size=(1700, 6)), axis=0) + 9.8).astype(np.float32)
+    whole = resample(samples, from_hz, to_hz)
+    for start, stop in ((0, 7), (0, len(whole)), (123, 345), (len(whole) - 20, len(whole))):
+        np.testing.assert_allclose(resample_part(samples, from_hz, to_hz, start, stop), whole[start:stop], atol=1e-3)

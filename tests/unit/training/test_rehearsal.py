@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from itertools import islice
 from pathlib import Path
 
@@ -10,8 +9,6 @@ import numpy as np
 import pytest
 
 from m3n import schema
-from m3n.cli import main
-from m3n.commands.reproduce import cells
 from m3n.config import AugmentConfig, FinetuneConfig, ModelConfig, WindowsConfig
 from m3n.data.windows import Normaliser, cut_recordings
 from m3n.errors import InputError, NoWindowsError
@@ -78,33 +75,11 @@ def test_a_nan_in_a_clip_is_reported_as_such_and_not_as_a_missing_label(clips):
     assert not isinstance(caught.value, NoWindowsError)
 
 
-def test_a_nan_in_a_clip_does_not_switch_rehearsal_off_in_a_cell(clips, monkeypatch):
-    damage(clips, "anna-wave")
-    monkeypatch.setattr(cells, "load_pretrained", lambda folder: pretrained_on("anna"))
-    with pytest.raises(InputError, match="anna-wave"):
-        cells.CellInputs().rehearsed(clips, Path("anna's"), SHAPE, WRIST, ("knock", "wave"), frozenset(), False)
-
-
 def test_without_a_checkpoint_all_clips_teach_but_those_of_the_people_held_out(clips):
     found = rehearsal(clips, SHAPE, WRIST, ["knock", "wave"], None, {("film", "bela"), ("elsewhere", "anna")})
     assert set(found.subject) == {"anna"}
     with pytest.raises(InputError, match="no clip that is of a subject that is not held out"):
         rehearsal(clips, SHAPE, WRIST, ["knock"], None, {("film", "bela"), ("film", "anna")})
-
-
-def test_a_grid_rehearses_another_corpus_only_where_it_shows_every_class(clips, monkeypatch):
-    monkeypatch.setattr(cells, "load_pretrained", lambda folder: pretrained_on("anna"))
-    inputs = cells.CellInputs()
-
-    def found(classes: list[str], own: bool):
-        return inputs.rehearsed(clips, Path("anna's"), SHAPE, WRIST, tuple(classes), frozenset(), own)
-
-    assert set(found(["knock", "wave"], False).recording_ids) == {"anna-knock", "anna-wave"}
-    assert found(["knock", "wave", "sit"], False) is None
-    assert found(["sit"], False) is None
-    assert set(found(["knock", "sit"], True).recording_ids) == {"anna-knock"}
-    with pytest.raises(NoWindowsError, match="has one of the recordings' labels"):
-        found(["sit"], True)
 
 
 @pytest.mark.parametrize(("said", "low", "high"), [("fast", 0.8, 1.0), ("slow", 0.0, 0.2)])
@@ -127,37 +102,6 @@ def test_what_is_rehearsed_is_learnt_beside_what_is_labelled(recording, said, lo
     made = fit(labelled, SHAPE, config, None, rehearsed=synthetic)
     assert (made.predict(labelled).argmax(1) == labelled.label).all()
     assert low <= made.predict(unseen)[:, 0].mean() <= high
-
-
-def test_rehearsal_without_clips_is_refused_in_a_line(tmp_path, recording, capsys):
-    table = tmp_path / "recordings"
-    table.mkdir()
-    rows = [recording(f"{who}{label}", subject=who, label=label) for who in "abc" for label in ("knock", "wave")]
-    tables.write_table(table, rows, schema.imu_recordings(), rows_per_shard=8)
-    assert main(["finetune", str(table), "--out", str(tmp_path / "out"), "rehearse=0.5", "test_subjects=[c]"]) == 2
-    assert "rehearse=0.5 needs --clips" in capsys.readouterr().err
-    assert not (tmp_path / "out").exists()
-
-
-def test_fine_tuning_from_random_weights_beside_clips_is_called_co_trained(tmp_path, recording, synthetic_clip, capsys):
-    """Of the film's clips, those of the held-out subject do not teach."""
-    table, clips, out = (tmp_path / name for name in ("recordings", "synthetic", "out"))
-    acted = [(who, label) for who in "abc" for label in ("knock", "wave")]
-    labelled = [recording(f"{who}{label}", subject=who, label=label, source="film") for who, label in acted]
-    played = [synthetic_clip(f"{who}-{label}", 81, 20.0, subject=who, source="film", label=label) for who, label in acted]
-    for folder, rows, layout in (
-        (table, labelled, schema.imu_recordings()),
-        (clips, played, schema.synthetic_clips(("left_wrist", "right_wrist"))),
-    ):
-        folder.mkdir()
-        tables.write_table(folder, rows, layout, rows_per_shard=8)
-    given = ["finetune", str(table), "--clips", str(clips), "--out", str(out), "rehearse=0.5", "placements=[right_wrist]"]
-    small = ["windows.window_s=1", "windows.hop_s=1", "epochs=1", "min_steps=1", "model.width=16", "model.depth=1"]
-    assert main([*given, *small, "test_subjects=[c]"]) == 0, capsys.readouterr().err
-    figures = json.loads((out / "metrics.json").read_text())
-    assert figures["method"] == "co_trained"
-    assert figures["pretraining_sources"] == ["film"]
-    assert figures["rehearsed_windows"] == len(rehearsal(clips, SHAPE, WRIST, ["knock", "wave"], {"film": ["a", "b"]}).label)
 
 
 def test_clips_of_the_own_data_set_and_of_others_are_drawn_in_turn(recording):
