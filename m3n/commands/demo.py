@@ -1,7 +1,7 @@
-"""`m3n demo`: the whole path on data that needs no licence, through the same commands that a user would type.
+"""`m3n demo`: all stages on data that needs no licence, through the same commands that a user would type.
 
-Choreographed poses are simulated and pretrained on; the classifier is then trained on real smart-watch recordings of one, two and
-all training subjects, from scratch, frozen and not frozen, and tested on subjects never seen.
+IMUs are simulated for choreographed poses and pretrained on. Classifiers are then trained on real smartwatch recordings of one, two
+and all training subjects (from scratch, frozen and not frozen) and tested on unseen subjects.
 """
 
 from __future__ import annotations
@@ -82,13 +82,13 @@ def gains(scores: Scores) -> dict[str, float]:
 
 
 def verdict(gain: dict[str, float]) -> str:
-    """What the table says about pretraining, in one sentence, whatever it says."""
+    """What the table says about pretraining, in one sentence, whether it helps or not."""
     words = ", ".join(f"{value:+.3f} with labels from {_subjects(k)}" for k, value in gain.items())
     if all(value > 0 for value in gain.values()):
         return f"Pretraining helps: pretrained and not frozen against from scratch is {words}."
     if all(value <= 0 for value in gain.values()):
         return f"Pretraining does NOT help here: pretrained and not frozen against from scratch is {words}."
-    return f"Pretraining helps only in part: pretrained and not frozen against from scratch is {words}."
+    return f"Pretraining helps only in some cases: pretrained and not frozen against from scratch is {words}."
 
 
 def _subjects(labelled: str) -> str:
@@ -102,7 +102,7 @@ def _write_results(out: Path, scores: Scores, figures: dict[str, Any], watch: Pa
     rows = [[_subjects(k), *(f"{np.mean(scores[m][k]):.3f} ± {np.std(scores[m][k]):.3f}" for m in scores)] for k in LABELLED]
     table = markdown_table(header, rows)
     explanation = (
-        f"Macro F1 over {len(classes)} exercises, in windows of 4 s, on subjects never seen: mean ± standard deviation over "
+        f"Macro F1 over {len(classes)} exercises, in windows of 4 s, on unseen subjects: mean ± standard deviation over "
         f"{len(FOLDS)} folds of {test} test subjects."
     )
     tables.write_text(out / "results.md", f"{explanation}\n\n{table}\n{verdict(gains(scores))}\n")
@@ -111,14 +111,14 @@ def _write_results(out: Path, scores: Scores, figures: dict[str, Any], watch: Pa
     classification_plots.learning_curve_plot(
         out / "learning_curve.png",
         {method: {amounts[k]: values for k, values in by_labels.items()} for method, by_labels in scores.items()},
-        "training subjects with labels", "Seven exercises, real smart watch", {v: f"{v:.0f}" for v in amounts.values()},
+        "training subjects with labels", "Seven exercises, real smartwatch", {v: f"{v:.0f}" for v in amounts.values()},
     )  # fmt: skip
     title = f"pretrained, not frozen: macro F1 {metrics['test_macro_f1']:.3f} on unseen subjects"
     classification_plots.confusion_plot(out / "confusion.png", metrics["test_confusion"], classes, title)
     real = _real_traces(watch / "recordings", classes)
     signal_plots.traces_plot(
         out / "traces.png", real, _simulated_traces(synthetic, classes), RATE_HZ,
-        "The first real and the first simulated clip of every exercise (right wrist, or the left one mirrored)",
+        "First real and first simulated clip of every exercise (right wrist, or left wrist mirrored)",
     )  # fmt: skip
 
 
@@ -135,7 +135,7 @@ def _real_traces(recordings: Path, labels: list[str]) -> dict[str, np.ndarray]:
 
 
 def _simulated_traces(synthetic: Path, labels: list[str]) -> dict[str, np.ndarray]:
-    """The moving wrist of the first clip of every label; a left one mirrored onto the right."""
+    """The wrist that moves most in the first clip of every label; a left wrist is mirrored onto the right."""
     found: dict[str, np.ndarray] = {}
     for shard in tables.shard_paths(synthetic):
         for row in tables.rows(tables.read_shard(shard, schema.synthetic_clips(("left_wrist", "right_wrist")))):

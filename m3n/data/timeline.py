@@ -1,8 +1,8 @@
-"""A recording of any length as windows, a few at a time, and the windows' answers as a time line.
+"""Cut a recording of any length into windows, a few at a time, and turn the windows' class probabilities into a timeline.
 
-The time of a recording is divided into cells as long as the step from window to window. Every window that spans a cell has an
-answer to it, and the mean of their probabilities is the cell's: averaging over shifted views of the same moment is steadier than
-any one of them, and a boundary is found to within a cell.
+A recording's time is divided into cells as long as the hop between windows. A cell's probabilities are the mean over all windows
+that span it: averaging over shifted views of the same moment is steadier than any single window, and boundaries are found to
+within a cell.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Layout:
 
 
 def check_hop(hop_s: float, shape: WindowsConfig) -> None:
-    """InputError for a step that would leave time without a window, or is shorter than a sample."""
+    """InputError for a hop that would leave gaps between windows, or is shorter than a sample."""
     if hop_s > shape.window_s or hop_s * shape.rate_hz < 1:
         raise InputError(
             f"hop_s is {hop_s:g} s: expected from a sample ({1 / shape.rate_hz:g} s) to the classifier's window "
@@ -39,7 +39,7 @@ def check_hop(hop_s: float, shape: WindowsConfig) -> None:
 
 
 def lay_out(duration_s: float, window_s: float, hop_s: float) -> Layout:
-    """Windows every `hop_s`, and one more that ends with the recording where the others leave time over.
+    """Windows every `hop_s`, and one more that ends with the recording if the others leave a rest.
 
     A recording shorter than a window gets one window, which spans all of it.
     """
@@ -60,7 +60,7 @@ def lay_out(duration_s: float, window_s: float, hop_s: float) -> Layout:
 def cut_lazily(
     row: dict[str, Any], layout: Layout, shape: WindowsConfig, placements: Sequence[str], size: int
 ) -> Iterator[RecordingWindows]:
-    """The windows of one checked `imu_recordings` row in turn, `size` at a time; a window does not depend on which it came with.
+    """The windows of one checked `imu_recordings` row, `size` at a time; the result does not depend on `size`.
 
     `placements`: those to use, all of them worn. The label of every window is 0.
     """
@@ -91,7 +91,7 @@ def cut_lazily(
 
 
 class CellMeans:
-    """Means, cell by cell, of the class probabilities of the windows that span a cell."""
+    """The mean class probabilities of the windows that span each cell."""
 
     def __init__(self, layout: Layout, classes: int) -> None:
         self.layout = layout
@@ -99,7 +99,7 @@ class CellMeans:
         self.sums = np.zeros((len(layout.edges_s) - 1, classes))
 
     def add(self, probabilities: np.ndarray) -> None:
-        """The answers (n, classes) to the next n windows."""
+        """Add the class probabilities (n, classes) of the next n windows."""
         these = slice(self.done, self.done + len(probabilities))
         for answer, first, stop in zip(probabilities, self.layout.first[these], self.layout.stop[these], strict=True):
             self.sums[first:stop] += answer

@@ -26,11 +26,11 @@ POSE_FEATURES = BODY_JOINTS * 6 + 3
 
 @dataclass(kw_only=True)
 class ClipWindows:
-    """Aligned windows of synthetic clips, and the clips they come from, in order; a clip's windows stand together."""
+    """Aligned windows of synthetic clips, and the clips they come from; the windows of a clip follow each other."""
 
     pose_nfd: np.ndarray  # (n, f, POSE_FEATURES) float32
     imu_npt6: np.ndarray  # (n, p, t, 6) float32, m/s² and rad/s
-    clip: np.ndarray  # (n,) int, which clip a window is of
+    clip: np.ndarray  # (n,) int, index into `clip_ids`
     clip_ids: list[str]
     sources: list[str]
     subjects: list[str]  # the clip's own id where it has no subject
@@ -41,7 +41,7 @@ class ClipWindows:
 
 
 def numbered(names: Sequence[str]) -> tuple[list[str], np.ndarray]:
-    """Distinct names in order of first sight, and the number of each one given; -1 for an empty one."""
+    """Distinct names in order of first occurrence, and the number of each given name; -1 for an empty one."""
     known: dict[str, int] = {}
     numbers = [known.setdefault(name, len(known)) if name else -1 for name in names]
     return list(known), np.array(numbers, int)
@@ -55,8 +55,8 @@ class RecordingWindows:
     worn_np: np.ndarray  # (n, p) bool
     label: np.ndarray  # (n,) int, index into `classes`
     recording: np.ndarray  # (n,) int, index into `recording_ids`
-    start_s: np.ndarray  # (n,) float64, where in its recording a window starts
-    rate_n: np.ndarray  # (n,) float32, what the sensor recorded at before the windows were resampled, Hz
+    start_s: np.ndarray  # (n,) float64, start of a window in its recording
+    rate_n: np.ndarray  # (n,) float32, the sensor's own sampling rate before resampling, Hz
     classes: list[str]
     recording_ids: list[str]
     subjects: list[str]  # one per recording
@@ -84,19 +84,19 @@ class RecordingWindows:
 
     @property
     def example(self) -> np.ndarray:
-        """(n,) which labelled example a window is of: a stretch of one recording with one label, which is labelled at once."""
+        """(n,) number of the labelled example a window belongs to: a stretch of one recording with one label."""
         changed = (np.diff(self.recording) != 0) | (np.diff(self.label) != 0)
         return np.concatenate([[0], np.cumsum(changed)])
 
 
 def starts(duration_s: float, window_s: float, hop_s: float) -> np.ndarray:
-    """Start times (s) of the windows that fit into a duration; empty where none does."""
+    """Start times (s) of the windows that fit into a duration; empty if none does."""
     count = int(np.floor((duration_s - window_s) / hop_s + 1e-6)) + 1
     return np.arange(max(count, 0)) * hop_s
 
 
 def held_starts(duration_s: float, window_s: float, hop_s: float) -> np.ndarray:
-    """The same, with a window from the start of what is shorter than one."""
+    """As `starts`; input shorter than a window yields one window at 0."""
     return starts(duration_s, window_s, hop_s) if duration_s > window_s else np.zeros(1)
 
 
@@ -133,14 +133,14 @@ def cut_clips(rows: Iterable[dict[str, Any]], shape: WindowsConfig, placements: 
 
 
 def check_short(short: Sequence[str], kept: int, shape: WindowsConfig) -> None:
-    """Raise InputError where no clip is long enough, or more than the share `max_short` of them is not."""
+    """Raise InputError if no clip is long enough, or more than the share `max_short` of the clips is too short."""
     if short and (kept == 0 or len(short) > shape.max_short * (kept + len(short))):
         raise InputError(
             f"{short[0]}, shorter than a window of {shape.window_s:g} s, as {len(short)} of {kept + len(short)} clips are: "
             "choose a smaller windows.window_s, or raise windows.max_short to leave them out"
         )
     if kept == 0:
-        raise InputError("no clip to cut windows from: the table is empty, or every clip was excluded")
+        raise InputError("no clip to cut windows from: the table is empty, or every clip is excluded")
 
 
 def cut_recordings(
@@ -150,12 +150,12 @@ def cut_recordings(
     classes: Sequence[str] | None = None,
     ignore: Sequence[str] = (),
 ) -> RecordingWindows:
-    """Labelled windows of checked `imu_recordings` rows; recordings without a label or a placement are passed over.
+    """Labelled windows of checked `imu_recordings` rows; recordings without a label or a placement are left out.
 
-    A window takes the recording's label, or the label of most of its time where the recording has segments (windows that are
-    mostly unlabelled are left out). A recording shorter than a window goes on as if the sensor stood still from its last sample
-    on, so that a labelled example is never lost. `classes` fixes the labels' order; otherwise they are sorted. Windows labelled
-    with one of `ignore` are left out. Raises InputError where nothing is left.
+    A window takes the recording's label or, if the recording has segments, the label of most of its time (mostly unlabelled
+    windows are left out). A recording shorter than a window is padded as if the sensor stood still after the last sample, so that
+    no labelled example is lost. `classes` fixes the order of the labels; by default they are sorted. Windows with a label in
+    `ignore` are left out. Raises NoWindowsError if nothing is left, and InputError for a label that is not in `classes`.
     """
     imu, worn, recording, rate, start, step_names = [], [], [], [], [], []
     label: list[str] = []
@@ -192,7 +192,9 @@ def cut_recordings(
         subjects.append(row["subject"])
         sources.append(row["source"])
     if not label:
-        raise NoWindowsError(f"no labelled window of {', '.join(placements)}: expected recordings with a label or segments")
+        raise NoWindowsError(
+            f"no labelled window of {', '.join(placements)}: expected recordings with a label or segments, worn at these placements"
+        )
     order = sorted(set(label)) if classes is None else list(classes)
     index = {name: i for i, name in enumerate(order)}
     unknown = sorted(set(label) - set(order))
@@ -220,7 +222,7 @@ def encoder_steps(samples: int) -> int:
 
 
 def _step_labels(row: dict[str, Any], start_s: float, shape: WindowsConfig) -> list[str]:
-    """The label in the middle of every encoder step; "" where nothing is labelled."""
+    """The label in the middle of every encoder step; "" if there is none."""
     steps = encoder_steps(shape.samples)
     if not row["segments"]:
         return [row["label"]] * steps
@@ -260,10 +262,10 @@ def resample(samples: np.ndarray, from_hz: float, to_hz: float) -> np.ndarray:
 
 
 def resample_part(samples: np.ndarray, from_hz: float, to_hz: float, start: int, stop: int) -> np.ndarray:
-    """`resample(samples, from_hz, to_hz)[start:stop]`, of which only that part is computed; NaN counts as 0.
+    """`resample(samples, from_hz, to_hz)[start:stop]`, but computing only that part; NaN counts as 0.
 
     The filter of `scipy.signal.resample_poly` reaches 10 max(up, down) / up samples to either side; beyond the ends the signal
-    goes on along the line from its first to its last sample.
+    continues along the line through its first and last sample.
     """
     ratio = _ratio(from_hz, to_hz)
     up, down = ratio.numerator, ratio.denominator
@@ -283,14 +285,14 @@ def resample_part(samples: np.ndarray, from_hz: float, to_hz: float, start: int,
 
 
 def resampled_rate(from_hz: float, to_hz: float) -> float:
-    """What `resample` gives, in Hz: `to_hz`, but for the fraction that stands for the ratio; time counted otherwise would drift."""
+    """The exact rate [Hz] of what `resample` returns; it differs a little from `to_hz`, so time counted at `to_hz` would drift."""
     ratio = _ratio(from_hz, to_hz)
     return from_hz * ratio.numerator / ratio.denominator
 
 
 def _ratio(from_hz: float, to_hz: float) -> Fraction:
     if not 1e-3 < to_hz / from_hz < 1e3:
-        raise InputError(f"a recording at {from_hz:g} Hz cannot serve windows at {to_hz:g} Hz: its rate_hz is probably wrong")
+        raise InputError(f"cannot resample a recording from {from_hz:g} Hz to {to_hz:g} Hz: its rate_hz is probably wrong")
     return Fraction(to_hz / from_hz).limit_denominator(200)
 
 
@@ -328,7 +330,7 @@ def _pose_windows(row: dict[str, Any], begin: np.ndarray, shape: WindowsConfig) 
 
 
 def _orthonormal(six_d: np.ndarray) -> np.ndarray:
-    """Gram-Schmidt on the two columns (…, 2, 3) that a linear blend has bent a little."""
+    """Gram-Schmidt on the two columns (…, 2, 3) that linear interpolation has distorted a little."""
     first = six_d[..., 0, :] / np.linalg.norm(six_d[..., 0, :], axis=-1, keepdims=True)
     second = six_d[..., 1, :] - np.sum(first * six_d[..., 1, :], axis=-1, keepdims=True) * first
     return np.stack([first, second / np.linalg.norm(second, axis=-1, keepdims=True)], axis=-2)
@@ -338,7 +340,7 @@ def _orthonormal(six_d: np.ndarray) -> np.ndarray:
 class Normaliser:
     """One scale for all acceleration axes and one for all angular-rate axes.
 
-    Axes of a kind share their scale, and no mean is taken off, so that a rotated sensor stays a rotated sensor.
+    Axes of a kind share their scale and no mean is subtracted, so that normalised signals of a rotated sensor are rotated signals.
     """
 
     acc: float  # m/s²

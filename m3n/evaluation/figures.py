@@ -1,7 +1,6 @@
-"""The figures of an evaluation, from embeddings and windows to named numbers.
+"""The figures of an evaluation: from embeddings and windows to named numbers.
 
-Beside every figure stands what a guess would get in the same place, because recall among 20 sentences and among 2,000 windows are
-different feats.
+Every figure comes with its chance level, because recall among 20 sentences and recall among 2,000 windows are not comparable.
 """
 
 from __future__ import annotations

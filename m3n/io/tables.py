@@ -211,7 +211,7 @@ def check_rejected(rejected: Sequence[Rejected], kept: int, limit: float, where:
         others = f" (and {len(rejected) - 1} more of {total})" if len(rejected) > 1 else f" (1 of {total})"
         said = f"{first.item}: {first.reason}"
         named = said if Path(where).name in said else f"{where}: {said}"
-        raise InputError(f"{named}{others}; mend the rows, or raise max_rejected to leave them out")
+        raise InputError(f"{named}{others}; fix these rows, or raise max_rejected to leave them out")
 
 
 def write_manifest(

@@ -383,7 +383,7 @@ def test_a_bad_synthetic_clip_is_named_by_file_row_and_reason(refused, ray_clust
 def test_clips_that_give_no_window_are_refused(refused, ray_cluster, tmp_path, synthetic, synthetic_clip):
     table = synthetic()
     refused(["pretrain", table, "windows.window_s=4.5"], "clip 'good' lasts 3.97 s, shorter than a window of 4.5 s")
-    refused(["pretrain", table, "exclude_subjects=[s1]"], "every clip was excluded")
+    refused(["pretrain", table, "exclude_subjects=[s1]"], "every clip is excluded")
     rows = [synthetic_clip("long"), synthetic_clip("brief", frames=30)]
     some = save(tmp_path / "some", rows, schema.synthetic_clips(WRISTS))
     refused(["pretrain", some], "clip 'brief' lasts 0.97 s", "1 of 2 clips", "windows.max_short")

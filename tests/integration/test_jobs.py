@@ -201,7 +201,7 @@ def test_a_job_that_is_stopped_leaves_a_run_that_the_next_job_takes_up(cluster: 
     assert 2 <= kept < 60
     done = cluster.submit("taken-up", *entrypoint)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"goes on where it was interrupted: epoch {kept + 1}" in done.stdout
+    assert f"resumes an interrupted run at epoch {kept + 1}" in done.stdout
     assert json.loads((out / tables.MANIFEST).read_text())["epochs"] == 60
 
 

@@ -1,7 +1,7 @@
-"""`m3n evaluate`: how good a pretrained Multi3Net is on people it was not trained on, before anything is fine-tuned.
+"""`m3n evaluate`: score a pretrained Multi3Net on subjects it was not trained on, without fine-tuning.
 
-On synthetic clips: do text, pose and IMU find each other, and how well is the IMU predicted? On real recordings: what do the frozen
-features tell about labels, by nearest neighbours, by a linear probe, and by sentences alone?
+On synthetic clips: retrieval between text, pose and IMU, and the error of the predicted IMU signals. On real recordings: how well
+the frozen features predict labels, by nearest neighbours, by a linear probe, and zero-shot from sentences.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def evaluate(
 ) -> dict[str, Any]:
     """Evaluate a folder made by `m3n pretrain` on a table of synthetic clips, one of recordings, or both; returns the figures.
 
-    Leaves in `out` evaluate.json, evaluate.md and pictures. Raises InputError for tables, subjects or settings that do not fit;
-    then nothing is left in `out`.
+    Leaves in `out` evaluate.json, evaluate.md and plots. Raises InputError for unsuitable tables, subjects or settings; then
+    nothing is left in `out`.
     """
     started = time.perf_counter()
     folders = {name: folder for name, folder in (("clips", clips), ("recordings", recordings)) if folder is not None}
@@ -103,7 +103,7 @@ def _placements(config: EvaluateConfig, pretrained: Checkpoint) -> list[str]:
         if placement not in pretrained.placements:
             known = pretrained.placements
             raise InputError(
-                f"the checkpoint knows the placements {', '.join(known)}, not '{placement}'{nearest(placement, known)}"
+                f"the checkpoint was trained with the placements {', '.join(known)}, not '{placement}'{nearest(placement, known)}"
             )
     return list(config.placements or pretrained.placements)
 
@@ -188,14 +188,14 @@ def _on_recordings(
 
 
 def _finite(value: Any) -> Any:
-    """The same figures with null for what is not a number: JSON has no NaN."""
+    """The same figures with None for NaN and infinity, which JSON does not have."""
     if isinstance(value, dict):
         return {name: _finite(inner) for name, inner in value.items()}
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _metrics(figures: dict[str, Any], prefix: str = "test") -> dict[str, float]:
-    """Every number by its path, test/retrieval/text_to_imu/r1; details by class stay in evaluate.json."""
+    """Every number by its path, as in test/retrieval/text_to_imu/r1; figures per class stay in evaluate.json."""
     found: dict[str, float] = {}
     for name, value in figures.items():
         if isinstance(value, dict) and not name.endswith("_per_class"):

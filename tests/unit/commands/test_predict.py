@@ -1,4 +1,4 @@
-"""A time line of activities: it finds who did what when, however it is cut, and refuses what it cannot judge."""
+"""`m3n predict`: it finds who did what when, however recordings are cut, and refuses what it cannot label."""
 
 from __future__ import annotations
 

@@ -160,7 +160,7 @@ def test_held_out_people_are_those_not_trained_on_and_a_name_belongs_to_its_sour
     [
         (PEOPLE, ["s1"], "subject 's1' of utd was trained on"),
         ({("utd", "s1")}, None, "every subject of T was trained on: pretrain with exclude_subjects"),
-        (PEOPLE, ["s9"], "T has none of the subjects s9; it has s1, s2, s3"),
+        (PEOPLE, ["s9"], "T has none of the subjects s9: leave it out, or name some of s1, s2, s3"),
     ],
 )
 def test_people_that_were_trained_on_are_not_evaluated_on(people, wanted, message):
@@ -190,7 +190,7 @@ def test_nothing_leaks_between_other_people(windows):
 
 
 def test_a_subject_or_a_recording_on_both_sides_fails(windows):
-    with pytest.raises(InputError, match="leakage: subject 's1' is both trained and tested on"):
+    with pytest.raises(InputError, match="leakage: subject 's1' is in both the training and the test set"):
         check_leakage(people(windows, "s0", "s1"), people(windows, "s1"), {}, allow_seen=False)
 
 
@@ -199,7 +199,7 @@ def test_the_same_samples_under_another_name_fail(windows):
     test.imu_npt6 = test.imu_npt6.copy()
     test.imu_npt6[3] = people(windows, "s0").imu_npt6[1]
     with pytest.raises(
-        InputError, match=r"leakage: the window of test recording 'r4' at 3 s is trained on too, sample for sample"
+        InputError, match=r"leakage: the window of test recording 'r4' at 3 s is also in the training set, sample for sample"
     ):
         check_leakage(people(windows, "s0"), test, {}, allow_seen=False)
 
