@@ -74,7 +74,7 @@ def test_placements_are_found_by_name_and_an_unknown_one_is_refused():
     assert tower_columns(tower, ("right_wrist",)) == [1]
     assert tower_columns(tower, ("right_wrist", "left_wrist")) == [1, 0]
     with pytest.raises(
-        InputError, match="recordings have the placement .head., but the checkpoint was trained with left_wrist"
+        InputError, match=r"recordings have the placement .head., but the checkpoint was trained with left_wrist"
     ):
         tower_columns(tower, ("head",))
 
