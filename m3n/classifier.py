@@ -18,8 +18,9 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from m3n.config import FinetuneConfig, WindowsConfig, check
+from m3n.data.resampling import resample
 from m3n.data.scale import check_scale
-from m3n.data.windows import RecordingWindows, resample
+from m3n.data.windows import RecordingWindows
 from m3n.errors import InputError
 from m3n.schema import check_placement_names
 from m3n.training import checkpoint as checkpoints

@@ -17,7 +17,7 @@ import numpy as np
 
 from m3n import config as configs
 from m3n import schema
-from m3n.data.windows import resample
+from m3n.data.resampling import resample
 from m3n.io import tables
 from m3n.reports import classification_plots, signal_plots
 from m3n.reports.markdown import markdown_table

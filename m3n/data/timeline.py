@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from m3n.config import WindowsConfig
-from m3n.data.windows import RecordingWindows, resample_part, resampled_rate, starts
+from m3n.data.resampling import resample_part, resampled_rate
+from m3n.data.windows import RecordingWindows, starts
 from m3n.errors import InputError
 from m3n.schema import imu_column
 

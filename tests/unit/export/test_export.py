@@ -254,7 +254,7 @@ def test_a_stream_of_another_rate_is_resampled_as_a_recording_is(exported, rate_
 
 
 def test_the_streams_own_filter_is_that_of_whole_recordings():
-    from m3n.data.windows import resample
+    from m3n.data.resampling import resample
     from m3n.export.stream import _Resampler
 
     samples = a_day(10, 100)[:, :6]
