@@ -73,7 +73,7 @@ def test_ended_by_signals_and_losses_and_taken_up_again_it_ends_with_the_same_by
     process.send_signal(signal.SIGTERM)
     _, stderr = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 143, stderr
-    assert "run the same command again to go on from there" in stderr.splitlines()[-1]
+    assert "rerun the same command to resume" in stderr.splitlines()[-1]
     terminated = progress(out)
     assert (2, 0) <= terminated < (EPOCHS, 0)
     assert not out.exists()
