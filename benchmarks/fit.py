@@ -1,14 +1,14 @@
-"""How well and how fast 3-D joints become SMPL poses, on real motion.
+"""How exactly and how fast 3-D joints become SMPL poses, on real motion.
 
-    m3n bench fit --amass amass_sample.npz --utd utd_mhad.zip --json fit.json
+    m3n bench fit --amass amass_sample.npz --utd utd_mhad.zip --record
 
-- AMASS's own joints, from its poses on the stand-in body, fitted back: mean joint error, direction and orientation of the forearm
-  (joints say nothing about its twist, so the orientation is off by the pronation);
-- its optical markers (LIWR, LOWR, RIWR, ROWR): the wrist's specific force, norms, both low-passed at 10 Hz, against the simulated
-  one of poses fitted to the markers, of AMASS's own poses on the stand-in, and of those with all bone vectors between root and
-  wrist chosen by least squares on these very markers, the most that those poses hold;
-- UTD-MHAD's Kinect skeletons, actions 1-21: plain joint error, and the one left when each joint may sit at one constant place in
-  its bone's frame, as the two skeletons define their joints differently (a Kinect's hips lie 8 cm above SMPL's);
+- AMASS joints, computed from its poses on the stand-in body and fitted back: mean joint error, and the errors of the forearm's
+  direction and orientation (joints do not show its twist, so the orientation is off by the pronation);
+- AMASS optical markers (LIWR, LOWR, RIWR, ROWR): correlation of the norm of the wrist's specific force with the simulated one,
+  both low-passed at 10 Hz, for poses fitted to the markers, for AMASS's own poses on the stand-in, and for the bone vectors
+  between root and wrist that fit these markers best in the least-squares sense, which is the ceiling for those poses;
+- UTD-MHAD Kinect skeletons, actions 1-21: the joint error, and the one that remains when each joint may sit at a constant place
+  in its bone's frame, because the two skeletons define their joints differently (a Kinect's hips lie 8 cm above SMPL's);
 - frames/s of the fit on one core.
 """
 
@@ -20,7 +20,6 @@ for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "
     os.environ.setdefault(variable, "1")
 
 import argparse
-import json
 import time
 from pathlib import Path
 
@@ -31,6 +30,7 @@ import m3n
 from m3n.body.joint_fit import fit_joints
 from m3n.body.kinematics import joint_transforms
 from m3n.body.model import SMPL_JOINTS, SMPL_PARENTS, load_body
+from m3n.errors import InputError
 from m3n.imu.fidelity import correlation, norm
 from m3n.imu.smoothing import low_pass
 from m3n.schema import BODY_JOINTS, GRAVITY
@@ -128,18 +128,15 @@ def of_utd(file: Path) -> dict[str, float]:
     }
 
 
-def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--amass", type=Path, help="AMASS's sample npz, with markers")
     parser.add_argument("--utd", type=Path, help="UTD-MHAD's zip")
-    parser.add_argument("--json", type=Path, help="write the figures to this file too")
-    options = parser.parse_args(arguments)
-    figures = (of_amass(options.amass) if options.amass else {}) | (of_utd(options.utd) if options.utd else {})
-    for name, value in figures.items():
-        print(f"{name:40s} {value:16,.3f}")
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=2) + "\n")
 
 
-if __name__ == "__main__":
-    main()
+def run(options: argparse.Namespace) -> dict[str, float]:
+    if not (options.amass or options.utd):
+        raise InputError("nothing to measure: expected --amass FILE, --utd FILE, or both")
+    for file in (options.amass, options.utd):
+        if file and not file.is_file():
+            raise InputError(f"{file}: no such file")
+    return (of_amass(options.amass) if options.amass else {}) | (of_utd(options.utd) if options.utd else {})

@@ -1,17 +1,17 @@
 """How fast one training step of Multi3Net is on a GPU: windows/s, share of the GPU's peak arithmetic, and memory.
 
-    python benchmarks/gpu_step.py --json gpu_step.json
+    m3n bench gpu_step --record
+    python benchmarks/gpu_step.py --record --results DIR     # a bare GPU machine, with a checkout, torch and NumPy alone
 
-Two models (the default one, and one with about ten times the parameters) at global batches of 256, 1,024 and 8,192 windows, bf16
-autocast where the device has it, augmentation and all six objectives included, on data already on the device. It needs torch and
-numpy alone, so that it runs on a bare GPU machine. FLOPs are counted by PyTorch (matrix products and convolutions, forward and
-backward); the share of peak is against the data sheet's dense bf16 figure of the device, or `--peak-tflops`.
+Two models (the default one, and one with about ten times the parameters) at global batches of 256, 1,024 and 8,192 windows, in bf16
+autocast where the device has it, with augmentation and all losses, on data that is already on the device. PyTorch counts the FLOPs
+(matrix products and convolutions, forward and backward); the share of peak is against the dense bf16 figure of the device's data
+sheet, or `--peak-tflops`. A figure's name begins with the model and the batch.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from pathlib import Path
@@ -30,11 +30,12 @@ PLACEMENTS = ("left_wrist", "right_wrist")
 RATE_HZ, SAMPLES, POSE_FRAMES, POSE_FEATURES, TEXT_FEATURES = 50.0, 100, 30, 22 * 6 + 3, 384  # windows of 2 s, as the default
 MODELS = {
     "default": {"width": 128, "depth": 2, "embedding": 256},
-    "ten times": {"width": 384, "depth": 3, "embedding": 512},
+    "large": {"width": 384, "depth": 3, "embedding": 512},
 }
 OBJECTIVES = {"text_imu": 1.0, "text_pose": 0.5, "imu_pose": 1.0, "left_right": 0.25, "pose2imu": 3.0, "reconstruction": 1.0}
+# the defaults of `augment`, whose config needs more than a bare machine has
 STRENGTH = SimpleNamespace(
-    turn_rad=1.0, tilt_rad=0.15, scale=0.1, noise=0.05, warp=0.15, mask=0.2, mask_signal=0.0, slow=0.2, drop=0.5
+    turn_rad=1.0, tilt_rad=0.15, scale=0.1, noise=0.05, warp=0.15, shift=0.0, mask=0.2, mask_signal=0.0, slow=0.2, drop=0.5
 )
 # dense bf16 peak of data sheets, TFLOP/s, by a part of the device's name
 PEAKS = {"H200": 989.0, "H100": 989.0, "A100": 312.0, "L40S": 362.0, "L4": 121.0, "4090": 165.0}
@@ -94,48 +95,41 @@ def seconds_per_step(training: Training, batch: dict[str, torch.Tensor], steps: 
     return (time.perf_counter() - started) / steps
 
 
-def measure(batches: list[int], steps: int, peak_tflops: float | None, compiled: bool) -> dict[str, object]:
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    name = torch.cuda.get_device_name() if device.type == "cuda" else "CPU"
-    bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
-    peak = peak_tflops or next((value for part, value in PEAKS.items() if part in name), None)
-    rows: list[dict[str, object]] = []
-    for model, size in MODELS.items():
-        training = Training(size, device, bf16, compiled)
-        counted = Training(size, device, bf16, compiled=False)
-        with FlopCounterMode(display=False) as counter:
-            counted.step(random_batch(batches[0], device))
-        flops_per_window = counter.get_total_flops() / batches[0]
-        del counted
-        for windows in batches:
-            if device.type == "cuda":
-                torch.cuda.reset_peak_memory_stats()
-            seconds = seconds_per_step(training, random_batch(windows, device), steps)
-            row: dict[str, object] = {
-                "model": model, "parameters": training.parameters, "batch": windows, "windows_per_s": windows / seconds,
-                "tflops": flops_per_window * windows / seconds / 1e12,
-            }  # fmt: skip
-            if peak:
-                row["model_flop_utilisation"] = flops_per_window * windows / seconds / 1e12 / peak
-            if device.type == "cuda":
-                row["peak_memory_gb"] = torch.cuda.max_memory_allocated() / 1e9
-            print(json.dumps(row), flush=True)
-            rows.append(row)
-    return {"device": name, "torch": torch.__version__, "bf16": bf16, "compiled": compiled, "peak_tflops": peak, "steps": rows}
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--batches", type=int, nargs="+", default=[256, 1024, 8192])
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--batches", type=int, nargs="+", default=[256, 1024, 8192], help="windows of a step")
     parser.add_argument("--steps", type=int, default=20, help="timed steps of each kind")
     parser.add_argument("--peak-tflops", type=float, help="the device's dense bf16 peak, where it is not known here")
     parser.add_argument("--compile", action="store_true", help="torch.compile the model")
-    parser.add_argument("--json", type=Path, help="write the figures to this file too")
-    options = parser.parse_args()
-    figures = measure(options.batches, options.steps, options.peak_tflops, options.compile)
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+def run(options: argparse.Namespace) -> dict[str, float]:
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    name = torch.cuda.get_device_name() if device.type == "cuda" else "CPU"
+    bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    peak = options.peak_tflops or next((value for part, value in PEAKS.items() if part in name), None)
+    figures: dict[str, float] = {}
+    for model, size in MODELS.items():
+        training = Training(size, device, bf16, options.compile)
+        counted = Training(size, device, bf16, compiled=False)
+        with FlopCounterMode(display=False) as counter:
+            counted.step(random_batch(options.batches[0], device))
+        flops_per_window = counter.get_total_flops() / options.batches[0]
+        del counted
+        figures[f"{model}_parameters"] = training.parameters
+        for windows in options.batches:
+            if device.type == "cuda":
+                torch.cuda.reset_peak_memory_stats()
+            speed = windows / seconds_per_step(training, random_batch(windows, device), options.steps)
+            row = {"windows_per_s": speed, "tflops": flops_per_window * speed / 1e12}
+            if peak:
+                row["share_of_peak"] = flops_per_window * speed / 1e12 / peak
+            if device.type == "cuda":
+                row["peak_memory_gb"] = torch.cuda.max_memory_allocated() / 1e9
+            figures |= {f"{model}_{windows}_{what}": value for what, value in row.items()}
+    return figures
 
 
 if __name__ == "__main__":
-    main()
+    from m3n.commands.bench.command import run_benchmark
+
+    run_benchmark(__file__, sys.argv[1:])

@@ -1,15 +1,16 @@
-"""How fast pretraining is fed, side by side in one run: default model and batch, one worker on the CPU.
+"""How fast pretraining is fed with data, beside a bare loop: default model and batch, one worker on the CPU.
 
-    m3n bench pretrain_throughput --json pretrain_throughput.json
+    m3n bench pretrain_throughput --record
 
-- in memory: a bare PyTorch loop over tensors that are in memory already, the limit (rounds before, between and after);
-- ours: `m3n pretrain`'s own workers, Ray Data into Ray Train, from the windows on disk (epochs after the first, their own clock);
-- data alone, without training: batches of tensors that Ray Data delivers, and those of a torch DataLoader over one small file per
-  window, which is the layout that the field's scripts use (safetensors files; the better of 0 and 1 loader processes);
-- memory: the peak, over all processes of the command, of an epoch on the windows and on 10 times as many.
+- in memory: a bare PyTorch loop over tensors that are already in memory, which is the limit (rounds before, between and after);
+- ours: `m3n pretrain`'s own workers, Ray Data into Ray Train, from the windows on disk (epochs after the first, by their own
+  clock);
+- data alone, without training: batches of tensors from Ray Data, and from a torch DataLoader over one small file per window,
+  the layout that scripts of the field use (safetensors files; the better of 0 and 1 loader processes);
+- memory: the peak over all processes of the command, for an epoch on the windows and on 10 times as many.
 
-All files are in the page cache, for every loader alike. Speeds of training are the best round or epoch, so that other work on the
-machine counts for little.
+All files are in the page cache, for each loader alike. Speeds of training are those of the best round or epoch, so that other
+work on the machine counts for little.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import argparse
-import datetime
 import json
 import subprocess
 import sys
@@ -43,7 +43,6 @@ from m3n.data.windows import POSE_FEATURES
 from m3n.io import tables
 from m3n.losses import MultiTaskLoss
 from m3n.models import Multi3Net
-from m3n.tracking import git_sha
 from m3n.training.augment import augment, draw_worn
 from m3n.training.batch_order import Plan
 from m3n.training.batches import Inputs
@@ -52,6 +51,11 @@ WRISTS, SHAPE, BATCH, TEXT = ("left_wrist", "right_wrist"), WindowsConfig(), 128
 CLIP_WINDOWS, CLIPS_PER_SHARD = 16, 16
 ROUND_STEPS = 20
 DELIVERED = 150_000  # windows, so many that those read ahead before the first one is counted do not count
+TRAIN_HERE = """
+import json, runpy, sys
+from pathlib import Path
+print(json.dumps(runpy.run_path(sys.argv[1])["train_here"](Path(sys.argv[2]), int(sys.argv[3]))))
+"""
 
 
 def make_store(folder: Path, windows: int) -> WindowStore:
@@ -125,7 +129,7 @@ def train_here(folder: Path, epochs: int) -> list[float]:
 
 def train_apart(folder: Path, epochs: int) -> tuple[list[float], float]:
     """The same in processes of its own: (windows per second of every epoch, peak memory of all its processes [MB])."""
-    command = [sys.executable, __file__, "--train", str(folder), "--epochs", str(epochs)]
+    command = [sys.executable, "-c", TRAIN_HERE, __file__, str(folder), str(epochs)]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     peak = 0.0
     while child.poll() is None:
@@ -218,8 +222,12 @@ def rate(batches: Iterator[int]) -> float:
     return windows / (time.perf_counter() - clock)
 
 
-def measure(windows: int) -> dict[str, float | str | int]:
-    """All figures."""
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--windows", type=int, default=4096, help="windows of the small corpus")
+
+
+def run(options: argparse.Namespace) -> dict[str, float]:
+    windows = options.windows
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         store = make_store(folder / "small", windows)
@@ -248,30 +256,4 @@ def measure(windows: int) -> dict[str, float | str | int]:
         "peak_memory_mb": max(peaks),
         "peak_memory_mb_10_times_the_data": large,
         "memory_growth_mb": large - max(peaks),
-        "windows": windows,
-        "cores": os.cpu_count() or 1,
-        "load_average": os.getloadavg()[0],
-        "commit": git_sha(),
-        "date": datetime.date.today().isoformat(),
     }
-
-
-def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path, help="write the figures to this file too")
-    parser.add_argument("--windows", type=int, default=4096, help="windows of the small corpus")
-    parser.add_argument("--train", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--epochs", type=int, help=argparse.SUPPRESS)
-    options = parser.parse_args(arguments)
-    if options.train:
-        print(json.dumps(train_here(options.train, options.epochs)))
-        return
-    figures = measure(options.windows)
-    for name, value in figures.items():
-        print(f"{name:36s} {value:16,.3f}" if isinstance(value, float) else f"{name:36s} {value!s:>16s}")
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=2) + "\n")
-
-
-if __name__ == "__main__":
-    main()

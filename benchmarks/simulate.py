@@ -1,16 +1,16 @@
-"""How fast the simulator is, side by side in one run on one core: two wrists, specific force and angular rate.
+"""How fast the simulator is, beside NumPy and smplx: two wrists, specific force and angular rate, on one core.
 
-    m3n bench simulate --json simulate.json
+    m3n bench simulate --record
 
-- ours: `m3n.simulate`, on a clip of 20,000 frames and on clips of 300;
-- NumPy: the same joints, the same splines, in NumPy and SciPy;
-- smplx: the full mesh of the same body by the package smplx, the wrist's vertex and joints, and finite differences, which is how
-  the field's scripts do it (extra `smpl`);
-- job: Parquet in to Parquet out, one worker without Ray; the same on 10 and 100 times the clips, and its memory; and the largest
-  one on Ray, with one worker and with two;
-- memory bandwidth and arithmetic that the kernel reaches, against what NumPy reaches on this machine.
+- kernel: `m3n.simulate` on a clip of 20,000 frames; short clips: on clips of 300 frames;
+- NumPy: the same joints and the same splines in NumPy and SciPy;
+- smplx: the full mesh of the same body by the package smplx, the wrist's vertex and joints, and finite differences, as scripts
+  of the field do it (extra `smpl`);
+- job: Parquet in to Parquet out, one worker without Ray, then on 10 and 100 times the clips, with its memory; the largest one
+  also on Ray, with one worker and with two;
+- the memory bandwidth and the arithmetic that the kernel reaches, against what NumPy reaches on this machine.
 
-Every figure is the best of several runs, so that other work on the machine counts for little.
+Each speed is the best of several runs, so that other work on the machine counts for little.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "
     os.environ.setdefault(variable, "1")
 
 import argparse
-import json
 import resource
 import sys
 import tempfile
@@ -160,8 +159,13 @@ def run_on_ray(source: Path, out: Path, workers: int) -> float:
     return sum(frames[workers:]) / (ends[-1] - ends[workers - 1])
 
 
-def measure(largest: int) -> dict[str, float]:
-    """All figures."""
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--largest", type=int, choices=(1, 10, 100), default=100, help="the largest job has this many times 32 clips"
+    )
+
+
+def run(options: argparse.Namespace) -> dict[str, float]:
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)
     figures: dict[str, float] = {}
@@ -180,7 +184,8 @@ def measure(largest: int) -> dict[str, float]:
     figures["ratio_to_numpy"] = figures["kernel_frames_per_s"] / figures["numpy_frames_per_s"]
     with tempfile.TemporaryDirectory() as folder:
         clips = 32
-        while clips <= 32 * largest:
+        largest = 32 * options.largest
+        while clips <= largest:
             frames = make_shards(Path(folder) / f"in{clips}", clips)
             runs = 3 if clips < 1000 else 1
             work = frames_per_s(lambda: run_job(Path(folder) / f"in{clips}", Path(folder) / "out"), frames, runs)  # noqa: B023
@@ -188,7 +193,7 @@ def measure(largest: int) -> dict[str, float]:
             figures[f"job_peak_memory_mb_{clips}_clips"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
             figures["job_frames_per_s"] = work
             clips *= 10
-        largest_job = Path(folder) / f"in{32 * largest}"
+        largest_job = Path(folder) / f"in{largest}"
         if len(tables.shard_paths(largest_job)) > 8:  # fewer say nothing about workers
             connect(workers=2)
             for workers in (1, 2):
@@ -205,19 +210,3 @@ def measure(largest: int) -> dict[str, float]:
     figures["share_of_memory_bandwidth"] = figures["kernel_frames_per_s"] * BYTES_PER_FRAME / copies
     figures["share_of_peak_arithmetic"] = figures["kernel_frames_per_s"] * FLOPS_PER_FRAME / flops
     return figures
-
-
-def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path, help="write the figures to this file too")
-    parser.add_argument("--largest", type=int, default=100, help="how many times 32 clips the largest job has: 1, 10 or 100")
-    options = parser.parse_args(arguments)
-    figures = measure(options.largest)
-    for name, value in figures.items():
-        print(f"{name:40s} {value:16,.3f}")
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=2) + "\n")
-
-
-if __name__ == "__main__":
-    main()

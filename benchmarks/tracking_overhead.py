@@ -1,13 +1,13 @@
-"""What tracking costs a training, side by side in one run: the same pretraining with it and without it.
+"""What tracking costs a training: the same pretraining with MLflow and without it, side by side.
 
-    m3n bench tracking_overhead --json tracking_overhead.json
+    m3n bench tracking_overhead --record
 
 Blocks of steps of the default model and batch, in the order off, on, on, off, and so on, after one of each that does not count.
-With tracking on, a run is open: 13 values are logged every 20 steps (`m3n pretrain` logs that many once an epoch, `m3n finetune`
-one every 20 steps), the machine is sampled, and a thread of this very process sends to SQLite (or to `--uri`); so the training
-shares its interpreter with all of it, where `m3n pretrain` has processes of its own for that. Wall time is the lower quartile over
-blocks, so that other work on the machine counts for little; CPU time is that of all threads of the process, and means something
-on a busy machine too. What the beginning costs once (importing mlflow, making the database) is given apart.
+With tracking on, a run is open: 13 values are logged every 20 steps (`m3n pretrain` logs that many once an epoch, `m3n
+finetune` one every 20 steps), the machine is sampled, and a thread of this process sends to SQLite (or to `--uri`). So the
+training shares its interpreter with all of it, whereas `m3n pretrain` has separate processes. Wall time is the lower quartile
+over blocks, so that other work on the machine counts for little; CPU time is that of all threads of the process, and stays
+meaningful on a busy machine. What the start costs once (importing mlflow, making the database) is a figure of its own.
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import argparse
-import datetime
-import json
 import tempfile
 import time
 from collections.abc import Iterator
@@ -80,8 +78,7 @@ class Training:
         return time.perf_counter() - wall, time.process_time() - cpu, longest
 
 
-def measure(folder: Path, blocks: int, steps: int, batch: int) -> dict[str, float | str | int]:
-    """All figures."""
+def measure(folder: Path, blocks: int, steps: int, batch: int) -> dict[str, float]:
     training = Training(folder / "data", batch)
     on: list[tuple[float, float, float]] = []
     off: list[tuple[float, float, float]] = []
@@ -107,34 +104,19 @@ def measure(folder: Path, blocks: int, steps: int, batch: int) -> dict[str, floa
         "longest_call_ms": 1000 * max(b[2] for b in on),
         "once_wall_s": start_s,
         "once_cpu_s": start_cpu_s,
-        "blocks_of_each": blocks,
-        "steps_of_a_block": steps,
-        "cores": os.cpu_count() or 1,
-        "load_average": os.getloadavg()[0],
-        "commit": tracking.git_sha(),
-        "date": datetime.date.today().isoformat(),
     }
 
 
-def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path, help="write the figures to this file too")
+def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--blocks", type=int, default=10, help="blocks with tracking, and as many without")
     parser.add_argument("--steps", type=int, default=200, help="steps of a block")
     parser.add_argument("--batch", type=int, default=128, help="windows of a batch")
     parser.add_argument("--uri", help="tracking server (default: a SQLite file in a temporary folder)")
-    options = parser.parse_args(arguments)
-    written = options.json.absolute() if options.json else None
+
+
+def run(options: argparse.Namespace) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as name:
         os.environ["MLFLOW_TRACKING_URI"] = options.uri or f"sqlite:///{name}/mlflow.db"
         os.environ["M3N_CACHE"] = name
         os.chdir(name)
-        figures = measure(Path(name), options.blocks, options.steps, options.batch)
-    for name, value in figures.items():
-        print(f"{name:36s} {value:16,.3f}" if isinstance(value, float) else f"{name:36s} {value!s:>16s}")
-    if written:
-        written.write_text(json.dumps(figures, indent=2) + "\n")
-
-
-if __name__ == "__main__":
-    main()
+        return measure(Path(name), options.blocks, options.steps, options.batch)

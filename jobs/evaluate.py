@@ -1,15 +1,12 @@
-r"""`m3n evaluate` as a Ray job: a pretrained checkpoint judged on subjects it was not trained on.
+r"""`m3n evaluate` as a Ray job: a pretrained checkpoint, tested without fine-tuning on subjects it was not trained on.
 
     ray job submit --working-dir . --runtime-env runtime_env.yaml -- \
-        python jobs/evaluate.py /mnt/m3n/pretrain --clips /mnt/m3n/synthetic --recordings /mnt/m3n/recordings --out /mnt/m3n/eval
+        python jobs/evaluate.py /mnt/m3n/pretrain --recordings /mnt/m3n/recordings --out /mnt/m3n/evaluate
 
-It runs the code of the working directory, on the cluster that the job was given to. Data stays out of what is uploaded, so
-its paths are absolute, in a folder that every node sees. Ends with the exit status of the command: 0, 2 for bad input, or 1.
+The job runs the code of the working directory. Its data is not uploaded: give absolute paths that every node can read.
+The exit status is the command's: 0, 2 for bad input, 1 for anything else. From an installed wheel: `python -m m3n.jobs.evaluate`.
 """
 
-import sys
+from m3n.cli import entry
 
-from m3n.cli import main
-
-if __name__ == "__main__":
-    sys.exit(main(["evaluate", *sys.argv[1:]]))
+entry("evaluate")

@@ -3,13 +3,10 @@ r"""`m3n simulate` as a Ray job: virtual IMUs over a table of pose clips, on Ray
     ray job submit --working-dir . --runtime-env runtime_env.yaml -- \
         python jobs/simulate.py /mnt/m3n/poses --out /mnt/m3n/synthetic rate_hz=50
 
-It runs the code of the working directory, on the cluster that the job was given to. Data stays out of what is uploaded, so
-its paths are absolute, in a folder that every node sees. Ends with the exit status of the command: 0, 2 for bad input, or 1.
+The job runs the code of the working directory. Its data is not uploaded: give absolute paths that every node can read.
+The exit status is the command's: 0, 2 for bad input, 1 for anything else. From an installed wheel: `python -m m3n.jobs.simulate`.
 """
 
-import sys
+from m3n.cli import entry
 
-from m3n.cli import main
-
-if __name__ == "__main__":
-    sys.exit(main(["simulate", *sys.argv[1:]]))
+entry("simulate")

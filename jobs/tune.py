@@ -1,15 +1,12 @@
-r"""`m3n tune` as a Ray job: a search over pretraining settings, on Ray Tune.
+r"""`m3n tune` as a Ray job: a search over settings of pretraining and fine-tuning, on Ray Tune.
 
     ray job submit --working-dir . --runtime-env runtime_env.yaml -- \
         python jobs/tune.py /mnt/m3n/synthetic /mnt/m3n/recordings --space loss_weights --out /mnt/m3n/tune trials=20
 
-It runs the code of the working directory, on the cluster that the job was given to. Data stays out of what is uploaded, so
-its paths are absolute, in a folder that every node sees. Ends with the exit status of the command: 0, 2 for bad input, or 1.
+The job runs the code of the working directory. Its data is not uploaded: give absolute paths that every node can read.
+The exit status is the command's: 0, 2 for bad input, 1 for anything else. From an installed wheel: `python -m m3n.jobs.tune`.
 """
 
-import sys
+from m3n.cli import entry
 
-from m3n.cli import main
-
-if __name__ == "__main__":
-    sys.exit(main(["tune", *sys.argv[1:]]))
+entry("tune")

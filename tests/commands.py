@@ -1,6 +1,6 @@
 """Whether a command line of m3n that stands in a document could run: its command, its options and its settings exist.
 
-Nothing is run, and files need not be there.
+Nothing is run, and files need not be there, except those that come with m3n.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from m3n import config
+from m3n import config, packaged
 from m3n.cli import cli
 from m3n.commands.ingest import options_of
 from m3n.commands.reproduce.command import protocol_file
@@ -42,5 +42,8 @@ def check_command(words: list[str]) -> None:
     elif (stage := getattr(group, "stage", None)) is not None:
         base = protocol_file(context.params["name"]) if group.name == "reproduce" else None
         config.resolve(config.STAGES[stage], stage, None, overrides, **({"base": base} if base else {}))
+    made_earlier = ("/", "runs/", "data/")
+    if (given := context.params.get("config_file")) and not str(given).startswith(made_earlier):
+        packaged.find(given, "configs", ".yaml", "config file")
     if group.name == "tune":
         load_space(context.params["space"], config.resolve(config.TuneConfig, "tune", None, overrides))

@@ -239,6 +239,31 @@ def fidelity(poses: Path, recordings: Path, out: Path, config: configs.FidelityC
     return run(poses, recordings, out, config)
 
 
+@report.command(cls=StageCommand, stage="pretrain")
+@click.argument("clips", type=PATH)
+@click.argument("recordings", type=PATH)
+@click.option("--held-out", multiple=True, required=True, metavar="SUBJECT", help="Subject to test on; can be repeated.")
+@click.option("--seed", "seeds", multiple=True, type=int, default=[0], help="Seed of the pretraining; can be repeated.")
+@click.option(
+    "--variant", "names", multiple=True, help="all, paper, or '<loss> alone'; can be repeated (default: each of them)."
+)
+@stage_options()
+def ablation(
+    clips: Path, recordings: Path, held_out: tuple[str, ...], seeds: tuple[int, ...], names: tuple[str, ...],
+    overrides: tuple[str, ...], config_file: Path | None, out: Path, json_file: Path | None,
+) -> None:  # fmt: skip
+    """Compare the pretraining losses.
+
+    Every loss alone, all together, and the paper's preset, tested on held-out subjects. CLIPS is a table of synthetic clips,
+    RECORDINGS one of labelled recordings. Settings are those of `m3n pretrain` and hold for every variant. Rerun an interrupted
+    command to resume it; add seeds and variants to extend it.
+    """
+    from m3n.commands.ablation import ablation as run
+
+    finish(run(clips, recordings, out, held_out, overrides, seeds, names, config_file, click.echo), json_file, out)
+    click.echo("\n" + (out / "ablation.md").read_text(encoding="utf-8"))
+
+
 @cli.command(cls=StageCommand)
 @click.option("--address", help="Ray cluster to check (default: the cluster of the surrounding job, or a new local one).")
 @click.option("--no-ray", is_flag=True, help="Skip Ray, which takes seconds to start.")
@@ -274,26 +299,22 @@ def sync(json_file: Path | None) -> None:
         click.echo(f"  {runs} more runs are for {server}: set MLFLOW_TRACKING_URI to it and rerun this command")
 
 
-@cli.command(cls=StageCommand, context_settings={"ignore_unknown_options": True})
-@click.argument("name")
+@cli.command(cls=StageCommand, context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.argument("name", required=False)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def bench(name: str, arguments: tuple[str, ...]) -> None:
-    """Run a benchmark of a checkout.
+def bench(name: str | None, arguments: tuple[str, ...]) -> None:
+    """Measure the speed or accuracy of a part of m3n.
 
-    NAME is a file of benchmarks/, for example: m3n bench simulate --json FILE
+    Without NAME, lists the benchmarks. `m3n bench NAME --help` shows the options of one; with --record, the figures join the history
+    in benchmarks/results/.
     """
-    import runpy
+    from m3n.commands.bench.command import run_benchmark, summaries
 
-    from m3n.errors import InputError, nearest
-
-    folder = Path(__file__).resolve().parents[2] / "benchmarks"
-    known = sorted(f.stem for f in folder.glob("*.py"))
-    if not known:
-        raise InputError("benchmarks are part of a checkout of m3n, not of the installed package: run this in a checkout")
-    if name not in known:
-        raise InputError(f"unknown benchmark '{name}'{nearest(name, known)}; expected one of {', '.join(known)}")
-    sys.argv = [f"m3n bench {name}", *arguments]
-    runpy.run_path(str(folder / f"{name}.py"), run_name="__main__")
+    if name is None:
+        for known, summary in summaries().items():
+            click.echo(f"  {known:20s} {summary}")
+    else:
+        run_benchmark(name, list(arguments))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -328,6 +349,6 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def entry() -> None:
-    """Console script."""
-    sys.exit(main())
+def entry(*command: str) -> None:
+    """Console script, and the scripts of `jobs/`, whose `command` comes before the arguments they are given."""
+    sys.exit(main([*command, *sys.argv[1:]]))

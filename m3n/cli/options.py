@@ -125,7 +125,8 @@ def stage_options(out: click.ParamType[Any] = PATH, address: bool = False) -> Ca
             command = click.option("--address", callback=_answering_cluster, help=where)(command)
         places = "Folder for the result." if out is PATH else "Folder for the result, or s3://bucket/key or gs://bucket/key."
         command = click.option("--out", required=True, type=out, help=places)(command)
-        command = click.option("--config", "config_file", type=PATH, help="YAML file with one section per stage.")(command)
+        preset = "YAML file with one section per stage, or the name of a preset, such as paper."
+        command = click.option("--config", "config_file", type=PATH, help=preset)(command)
         return click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")(command)
 
     return add

@@ -7,7 +7,6 @@ and all training subjects (from scratch, frozen and not frozen) and tested on un
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from m3n import config as configs
 from m3n import schema
 from m3n.data.resampling import resample
 from m3n.io import tables
@@ -39,7 +37,7 @@ Scores = dict[str, dict[str, list[float]]]  # method -> subjects with labels -> 
 def demo(out: Path, run_command: Callable[[list[str]], Any], echo: Callable[[str], Any]) -> dict[str, Any]:
     """Run the demo into `out`; `run_command` takes the arguments of one m3n command. Returns the figures."""
     started = time.perf_counter()
-    preset = ["--config", _short(configs.preset("demo.yaml"))]
+    preset = ["--config", "demo"]
     choreography, synthetic, watch, checkpoint = (out / name for name in ("choreography", "synthetic", "watch", "pretrain"))
     run_command(["ingest", "choreography", "--out", str(choreography)])
     run_command(["simulate", str(choreography / "poses"), "--out", str(synthetic), *preset])
@@ -144,8 +142,3 @@ def _simulated_traces(synthetic: Path, labels: list[str]) -> dict[str, np.ndarra
                 moving = right if np.var(right[:, 3:]) >= np.var(left[:, 3:]) else left * [1, -1, 1, -1, 1, -1]
                 found[row["label"]] = resample(moving, float(row["rate_hz"]), RATE_HZ)[: int(TRACE_S * RATE_HZ)]
     return found
-
-
-def _short(path: Path) -> str:
-    relative = os.path.relpath(path)
-    return str(path) if relative.startswith("..") else relative

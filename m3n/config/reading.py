@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from m3n import packaged
 from m3n.config.base import Options
 from m3n.config.evaluate import EvaluateConfig
 from m3n.config.fidelity import FidelityConfig
@@ -50,10 +51,14 @@ def resolve(
 ) -> C:
     """The checked config of one stage: defaults, then the stage's section of `base` and of `file`, then `key=value` overrides.
 
+    `file`: a path, or the name of a preset in `configs/`.
+
     Raises InputError for an unreadable file, an unknown section or key, or a value of the wrong type or range.
     """
     from omegaconf import OmegaConf
 
+    if file is not None:
+        file = packaged.find(file, "configs", ".yaml", "config file")
     try:
         merged = OmegaConf.merge(*(OmegaConf.create(_section(given, stage)) for given in (base, file) if given), {})
     except InputError:
@@ -168,10 +173,7 @@ def _spelled(key: str, path: list[str]) -> str:
 
 def preset(name: str) -> Path:
     """A file of `configs/`, in a checkout or in an installed package."""
-    package = Path(__file__).resolve().parents[1]
-    return next(
-        (f for f in (package.parent / "configs" / name, package / "configs" / name) if f.is_file()), Path("configs") / name
-    )
+    return packaged.place("configs") / name
 
 
 def describe(schema: type[Options], prefix: str = "") -> Iterator[tuple[str, str, str]]:

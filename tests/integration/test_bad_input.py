@@ -189,7 +189,7 @@ def config_cases(folder: Path) -> Iterator[tuple[list[str], tuple[str, ...]]]:
     yield ["seed=-1"], ("seed", "-1")
     yield ["seed=one"], ("seed", "one")
     yield ["seed"], ("'seed'",)
-    yield ["--config", str(folder / "absent.yaml")], ("absent.yaml", "No such file")
+    yield ["--config", str(folder / "absent.yaml")], ("absent.yaml", "expected a YAML file, or one of", "demo")
     yield ["--config", str(folder)], (str(folder),)
     yield ["--config", str(folder / "bad.yaml")], ("bad.yaml", "not valid YAML")
     yield ["--config", str(folder / "typo.yaml")], ("typo.yaml", "did you mean")

@@ -19,7 +19,7 @@ FILES = sorted(PACKAGE.rglob("*.py")) + sorted((ROOT / "jobs").glob("*.py"))
 
 # The floors of the house, lowest first: a room may import from its own floor and from those below it.
 FLOORS = (
-    ("errors", "randomness", "progress", "schema"),
+    ("errors", "packaged", "randomness", "progress", "schema"),
     ("config", "io", "untrusted", "body", "motion"),
     ("imu", "sources", "data"),
     ("models", "losses", "freeze", "optim"),

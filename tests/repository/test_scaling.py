@@ -12,7 +12,7 @@ from places import REPOSITORY
 
 @pytest.fixture(scope="module")
 def scaling() -> dict[str, Any]:
-    return runpy.run_path(str(REPOSITORY / "benchmarks" / "scaling.py"))
+    return runpy.run_path(str(REPOSITORY / "tools" / "scaling.py"))
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def numbers(scaling: dict[str, Any]) -> dict[str, float]:
 
 def test_the_page_is_what_the_script_prints(scaling: dict[str, Any], numbers: dict[str, float]) -> None:
     page = (REPOSITORY / "docs" / "scaling.md").read_text(encoding="utf-8")
-    (shown,) = re.findall(r"<!-- m3n bench scaling -->\n(.*)\n<!-- end -->", page, re.S)
+    (shown,) = re.findall(r"<!-- python tools/scaling.py -->\n(.*)\n<!-- end -->", page, re.S)
     assert shown.strip() == scaling["tables_of"](10e6, 1000, numbers)
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import m3n
+from m3n import packaged
 from m3n.body.model import ENVIRONMENT, body_file, load_body
 from m3n.commands.doctor.places import FAILURE, GB, OK, WARNING, Check, clock, room, tracking, writes
 from m3n.data import text
@@ -93,22 +94,25 @@ def _packages() -> tuple[str, str, str]:
         return WARNING, "m3n is not installed as a package", "pip install -c constraints.txt -e ."
     needed = [r for r in map(Requirement, lines) if r.marker is None or r.marker.evaluate({"extra": ""})]
     versions = {r.name: _version(r.name) for r in needed}
-    wrong = [f"{name} is missing" for name, version in versions.items() if version is None]
-    wrong += [f"{r.name} {v} (needs {r.specifier})" for r in needed if (v := versions[r.name]) and not r.specifier.contains(v)]
+    constraints = packaged.place("constraints.txt")
+    wrong = {name: f"{name} is missing" for name, version in versions.items() if version is None}
+    wrong |= {
+        r.name: f"{r.name} {v} (needs {r.specifier})" for r in needed if (v := versions[r.name]) and not r.specifier.contains(v)
+    }
     if wrong:
-        return FAILURE, ", ".join(wrong), "install m3n again: pip install -c constraints.txt -e ."
-    pins = tested_versions(Path(m3n.__file__).resolve().parents[1] / "constraints.txt")
-    other = [
-        f"{n} {v} (tested: {pins[n]})" for n, v in versions.items() if v and pins.get(n, v) not in (v, v.partition("+")[0])
-    ]
+        return FAILURE, ", ".join(wrong.values()), f"pip install -c {constraints} {' '.join(wrong)}"
+    pins = tested_versions(constraints)
+    other = {
+        n: f"{n} {v} (tested: {pins[n]})" for n, v in versions.items() if v and pins.get(n, v) not in (v, v.partition("+")[0])
+    }
     if other:
-        return WARNING, ", ".join(other), "for the tested versions: pip install -c constraints.txt -e ."
+        return WARNING, ", ".join(other.values()), f"for the tested versions: pip install -c {constraints} {' '.join(other)}"
     main = ", ".join(f"{name} {versions[name]}" for name in ("torch", "numpy", "pyarrow", "ray", "mlflow") if name in versions)
     return OK, f"{main}; {'as tested' if pins else 'new enough'}", ""
 
 
 def tested_versions(constraints: Path) -> dict[str, str]:
-    """Package -> version of a constraints file; empty if there is no such file, as beside an installed wheel."""
+    """Package -> version of a constraints file; empty if there is no such file."""
     if not constraints.is_file():
         return {}
     return dict(re.findall(r"(?m)^([\w.-]+)==(\S+)$", constraints.read_text(encoding="utf-8")))

@@ -17,15 +17,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from m3n import tracking
+from m3n import packaged, tracking
 from m3n.cluster.grid import run_cells
 from m3n.cluster.start import connect
 from m3n.commands.reproduce.cells import NO_PRETRAINING, ZERO, Cell, CellResult, run_cell
 from m3n.commands.reproduce.data import Fold, corpus_files, ingested, pretrained, pretraining_key, subject_parts
 from m3n.commands.reproduce.text import by_amount, results_text
-from m3n.config import BASELINE_METHODS, HARDWARE, FinetuneConfig, ReproduceConfig, check, preset
+from m3n.config import BASELINE_METHODS, HARDWARE, FinetuneConfig, ReproduceConfig, check
 from m3n.data.splits import Split
-from m3n.errors import InputError, nearest
+from m3n.errors import InputError
 from m3n.io import locks, tables
 from m3n.progress import bar
 from m3n.reports import classification_plots
@@ -37,12 +37,7 @@ IDENTITY = ("dataset", "setting", "method", "labels", "seed", "fold")
 
 def protocol_file(name: str) -> Path:
     """The file of a protocol, given by its path or its name in `configs/protocols/`; InputError if there is none."""
-    folder = preset("protocols/utd_mhad.yaml").parent
-    file = next((f for f in (Path(name), folder / f"{name}.yaml") if f.is_file()), None)
-    if file is None:
-        known = sorted(f.stem for f in folder.glob("*.yaml"))
-        raise InputError(f"no protocol '{name}'{nearest(name, known)}: expected a YAML file, or one of {', '.join(known)}")
-    return file
+    return packaged.find(name, "configs/protocols", ".yaml", "protocol")
 
 
 def reproduce(

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from m3n import config as configs
+from m3n import packaged
 from m3n.config import FinetuneConfig, PretrainConfig, TuneConfig
 from m3n.errors import InputError, nearest, one_line
 from m3n.io import tables
@@ -58,7 +59,7 @@ def load_space(name: str, config: TuneConfig) -> Space:
 
     Raises InputError for a file without a `space` that can be drawn from repeatedly, and for settings that no config has.
     """
-    file = _file(name)
+    file = packaged.find(name, "tune_spaces", ".py", "search space")
     module = types.ModuleType("m3n_search_space")
     module.__file__ = str(file)
     try:
@@ -73,17 +74,6 @@ def load_space(name: str, config: TuneConfig) -> Space:
     if not isinstance(first, list) or not all(isinstance(entry, dict) for entry in first):
         raise InputError(f"{file}: FIRST must be a list of dictionaries, config key -> value")
     return Space(file, draw, [_completed(file, draw, i, entry, config) for i, entry in enumerate(first)])
-
-
-def _file(name: str) -> Path:
-    folder = Path(__file__).resolve().parents[3] / "tune_spaces"
-    file = next((f for f in (Path(name), folder / name, folder / f"{name}.py") if f.is_file()), None)
-    if file is None:
-        known = sorted(f.stem for f in folder.glob("*.py"))
-        raise InputError(
-            f"no search space '{name}'{nearest(name, known)}: expected a Python file, or one of {', '.join(known)}"
-        )
-    return file
 
 
 def _said(error: Exception) -> str:

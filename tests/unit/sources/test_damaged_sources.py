@@ -1,6 +1,6 @@
 """Damaged and hostile files of every source end in one clear line or in valid, finite clips.
 
-The inputs are the first of those that `benchmarks/fuzz_sources.py` runs by the thousand; both take them from `tests/fuzz`.
+The inputs are the first of those that `python tests/fuzz` runs by the thousand; both take them from `tests/fuzz`.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""What is lost when a node of the cluster dies in the middle of a stage, and another one joins: nothing.
+"""What is lost when a node of the cluster dies in the middle of a stage and another one joins: must be nothing.
 
-    python benchmarks/faults/nodes.py                        # simulate, pretrain, the trials of tune, the cells of reproduce
-    python benchmarks/faults/nodes.py simulate --json lost.json
+    m3n bench node_faults                        # simulate, pretrain, the trials of tune, the cells of reproduce
+    m3n bench node_faults simulate
 
-Every node is a raylet of its own on this machine, with processes and an object store of its own (`ray.cluster_utils`). The head
-has no CPUs to give, so that all work is on the others. Each stage runs twice as the command that a user types: undisturbed, and
-with the node that is at work killed by SIGKILL once something is finished, while a fresh one joins. What differs between the
-results is lost.
+Each node is a raylet on this machine, with its own processes and object store (`ray.cluster_utils`). The head has no CPUs to
+give, so all work is on the others. Each stage runs twice as the command that a user types: undisturbed, and with the node that
+does the work killed by SIGKILL once something is finished, while a fresh one joins. What differs between the two results is
+lost: it is named, and the exit status is 1.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ from ray.cluster_utils import Cluster
 
 from m3n import schema
 from m3n.cli import main as m3n
+from m3n.errors import StoppedError
 from m3n.io import tables
 from m3n.training.state import LAST, read_header
 
@@ -269,29 +270,26 @@ def reproduce(nodes: Nodes, folder: Path) -> dict[str, Any]:
 STAGES = {"simulate": simulate, "pretrain": pretrain, "tune": tune, "reproduce": reproduce}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("stages", nargs="*", choices=[*STAGES, []], help="which (default: all)")
-    parser.add_argument("--json", type=Path, help="write the figures to this file too")
-    arguments = parser.parse_args()
-    figures = {}
+
+
+def run(options: argparse.Namespace) -> dict[str, float]:
+    figures: dict[str, float] = {}
+    failed = []
     nodes = Nodes()
     try:
-        for name in arguments.stages or STAGES:
+        for name in options.stages or STAGES:
             with tempfile.TemporaryDirectory(prefix="m3n-nodes-") as folder:
                 os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
-                figures[name] = STAGES[name](nodes, Path(folder))
-            one = figures[name]
-            when = "in the middle" if one["in_the_middle"] else "too late to be felt"
-            print(
-                f"{name}: a node died {when}, one joined; {one['elapsed_s']} s; lost of {one['of']}: {one['lost'] or 'nothing'}"
-            )
+                found = STAGES[name](nodes, Path(folder))
+            when = "in the middle" if found["in_the_middle"] else "after the end"
+            print(f"{name}: a node died {when}, one joined; lost of {found['of']}: {found['lost'] or 'nothing'}", flush=True)
+            figures |= {f"{name}_elapsed_s": found["elapsed_s"], f"{name}_lost": len(found["lost"])}
+            if found["lost"] or not found["in_the_middle"]:
+                failed.append(name)
     finally:
         nodes.cluster.shutdown()
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
-    sys.exit(any(one["lost"] or not one["in_the_middle"] for one in figures.values()))
-
-
-if __name__ == "__main__":
-    main()
+    if failed:
+        raise StoppedError(f"node_faults: {', '.join(failed)}: something was lost, or the node died too late to matter", 1)
+    return figures

@@ -1,7 +1,7 @@
 """What 10 million clips and 1,000 trials would cost, in hours and money, on the cluster of cluster.yaml: a calculation on paper.
 
-    m3n bench scaling
-    m3n bench scaling --clips 1e6 --trials 200 --set gpu_hour=0.60 gpus=8
+    python tools/scaling.py
+    python tools/scaling.py --clips 1e6 --trials 200 --set gpu_hour=0.60 gpus=8
 
 Every number is measured, with the page that says how, or an assumption, and marked as such; docs/scaling.md holds what this
 prints. A stage takes as long as its slowest resource: arithmetic, feed, or network. Prices are assumptions: put in today's.

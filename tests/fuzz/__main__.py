@@ -1,10 +1,10 @@
 """A thousand damaged inputs per source through `m3n ingest`: each must end in one clear line or in valid, finite clips.
 
-    python benchmarks/fuzz_sources.py --inputs 1000 --json fuzz.json
+    python tests/fuzz --inputs 1000 --json fuzz.json
 
-Prints, for each source, how many inputs became clips (which are simulated too), how many a clear error, how many anything
-else (which must be none), and the seconds. What an input looks like follows from the seed, the source and its number; the
-code that makes and judges inputs is `tests/fuzz`, where the short run of the test suite shares it.
+Prints for each source how many inputs became clips (which are simulated too), how many ended in a clear error, how many in anything
+else (which must be none), and the seconds. An input follows from the seed, the source and its number; tests/unit/sources runs the
+first few of each source.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parents[1] / "tests")]
+sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).resolve().parents[1])]
 
 from fuzz.verdict import judged
 
