@@ -305,8 +305,8 @@ def sync(json_file: Path | None) -> None:
 def bench(name: str | None, arguments: tuple[str, ...]) -> None:
     """Measure the speed or accuracy of a part of m3n.
 
-    Without NAME, lists the benchmarks. `m3n bench NAME --help` shows the options of one; with --record, the figures join the history
-    in benchmarks/results/.
+    Without NAME, lists the benchmarks. `m3n bench NAME --help` shows the options of one; with --record, the figures join the
+    history in benchmarks/results/.
     """
     from m3n.commands.bench.command import run_benchmark, summaries
 
