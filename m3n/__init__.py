@@ -1,6 +1,6 @@
-"""m3n: wrist-worn activity recognition, pretrained on video through virtual IMUs.
+"""m3n: activity-recognition models for wrist IMUs, pretrained on human motion from video through virtual IMUs.
 
-Names are imported when they are first used, so that `import m3n` and `m3n --help` stay quick.
+Names are imported on first use, so that `import m3n` and `m3n --help` stay quick.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_ROOMS = {
+_MODULES = {
     "InputError": "m3n.errors",
     "M3NClassifier": "m3n.classifier",
     "SITES": "m3n.imu.placement",
@@ -31,8 +31,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _ROOMS:
-        return getattr(importlib.import_module(_ROOMS[name]), name)
+    if name in _MODULES:
+        return getattr(importlib.import_module(_MODULES[name]), name)
     raise AttributeError(f"module 'm3n' has no attribute '{name}'")
 
 

@@ -18,8 +18,9 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from m3n.config import FinetuneConfig, WindowsConfig, check
+from m3n.data.resampling import resample
 from m3n.data.scale import check_scale
-from m3n.data.windows import RecordingWindows, resample
+from m3n.data.windows import RecordingWindows
 from m3n.errors import InputError
 from m3n.models.imu import IMU_ENCODERS
 from m3n.schema import check_placement_names
@@ -132,7 +133,7 @@ class M3NClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         config = self._config()
         pretrained = checkpoints.load_pretrained(Path(self.checkpoint)) if self.checkpoint is not None else None
         self.classes_, label = np.unique(y, return_inverse=True)
-        self._own_hz = float(pretrained.windows["rate_hz"] if pretrained else self.rate_hz)
+        self._own_hz = float(pretrained.windows.rate_hz if pretrained else self.rate_hz)
         windows = self._windows(X, label)
         shape, rehearsed = self._shape(windows, pretrained), None
         if self.clips is not None and config.rehearse:
@@ -197,9 +198,18 @@ class M3NClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             imu_npt6 = resample(series, self.rate_hz, self._own_hz).reshape(-1, n, p, CHANNELS).transpose(1, 2, 0, 3)
         n, p = imu_npt6.shape[:2]
         return RecordingWindows(
-            np.ascontiguousarray(imu_npt6, np.float32), np.ones((n, p), bool), label.astype(int), np.arange(n), np.zeros(n),
-            np.full(n, self.rate_hz, np.float32), [str(name) for name in self.classes_], [], [], [], tuple(self.placements),
-        )  # fmt: skip
+            imu_npt6=np.ascontiguousarray(imu_npt6, np.float32),
+            worn_np=np.ones((n, p), bool),
+            label=label.astype(int),
+            recording=np.arange(n),
+            start_s=np.zeros(n),
+            rate_n=np.full(n, self.rate_hz, np.float32),
+            classes=[str(name) for name in self.classes_],
+            recording_ids=[],
+            subjects=[],
+            sources=[],
+            placements=tuple(self.placements),
+        )
 
     def _samples(self, flat: np.ndarray) -> np.ndarray:
         """(windows, samples, placements, 6) from (windows, numbers)."""
@@ -219,4 +229,4 @@ class M3NClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """The shape of the windows; from scratch or from a checkpoint, predicting later cuts recordings as X was cut."""
         window_s = windows.imu_npt6.shape[2] / self._own_hz
         given = {"window_s": window_s, "hop_s": window_s / 2, "rate_hz": self._own_hz}
-        return WindowsConfig(**{**(pretrained.windows if pretrained else {}), **given})
+        return WindowsConfig(**{**(pretrained.windows.model_dump() if pretrained else {}), **given})

@@ -1,17 +1,16 @@
-"""Progress bars on stderr for long work; silent where stderr is not a terminal or after `--quiet`."""
+"""Progress bars on stderr for long work; nothing is shown if stderr is not a terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-# advance(by, note)
 Advance = Callable[[float, str], None]
 
 
 @contextmanager
 def bar(title: str, total: float) -> Iterator[Advance]:
-    """A bar over `total` units; the block calls `advance(by, note)`."""
+    """A bar of `total` units; the block calls `advance(units done, note)`."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 

@@ -1,9 +1,9 @@
-"""Tables, units and frames: the vocabulary every other room speaks.
+"""Tables, units and frames, shared by all of m3n.
 
-Three tables flow through m3n (pose clips, synthetic clips, IMU recordings). A sequence is a flat list<float32>, row-major,
-with its length beside it, because flat lists read twice as fast as nested ones and never need a pickle. `check_*` looks at
-one row and returns what is wrong with it (or None), so that one damaged row can be quarantined; `validate_*` looks at a
-table's columns and raises, because a missing column is never a matter of one row.
+m3n has three tables: pose clips, synthetic clips and IMU recordings. A sequence is a flat, row-major list<float32> with its
+length in another column, because flat lists read twice as fast as nested ones and never need a pickle. `check_*` looks at one row
+and returns what is wrong with it (or None), so that a damaged row can be quarantined; `validate_*` looks at a table's columns and
+raises, because a missing column affects every row.
 
 Units: metres, seconds, radians, Hz. World: right-handed, z up. Accelerometers read specific force (+g along the axis that
 points up, at rest); gyroscopes read the sensor's angular rate; both in the sensor frame.
@@ -62,7 +62,7 @@ POSE_CLIPS = pa.schema(
 
 @dataclass(frozen=True)
 class Rejected:
-    """One item of the input that could not become a row: what it was, and why."""
+    """One item of the input that could not become a row, and why."""
 
     item: str
     reason: str
@@ -82,20 +82,20 @@ def check_placements(placements: Sequence[str], own: Collection[str] = ()) -> No
         if name not in known:
             raise InputError(f"unknown placement '{name}'{nearest(name, known)}; expected one of {', '.join(known)}")
     if len(set(placements)) != len(placements):
-        raise InputError(f"placements names one twice: {', '.join(placements)}")
+        raise InputError(f"placements has a duplicate: {', '.join(placements)}")
 
 
 def check_placement_names(placements: Sequence[str]) -> None:
-    """The same where any name will do that a user may have given a placement of their own."""
+    """As `check_placements`, accepting any name that a user could have given to a placement."""
     check_placements(placements, [name for name in placements if OWN_PLACEMENT.fullmatch(name)])
 
 
 def check_own_placement(name: str) -> None:
-    """Raise InputError for a name that a placement of a user's own cannot have: it becomes a column."""
+    """Raise InputError for a name that a user's own placement cannot have, because it becomes a column name."""
     if not OWN_PLACEMENT.fullmatch(name):
         raise InputError(f"'{name}' cannot name a placement: expected small letters, digits and _, a letter first (upper_back)")
     if name in PLACEMENTS:
-        raise InputError(f"'{name}' is a placement of m3n's own: choose another name for yours")
+        raise InputError(f"'{name}' is one of m3n's own placements: choose another name")
 
 
 def synthetic_clips(placements: tuple[str, ...] | list[str]) -> pa.Schema:
@@ -161,7 +161,7 @@ def _require_columns(columns: pa.Schema, expected: pa.Schema, where: str, table:
 
 
 def _same_kind(found: pa.DataType, expected: pa.DataType) -> bool:
-    """True where a cast loses nothing that matters: other writers choose other widths and offsets."""
+    """Whether a cast loses nothing that matters: other writers choose other widths and offsets."""
     if pa.types.is_null(found):
         return True
     if pa.types.is_list(expected):
@@ -253,7 +253,7 @@ def _check_samples(row: Mapping[str, Any], placements: tuple[str, ...], *, requi
 def _is_text(value: Any) -> bool:
     try:
         return value is None or bool(str(value).encode("utf-8")) or value == ""
-    except UnicodeEncodeError:  # half of a character, out of a damaged file
+    except UnicodeEncodeError:  # part of a character, from a damaged file
         return False
 
 

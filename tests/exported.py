@@ -27,8 +27,8 @@ METRICS = {
 def classifier(placements: tuple[str, ...] = BOTH, head: str = "linear", **model: object) -> tuple[Classifier, Checkpoint]:
     """With random weights, larger than fresh ones, so that there is something to disagree about."""
     torch.manual_seed(0)
-    architecture = ModelConfig(width=16, depth=2, embedding=16, **model).model_dump()
-    net = make_classifier(placements, len(CLASSES), head, architecture).eval()
+    architecture = ModelConfig(width=16, depth=2, embedding=16, **model)
+    net = make_classifier(placements, len(CLASSES), head, architecture.model_dump()).eval()
     net.imu.in_units_of(6.7, 1.2, SHAPE.rate_hz)
     with torch.no_grad():
         for parameter in net.parameters():
@@ -39,7 +39,7 @@ def classifier(placements: tuple[str, ...] = BOTH, head: str = "linear", **model
             net.head.out.bias.data -= logits.mean(0)
             net.head.out.weight.data *= 3 / logits.std(0)[:, None]
             net.head.out.bias.data *= 3 / logits.std(0)
-    return net, classifier_checkpoint(net, CLASSES, head, Normaliser(6.7, 1.2), architecture, SHAPE.model_dump())
+    return net, classifier_checkpoint(net, CLASSES, head, Normaliser(6.7, 1.2), architecture, SHAPE)
 
 
 def saved(folder: Path, made: Checkpoint) -> Path:

@@ -24,7 +24,7 @@ from m3n.config import EvaluateConfig, PretrainConfig
 from m3n.config.names import LOSSES
 from m3n.errors import InputError, nearest
 from m3n.io import tables
-from m3n.reports import plots
+from m3n.reports.markdown import markdown_table
 
 COLUMNS = {
     "zero-shot F1": ("zero_shot_recording_macro_f1",),
@@ -159,7 +159,7 @@ def table(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     rows = [[name, *(_cell(scores, path) for path in COLUMNS.values())] for name, scores in found.items()]
     first = next(iter(found.values()))
     rows.append(["chance", *(_cell(first[:1], CHANCE.get(column, ())) for column in COLUMNS)])
-    return plots.markdown_table(["losses", *COLUMNS], rows)
+    return markdown_table(["losses", *COLUMNS], rows)
 
 
 def _cell(scores: Sequence[Mapping[str, Any]], path: Sequence[str]) -> str:

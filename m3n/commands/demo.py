@@ -1,7 +1,7 @@
-"""`m3n demo`: the whole path on data that needs no licence, through the same commands that a user would type.
+"""`m3n demo`: all stages on data that needs no licence, through the same commands that a user would type.
 
-Choreographed poses are simulated and pretrained on; the classifier is then trained on real smart-watch recordings of one, two and
-all training subjects, from scratch, frozen and not frozen, and tested on subjects never seen.
+IMUs are simulated for choreographed poses and pretrained on. Classifiers are then trained on real smartwatch recordings of one, two
+and all training subjects (from scratch, frozen and not frozen) and tested on unseen subjects.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from m3n import schema
-from m3n.data.windows import resample
+from m3n.data.resampling import resample
 from m3n.io import tables
-from m3n.reports import plots
+from m3n.reports import classification_plots, signal_plots
+from m3n.reports.markdown import markdown_table
 from m3n.tracking import tracking_uri
 
 LABELLED = {"1": ["train_subjects=1"], "2": ["train_subjects=2"], "all": []}  # subjects with labels -> settings
@@ -79,13 +80,13 @@ def gains(scores: Scores) -> dict[str, float]:
 
 
 def verdict(gain: dict[str, float]) -> str:
-    """What the table says about pretraining, in one sentence, whatever it says."""
+    """What the table says about pretraining, in one sentence, whether it helps or not."""
     words = ", ".join(f"{value:+.3f} with labels from {_subjects(k)}" for k, value in gain.items())
     if all(value > 0 for value in gain.values()):
         return f"Pretraining helps: pretrained and not frozen against from scratch is {words}."
     if all(value <= 0 for value in gain.values()):
         return f"Pretraining does NOT help here: pretrained and not frozen against from scratch is {words}."
-    return f"Pretraining helps only in part: pretrained and not frozen against from scratch is {words}."
+    return f"Pretraining helps only in some cases: pretrained and not frozen against from scratch is {words}."
 
 
 def _subjects(labelled: str) -> str:
@@ -97,25 +98,25 @@ def _write_results(out: Path, scores: Scores, figures: dict[str, Any], watch: Pa
     classes, test = list(metrics["test_per_class"]), len(metrics["test_subjects"])
     header = ["labels from", *scores]
     rows = [[_subjects(k), *(f"{np.mean(scores[m][k]):.3f} ± {np.std(scores[m][k]):.3f}" for m in scores)] for k in LABELLED]
-    table = plots.markdown_table(header, rows)
+    table = markdown_table(header, rows)
     explanation = (
-        f"Macro F1 over {len(classes)} exercises, in windows of 4 s, on subjects never seen: mean ± standard deviation over "
+        f"Macro F1 over {len(classes)} exercises, in windows of 4 s, on unseen subjects: mean ± standard deviation over "
         f"{len(FOLDS)} folds of {test} test subjects."
     )
     tables.write_text(out / "results.md", f"{explanation}\n\n{table}\n{verdict(gains(scores))}\n")
     tables.write_text(out / "results.json", json.dumps(figures, indent=2) + "\n")
     amounts = {"1": 1.0, "2": 2.0, "all": float(metrics["train_subjects"])}
-    plots.learning_curve_plot(
+    classification_plots.learning_curve_plot(
         out / "learning_curve.png",
         {method: {amounts[k]: values for k, values in by_labels.items()} for method, by_labels in scores.items()},
-        "training subjects with labels", "Seven exercises, real smart watch", {v: f"{v:.0f}" for v in amounts.values()},
+        "training subjects with labels", "Seven exercises, real smartwatch", {v: f"{v:.0f}" for v in amounts.values()},
     )  # fmt: skip
     title = f"pretrained, not frozen: macro F1 {metrics['test_macro_f1']:.3f} on unseen subjects"
-    plots.confusion_plot(out / "confusion.png", metrics["test_confusion"], classes, title)
+    classification_plots.confusion_plot(out / "confusion.png", metrics["test_confusion"], classes, title)
     real = _real_traces(watch / "recordings", classes)
-    plots.traces_plot(
+    signal_plots.traces_plot(
         out / "traces.png", real, _simulated_traces(synthetic, classes), RATE_HZ,
-        "The first real and the first simulated clip of every exercise (right wrist, or the left one mirrored)",
+        "First real and first simulated clip of every exercise (right wrist, or left wrist mirrored)",
     )  # fmt: skip
 
 
@@ -132,7 +133,7 @@ def _real_traces(recordings: Path, labels: list[str]) -> dict[str, np.ndarray]:
 
 
 def _simulated_traces(synthetic: Path, labels: list[str]) -> dict[str, np.ndarray]:
-    """The moving wrist of the first clip of every label; a left one mirrored onto the right."""
+    """The wrist that moves most in the first clip of every label; a left wrist is mirrored onto the right."""
     found: dict[str, np.ndarray] = {}
     for shard in tables.shard_paths(synthetic):
         for row in tables.rows(tables.read_shard(shard, schema.synthetic_clips(("left_wrist", "right_wrist")))):

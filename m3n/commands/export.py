@@ -1,4 +1,4 @@
-"""`m3n export`: a classifier that leaves the house, as ONNX and safetensors, with a model card that says what it is."""
+"""`m3n export`: write a classifier as ONNX and safetensors, with a model card, for use without m3n."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ MODEL, CARD = "model.onnx", "README.md"
 def export(classifier: Path, out: Path) -> dict[str, Any]:
     """Write the classifier of a folder made by `m3n finetune` into `out`; returns the figures.
 
-    Leaves `model.onnx` (raw samples to probabilities), `model.safetensors` with `checkpoint.json` (which `m3n` reads again), and a
-    model card, `README.md`. Raises InputError for a folder that holds no classifier, and RuntimeError, leaving nothing, where
-    onnxruntime does not agree with torch.
+    Leaves `model.onnx` (raw samples to probabilities), `model.safetensors` with `checkpoint.json` (which `m3n` reads again), and
+    a model card, `README.md`. Raises InputError for a folder without a classifier, and RuntimeError if onnxruntime and torch
+    disagree; then nothing is left in `out`.
     """
     for package in ("onnx", "onnxruntime"):
         require(package)
@@ -55,7 +55,7 @@ def export(classifier: Path, out: Path) -> dict[str, Any]:
 
 
 def _metrics(file: Path) -> dict[str, Any]:
-    """What fine-tuning measured; nothing where the folder has no such file."""
+    """The metrics of the fine-tuning; empty if the folder has no such file."""
     if not file.is_file():
         return {}
     try:
@@ -63,7 +63,7 @@ def _metrics(file: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise InputError(f"{file} cannot be read as JSON ({error}): fine-tune again, or remove it") from None
     if not isinstance(found, dict):
-        raise InputError(f"{file} holds no figures by name: fine-tune again, or remove it")
+        raise InputError(f"{file} holds no JSON object: fine-tune again, or remove it")
     return found
 
 

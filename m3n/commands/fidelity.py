@@ -1,9 +1,9 @@
-"""`m3n report fidelity`: simulated sensors against real ones that recorded the same movements.
+"""`m3n report fidelity`: compare simulated sensors with real ones that recorded the same movements.
 
-Clips and recordings are paired by id. Each clip is simulated as `m3n simulate` would do it, at the recording's own rate, and
-compared as `m3n.imu.fidelity` says. What the recordings tell is how the sensor was worn: a lag and a mounting rotation each, which
-do not change the simulation, and how far along the limb it sat, which does. So that distance is never a recording's own, nor its
-subject's: for every subject it is the one that suits the other subjects best.
+Clips and recordings are paired by id. Each clip is simulated as by `m3n simulate`, at the recording's rate, and compared as
+described in `m3n.imu.fidelity`. Three facts about how a sensor was worn are estimated from the recordings: lag and mounting
+rotation, which only align the signals, and the distance along the limb, which changes the simulation. To keep the comparison
+fair, the distance for a subject is the one that suits the other subjects best.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ from m3n.imu.simulate import sensor_paths
 from m3n.io import tables
 from m3n.io.staging import staged
 from m3n.progress import bar
-from m3n.reports import plots
+from m3n.reports import signal_plots
+from m3n.reports.markdown import markdown_table
 
 CHANNELS = tuple(f"{signal}_{axis}" for signal in SIGNALS for axis in ("norm", "x", "y", "z"))
 MEASURES = ("r", "rmse", "distance", "gain")
@@ -60,7 +61,7 @@ def fidelity(poses: Path, recordings: Path, out: Path, config: FidelityConfig = 
     """Compare a table of pose clips with a table of recordings whose ids are the clips'; returns the figures.
 
     Leaves in `out` fidelity.parquet (a row for every pair and placement), fidelity.md, fidelity.json and three plots. Raises
-    InputError for tables that cannot be read or have no id in common; then nothing is left in `out`.
+    InputError for tables that cannot be read or share no id; then nothing is left in `out`.
     """
     started = time.perf_counter()
     with staged(out, inputs=[poses, recordings]) as staging:
@@ -69,7 +70,7 @@ def fidelity(poses: Path, recordings: Path, out: Path, config: FidelityConfig = 
         pairs, left_out = _pairs(poses, recorded, config, along_m)
         if not pairs:
             reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.items() if count)
-            raise InputError(f"nothing to compare between {poses} and {recordings}: {reasons or 'they are empty'}")
+            raise InputError(f"{poses} and {recordings} have nothing to compare: {reasons or 'they are empty'}")
         rotations = _rotations(pairs, config.mounting)
         rows = [_row(pair, rotation) for pair, rotation in zip(pairs, rotations, strict=True)]
         figures: dict[str, Any] = {"pairs": len(rows), **left_out}
@@ -102,7 +103,7 @@ def _recordings(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def _distances(poses: Path, recorded: Recorded, config: FidelityConfig) -> tuple[Distances, dict[str, float | None]]:
-    """How far along its x axis every subject's sensor is taken to sit, and the correlations over all subjects that a search saw."""
+    """Assumed distance along the limb for every subject's sensor, and the median correlation at each distance searched."""
     if config.along_m != "search":
         return _everywhere(float(config.along_m)), {}
     found: dict[float, defaultdict[_Wearer, list[float]]] = {}
@@ -129,7 +130,7 @@ def _everywhere(along_m: float) -> Distances:
 def _pairs(
     poses: Path, recorded: Recorded, config: FidelityConfig, along_m: Distances, doing: str = "fidelity"
 ) -> tuple[list[_Pair], dict[str, int]]:
-    """Aligned pairs, and how many clips were left out for what reason."""
+    """Aligned pairs, and how many clips were left out for each reason."""
     shards, pairs, matched = tables.shard_paths(poses), [], set()
     left_out = {"clips_without_recording": 0, "too_short": 0}
     with bar(doing, len(shards)) as advance:
@@ -215,16 +216,16 @@ def _text(figures: dict[str, Any], config: FidelityConfig) -> str:
         return "-" if value is None else f"{value:.3f}"
 
     rows = [[c.replace("_", " "), *(cell(figures[f"median_{m}_{c}"]) for m in MEASURES)] for c in CHANNELS]
-    table = plots.markdown_table(["median of", "correlation", "RMSE", "distance", "gain"], rows)
+    table = markdown_table(["median of", "correlation", "RMSE", "distance", "gain"], rows)
     groups = [
         [name, str(values["pairs"]), *(cell(values[f"median_r_{s}_norm"]) for s in SIGNALS)]
         for key in ("by_label", "by_subject")
         for name, values in figures[key].items()
     ]
-    by = plots.markdown_table(["label or subject", "pairs", "r acc norm", "r gyro norm"], groups)
+    by = markdown_table(["label or subject", "pairs", "r acc norm", "r gyro norm"], groups)
     turned_by = {"recording": "one mounting rotation per recording", "subject": "one mounting rotation per subject"}
     return (
-        f"# Simulated against real sensors\n\n{figures['pairs']} pairs; {figures['clips_without_recording']} clips without a "
+        f"# Simulated compared with real sensors\n\n{figures['pairs']} pairs; {figures['clips_without_recording']} clips without a "
         f"recording, {figures['recordings_without_clip']} recordings without a clip, {figures['too_short']} too short. Both "
         f"low-passed at {config.cutoff_hz:g} Hz, one lag per recording within ± {config.max_lag_s:g} s (median "
         f"{figures['median_lag_s']:+.3f} s), axes after {turned_by.get(config.mounting, 'no mounting rotation')}. "
@@ -249,7 +250,7 @@ def _where(figures: dict[str, Any]) -> str:
 
 def _plots(folder: Path, pairs: list[_Pair], rotations: list[np.ndarray], rows: list[dict[str, Any]]) -> None:
     values = {c: [row[f"r_{c}"] for row in rows if np.isfinite(row[f"r_{c}"])] for c in CHANNELS}
-    plots.correlations_plot(
+    signal_plots.correlations_plot(
         folder / "correlations.png", {c: v for c, v in values.items() if v}, f"{len(rows)} pairs, clip by clip"
     )
     order = np.argsort([row["r_acc_norm"] for row in rows])
@@ -264,9 +265,9 @@ def _plots(folder: Path, pairs: list[_Pair], rotations: list[np.ndarray], rows: 
         }
         signals |= {f"acc {a}, r = {row[f'r_acc_{a}']:.2f}": (real[:, i], pair.simulated[:, i]) for i, a in enumerate("xyz")}
         examples[title] = (pair.rate_hz, signals)
-    plots.fidelity_traces_plot(folder / "examples.png", examples)
+    signal_plots.fidelity_traces_plot(folder / "examples.png", examples)
     found = [spectra(pair.aligned, FREQUENCIES_HZ) for pair in pairs]
-    plots.spectra_plot(
+    signal_plots.spectra_plot(
         folder / "spectra.png",
         FREQUENCIES_HZ,
         {s: (np.stack([f[s][0] for f in found]), np.stack([f[s][1] for f in found])) for s in SIGNALS},

@@ -1,4 +1,4 @@
-"""`m3n finetune`: a classifier of real, labelled recordings, from scratch or from a pretrained checkpoint."""
+"""`m3n finetune`: train a classifier on labelled recordings, from scratch or from a pretrained checkpoint."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from m3n.io import tables
 from m3n.io.staging import staged
 from m3n.io.storage import Location
 from m3n.progress import bar
-from m3n.reports import plots
+from m3n.reports import classification_plots
 from m3n.sources.shared.sentences import class_sentences
 from m3n.training import checkpoint as checkpoints
 from m3n.training.classifier import recording_probabilities
@@ -45,10 +45,10 @@ def finetune(
 ) -> dict[str, Any]:
     """Fine-tune on the training subjects of a table of recordings and score on its held-out subjects; returns the figures.
 
-    `checkpoint` is a folder made by `m3n pretrain`; None starts from random weights. `clips` is a table of synthetic clips for
-    `rehearse`; without a checkpoint, those of the held-out subjects are left out. Leaves in `out` the classifier, the split,
-    the metrics, every prediction on the test subjects, and a picture of the confusion matrix. Raises InputError for data,
-    checkpoint or settings that do not fit; then nothing is left in `out`.
+    `checkpoint`: a folder made by `m3n pretrain`; None starts from random weights. `clips`: a table of synthetic clips for
+    `rehearse`; without a checkpoint, clips of the held-out subjects are left out. Leaves in `out` the classifier, the split, the
+    metrics, every prediction on the test subjects and a plot of the confusion matrix. Raises InputError for unsuitable data,
+    checkpoint or settings; then nothing is left in `out`.
     """
     started = time.perf_counter()
     pretrained = checkpoints.load_pretrained(checkpoint) if checkpoint else None
@@ -62,14 +62,16 @@ def finetune(
     train, held_out = _of(windows, split.train), _of(windows, (*split.val, *split.test))
     seen = check_leakage(train, held_out, pretrained.subjects if pretrained else {}, config.allow_seen)
     for label in check_classes(train, held_out):
-        log.warning("label '%s' has a single example among the training subjects: expect little of it", label)
+        log.warning("label '%s' has a single example among the training subjects: expect poor results for it", label)
     drawn = draw_labels(train.label, train.example, config.label_fraction, config.seed, config.labels_per_class)
     train = train.subset(drawn)
     sentences = head_sentences(config, windows, pretrained)
     rehearsed = None
     if config.rehearse:
         if clips is None:
-            raise InputError(f"rehearse={config.rehearse:g} needs --clips, a table of synthetic clips: or rehearse=0")
+            raise InputError(
+                f"rehearse={config.rehearse:g} needs --clips, a table of synthetic clips: give one, or set rehearse=0"
+            )
         known = pretrained.subjects if pretrained else None
         rehearsed = rehearsal(clips, shape, windows.placements, windows.classes, known, people(held_out))
     data_sha = tables.data_sha256(recordings)
@@ -117,7 +119,7 @@ def finetune(
         )
         for artifact in (METRICS, "split.json", "confusion.png", tables.MANIFEST):
             run.artifact(staging / artifact)
-        if parent_run is None:  # of a sweep's many, the best alone is worth keeping
+        if parent_run is None:  # of a sweep's models, only the best is kept
             for part in (checkpoints.WEIGHTS, checkpoints.DESCRIPTION):
                 run.artifact(staging / part, "classifier")
     return figures
@@ -133,7 +135,7 @@ def method_name(config: FinetuneConfig, pretrained: checkpoints.Checkpoint | Non
 def head_sentences(
     config: FinetuneConfig, windows: RecordingWindows, pretrained: checkpoints.Checkpoint | None
 ) -> dict[str, list[str]] | None:
-    """The classes' sentences where the head starts from them."""
+    """The classes' sentences, if the head starts from them."""
     if config.head != "text" or pretrained is None:
         return None
     return class_sentences(config.sentences, sorted(set(windows.sources)), windows.classes, "choose another head")
@@ -146,7 +148,7 @@ def load_windows(
     pretrained: checkpoints.Checkpoint | None,
     ignore: Sequence[str] = (),
 ) -> RecordingWindows:
-    """Labelled windows of the placements that are `wanted`, or (None) that the recordings and the checkpoint share."""
+    """Labelled windows of the `wanted` placements, or (None) of those that the recordings and the checkpoint have in common."""
     shards = tables.shard_paths(recordings)
     columns = schema.validate_imu_recordings(tables.read_schema(shards[0]), str(shards[0]))
     rows = list(_rows(shards, columns))
@@ -156,10 +158,14 @@ def load_windows(
     known = pretrained.placements if pretrained else worn
     placements = wanted or [p for p in worn if p in known]
     if not placements:
-        raise InputError(f"{recordings} has {', '.join(worn)}; the checkpoint knows {', '.join(known)}: no placement in common")
+        raise InputError(
+            f"{recordings} has {', '.join(worn)}, but the checkpoint was trained with {', '.join(known)}: no placement in common"
+        )
     for placement in placements:
         if placement not in worn:
-            raise InputError(f"no recording in {recordings} has the placement '{placement}'; there are {', '.join(worn)}")
+            raise InputError(
+                f"no recording in {recordings} has the placement '{placement}': expected some of {', '.join(worn)}"
+            )
     return cut_recordings(rows, shape, placements, ignore=ignore)
 
 
@@ -179,8 +185,8 @@ def _score(fitted: Fitted, windows: RecordingWindows, part: str, staging: Path) 
     means, labels = recording_probabilities(probabilities, windows)
     by_recording = classification(labels, means.argmax(1), windows.classes)
     if part == "test":
-        title = f"macro F1 {scores['macro_f1']:.3f} over {len(windows.label)} windows of unseen subjects"
-        plots.confusion_plot(staging / "confusion.png", scores["confusion"], windows.classes, title)
+        title = f"macro F1 {scores.macro_f1:.3f} over {len(windows.label)} windows of unseen subjects"
+        classification_plots.confusion_plot(staging / "confusion.png", scores.confusion, windows.classes, title)
         columns = {
             "recording_id": pa.array([windows.recording_ids[r] for r in windows.recording]),
             "subject": pa.array(windows.subject.tolist()),
@@ -191,14 +197,14 @@ def _score(fitted: Fitted, windows: RecordingWindows, part: str, staging: Path) 
         tables.write_shard(staging / "predictions.parquet", pa.table(columns))
     subjects = sorted(set(windows.subject.tolist()))
     own = [windows.subject == subject for subject in subjects]
-    confusions = [classification(windows.label[i], probabilities[i].argmax(1), windows.classes)["confusion"] for i in own]
+    confusions = [classification(windows.label[i], probabilities[i].argmax(1), windows.classes).confusion for i in own]
     return {
-        f"{part}_macro_f1": scores["macro_f1"],
+        f"{part}_macro_f1": scores.macro_f1,
         **({f"{part}_macro_f1_ci95": pooled_interval(np.array(confusions))} if len(subjects) > 1 else {}),
-        f"{part}_accuracy": scores["accuracy"],
+        f"{part}_accuracy": scores.accuracy,
         f"{part}_windows": len(windows.label),
-        f"{part}_recording_macro_f1": by_recording["macro_f1"],
+        f"{part}_recording_macro_f1": by_recording.macro_f1,
         f"{part}_recordings": len(labels),
-        f"{part}_per_class": scores["per_class"],
-        f"{part}_confusion": scores["confusion"],
+        f"{part}_per_class": scores.per_class,
+        f"{part}_confusion": scores.confusion,
     }

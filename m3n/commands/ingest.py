@@ -1,4 +1,4 @@
-"""`m3n ingest`: an outside format to tables of pose clips and IMU recordings."""
+"""`m3n ingest`: read files of another format into tables of pose clips and IMU recordings."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def options_of(source: str) -> type[Options]:
 def ingest(source: str, path: Path | None, out: Path, options: Options | None = None) -> dict[str, Any]:
     """Read `path` with a source into `out`/poses and / or `out`/recordings; returns the figures.
 
-    Raises InputError for an unreadable input, or where too much of it had to be rejected; then nothing is left in `out`.
+    Raises InputError if the input cannot be read or too much of it is rejected; then nothing is left in `out`.
     """
     module = sources.load(source)
     options = options_of(source)() if options is None else options
@@ -35,11 +35,11 @@ def ingest(source: str, path: Path | None, out: Path, options: Options | None = 
         raise InputError(f"{path} does not exist")
     readers = {kind: getattr(module, table) for kind, (table, _) in KINDS.items() if hasattr(module, table)}
     if path is None and all(_needs_file(reader) for reader in readers.values()):
-        raise InputError(f"{source} reads a file or folder: name it, as in `m3n ingest {source} PATH --out {out}`")
+        raise InputError(f"{source} reads a file or folder: give its path, as in `m3n ingest {source} PATH --out {out}`")
     figures: dict[str, Any] = {}
     inputs = {} if path is None else {path.name: tables.file_sha256(path)}
     limits: Any = options
-    with ExitStack() as stack:  # the tables appear together, and what else lies in `out` is not touched
+    with ExitStack() as stack:  # the tables appear together; other files in `out` stay untouched
         for kind, reader in readers.items():
             staging = stack.enter_context(staged(out / kind, inputs=[path] if path else []))
             rejected: list[Rejected] = []
@@ -58,14 +58,14 @@ def ingest(source: str, path: Path | None, out: Path, options: Options | None = 
 
 
 def _needs_file(reader: Callable[..., Any]) -> bool:
-    """True where a source's signature has no room for a path of None."""
+    """Whether a source's signature does not accept None as its path."""
     return "None" not in str(inspect.signature(reader).parameters["path"].annotation)
 
 
 def _checked(
     items: Iterable[dict[str, Any] | Rejected], kind: str, rejected: list[Rejected], totals: dict[str, float]
 ) -> Iterator[dict[str, Any]]:
-    """The rows that are valid; the others are noted in `rejected`, and `totals` counts what passes."""
+    """The valid rows, which `totals` counts; all others are added to `rejected`."""
     identity = KINDS[kind][1]
     seen: set[str] = set()
     for item in items:
@@ -78,7 +78,7 @@ def _checked(
             reason = schema.check_imu_recording(item, schema.PLACEMENTS)
             seconds = item["n_samples"] / max(item["rate_hz"], 1e-9)
         if reason is None and item[identity] in seen:
-            reason = f"{identity} '{item[identity]}' stands there twice"
+            reason = f"duplicate {identity} '{item[identity]}'"
         if reason is not None:
             rejected.append(Rejected(str(item.get(identity)), reason))
             continue

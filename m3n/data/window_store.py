@@ -1,10 +1,10 @@
 """Windows on disk, cut once per table and read in any order.
 
-Every shard of synthetic clips becomes a folder with `imu.npy` and `pose.npy`, plain arrays of which a reader takes the rows it
-needs, and `clips.json`, which says whose windows stand where; it is written last, so that a shard that has one is whole, and is
-taken over when the same work is done again. `index.json` and small arrays beside the shards hold what must be known of all clips
-at once: the numbers of sentences and labels, who validates, the scale of the signals. Sentences are stored once, windows refer to
-them.
+Every shard of synthetic clips becomes a folder with `imu.npy` and `pose.npy`, plain arrays from which readers take the rows they
+need, and `clips.json`, which says which rows belong to which clip. It is written last, so that a shard that has one is complete
+and is reused when the same work is done again. `index.json` and small arrays beside the shards hold what must be known about all
+clips at once: the numbers of sentences and labels, the validation subjects, the scale of the signals. Sentences are stored once;
+windows refer to them by number.
 
 Legend: n windows, p placements, t IMU samples, f pose frames, d pose features, k keys (clip, sentence, label).
 """
@@ -28,7 +28,7 @@ import numpy as np
 
 from m3n import schema
 from m3n.config import WindowsConfig
-from m3n.data.windows import POSE_FEATURES, Normaliser, cut_clips, judge_short
+from m3n.data.windows import POSE_FEATURES, Normaliser, check_short, cut_clips
 from m3n.io import tables
 from m3n.io.storage import Location
 from m3n.randomness import generator
@@ -77,10 +77,10 @@ def write_index(
     seed: int,
     embed: Callable[[list[str]], np.ndarray],
 ) -> WindowStore:
-    """Number sentences, labels and clips over all cut shards, draw who validates, and fit the normaliser on the others.
+    """Number sentences, labels and clips over all cut shards, draw the validation subjects, and fit the normaliser on the others.
 
-    A share of the subjects validates, at least one and never all. `embed` turns sentences into vectors. Raises InputError where
-    too many clips are too short, or none is left.
+    `val_share` of the subjects validate, at least one and never all. `embed` turns sentences into vectors. Raises InputError if too
+    many clips are too short, or none is left.
     """
     texts: dict[str, int] = {}
     labels: dict[str, int] = {}
@@ -109,11 +109,11 @@ def write_index(
         short += found["short"]
         inputs.append(found["facts"]["input"])
     clips = np.concatenate(numbers)
-    judge_short(short, len(clips), shape)
+    check_short(short, len(clips), shape)
     names = sorted(people)
     count = 0 if val_share == 0 else min(max(round(val_share * len(names)), 1), len(names) - 1)
     held_out = [people[name] for name in generator(seed, "pretrain", "val").permutation(names)[:count]]
-    clips[:, 3] = np.isin(clips[:, 3], held_out)  # from here on: which of PARTS
+    clips[:, 3] = np.isin(clips[:, 3], held_out)  # from here on: index into PARTS
     trained = clips[:, 3] == 0
     samples = 3 * len(placements) * shape.samples * max(1, int(clips[trained, 0].sum()))
     acc, gyro = np.sqrt(np.concatenate(squares)[trained].sum(0) / samples)
@@ -154,7 +154,7 @@ class WindowStore:
     """The reading side of a folder with cut shards and their index; it holds no windows in memory."""
 
     folder: Path
-    token: str  # digest of the index, so that two stores are equal where their content is
+    token: str  # digest of the index: stores with the same content are equal
 
     @classmethod
     def open(cls, folder: Path) -> WindowStore:
@@ -177,7 +177,7 @@ class WindowStore:
 
     @property
     def subjects(self) -> dict[str, list[str]]:
-        """Source -> its subjects, those that validate included."""
+        """Source -> its subjects, including the validation subjects."""
         return self._index["subjects"]
 
     @property
@@ -210,7 +210,7 @@ class WindowStore:
         return np.array(self._index["windows"][part], np.int64)
 
     def read(self, part: str, shard_n: np.ndarray, position_n: np.ndarray) -> Block:
-        """Windows by shard number and position among that shard's windows of the part, in the order asked for."""
+        """Windows by shard number and position among that shard's windows of the part, in the given order."""
         row_n, keys_nk = np.empty(len(shard_n), np.int64), np.empty((len(shard_n), 3), np.int64)
         for shard in np.unique(shard_n):
             mine = shard_n == shard
@@ -224,7 +224,7 @@ class WindowStore:
         return block
 
     def _read_rows(self, file: str, shard_n: np.ndarray, row_n: np.ndarray, windows: np.ndarray, out: np.ndarray) -> None:
-        """Rows of the shards' arrays straight into `out`: a third of the time of a memory map, and no page of it stays behind."""
+        """Read rows of the shards' arrays straight into `out`: three times as fast as a memory map, and no page stays in memory."""
         size = out[0].nbytes
         target = out.reshape(-1).view(np.uint8).data
         names = self._index["shards"]
@@ -237,10 +237,12 @@ class WindowStore:
                     begins[shard] = stream.fileno(), header
                 descriptor, begin = begins[shard]
                 if os.preadv(descriptor, [target[i * size : (i + 1) * size]], begin + row * size) != size:
-                    raise OSError(f"{self.folder / names[shard] / file} is shorter than it was")
+                    raise OSError(
+                        f"{self.folder / names[shard] / file} has become shorter since it was written: cut the windows again"
+                    )
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=8)  # keyed by the digest of the content, so never out of date
 def _read_index(store: WindowStore) -> dict[str, Any]:
     return json.loads((store.folder / INDEX).read_text(encoding="utf-8"))
 

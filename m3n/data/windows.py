@@ -9,8 +9,7 @@ faces does not matter.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from fractions import Fraction
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,20 +17,21 @@ import numpy as np
 from m3n.body.kinematics import rotation_matrices
 from m3n.body.model import SMPL_PARENTS
 from m3n.config import WindowsConfig
-from m3n.errors import InputError
+from m3n.data.resampling import resample, resampled_rate
+from m3n.errors import InputError, NoWindowsError
 from m3n.schema import BODY_JOINTS, imu_column
 
 POSE_FEATURES = BODY_JOINTS * 6 + 3
 LABEL_SAMPLES = 8  # samples from one label within a window to the next
 
 
-@dataclass
+@dataclass(kw_only=True)
 class ClipWindows:
-    """Aligned windows of synthetic clips, and the clips they come from, in order; a clip's windows stand together."""
+    """Aligned windows of synthetic clips, and the clips they come from; the windows of a clip follow each other."""
 
     pose_nfd: np.ndarray  # (n, f, POSE_FEATURES) float32
     imu_npt6: np.ndarray  # (n, p, t, 6) float32, m/s² and rad/s
-    clip: np.ndarray  # (n,) int, which clip a window is of
+    clip: np.ndarray  # (n,) int, index into `clip_ids`
     clip_ids: list[str]
     sources: list[str]
     subjects: list[str]  # the clip's own id where it has no subject
@@ -42,13 +42,13 @@ class ClipWindows:
 
 
 def numbered(names: Sequence[str]) -> tuple[list[str], np.ndarray]:
-    """Distinct names in order of first sight, and the number of each one given; -1 for an empty one."""
+    """Distinct names in order of first occurrence, and the number of each given name; -1 for an empty one."""
     known: dict[str, int] = {}
     numbers = [known.setdefault(name, len(known)) if name else -1 for name in names]
     return list(known), np.array(numbers, int)
 
 
-@dataclass
+@dataclass(kw_only=True)
 class RecordingWindows:
     """Labelled windows of real recordings."""
 
@@ -56,8 +56,8 @@ class RecordingWindows:
     worn_np: np.ndarray  # (n, p) bool
     label: np.ndarray  # (n,) int, index into `classes`
     recording: np.ndarray  # (n,) int, index into `recording_ids`
-    start_s: np.ndarray  # (n,) float64, where in its recording a window starts
-    rate_n: np.ndarray  # (n,) float32, what the sensor recorded at before the windows were resampled, Hz
+    start_s: np.ndarray  # (n,) float64, start of a window in its recording
+    rate_n: np.ndarray  # (n,) float32, the sensor's own sampling rate before resampling, Hz
     classes: list[str]
     recording_ids: list[str]
     subjects: list[str]  # one per recording
@@ -67,11 +67,16 @@ class RecordingWindows:
 
     def subset(self, chosen: np.ndarray) -> RecordingWindows:
         """The windows at the positions (or the mask) `chosen`."""
-        return RecordingWindows(
-            self.imu_npt6[chosen], self.worn_np[chosen], self.label[chosen], self.recording[chosen], self.start_s[chosen],
-            self.rate_n[chosen], self.classes, self.recording_ids, self.subjects, self.sources, self.placements,
-            None if self.step_label_ns is None else self.step_label_ns[chosen],
-        )  # fmt: skip
+        return replace(
+            self,
+            imu_npt6=self.imu_npt6[chosen],
+            worn_np=self.worn_np[chosen],
+            label=self.label[chosen],
+            recording=self.recording[chosen],
+            start_s=self.start_s[chosen],
+            rate_n=self.rate_n[chosen],
+            step_label_ns=None if self.step_label_ns is None else self.step_label_ns[chosen],
+        )
 
     @property
     def subject(self) -> np.ndarray:
@@ -80,24 +85,24 @@ class RecordingWindows:
 
     @property
     def example(self) -> np.ndarray:
-        """(n,) which labelled example a window is of: a stretch of one recording with one label, which is labelled at once."""
+        """(n,) number of the labelled example a window belongs to: a stretch of one recording with one label."""
         changed = (np.diff(self.recording) != 0) | (np.diff(self.label) != 0)
         return np.concatenate([[0], np.cumsum(changed)])
 
 
 def starts(duration_s: float, window_s: float, hop_s: float) -> np.ndarray:
-    """Start times (s) of the windows that fit into a duration; empty where none does."""
+    """Start times (s) of the windows that fit into a duration; empty if none does."""
     count = int(np.floor((duration_s - window_s) / hop_s + 1e-6)) + 1
     return np.arange(max(count, 0)) * hop_s
 
 
 def held_starts(duration_s: float, window_s: float, hop_s: float) -> np.ndarray:
-    """The same, with a window from the start of what is shorter than one."""
+    """As `starts`; input shorter than a window yields one window at 0."""
     return starts(duration_s, window_s, hop_s) if duration_s > window_s else np.zeros(1)
 
 
 def cut_clips(rows: Iterable[dict[str, Any]], shape: WindowsConfig, placements: Sequence[str]) -> ClipWindows:
-    """Windows of checked `synthetic_clips` rows; clips shorter than a window are named in `short`, for `judge_short`."""
+    """Windows of checked `synthetic_clips` rows; clips shorter than a window are named in `short`, for `check_short`."""
     pose = [np.empty((0, shape.pose_frames, POSE_FEATURES), np.float32)]
     imu = [np.empty((0, len(placements), shape.samples, 6), np.float32)]
     clip: list[int] = []
@@ -115,9 +120,9 @@ def cut_clips(rows: Iterable[dict[str, Any]], shape: WindowsConfig, placements: 
         clip += [len(kept)] * len(begin)
         kept.append({name: row[name] for name in ("clip_id", "source", "subject", "text", "label")})
     return ClipWindows(
-        np.concatenate(pose),
-        np.concatenate(imu),
-        np.array(clip, int),
+        pose_nfd=np.concatenate(pose),
+        imu_npt6=np.concatenate(imu),
+        clip=np.array(clip, int),
         clip_ids=[row["clip_id"] for row in kept],
         sources=[row["source"] for row in kept],
         subjects=[row["subject"] or row["clip_id"] for row in kept],
@@ -128,15 +133,15 @@ def cut_clips(rows: Iterable[dict[str, Any]], shape: WindowsConfig, placements: 
     )
 
 
-def judge_short(short: Sequence[str], kept: int, shape: WindowsConfig) -> None:
-    """Raise InputError where no clip is long enough, or more than the share `max_short` of them is not."""
+def check_short(short: Sequence[str], kept: int, shape: WindowsConfig) -> None:
+    """Raise InputError if no clip is long enough, or more than the share `max_short` of the clips is too short."""
     if short and (kept == 0 or len(short) > shape.max_short * (kept + len(short))):
         raise InputError(
             f"{short[0]}, shorter than a window of {shape.window_s:g} s, as {len(short)} of {kept + len(short)} clips are: "
             "choose a smaller windows.window_s, or raise windows.max_short to leave them out"
         )
     if kept == 0:
-        raise InputError("no clip to cut windows from: the table is empty, or every clip was excluded")
+        raise InputError("no clip to cut windows from: the table is empty, or every clip is excluded")
 
 
 def cut_recordings(
@@ -146,12 +151,12 @@ def cut_recordings(
     classes: Sequence[str] | None = None,
     ignore: Sequence[str] = (),
 ) -> RecordingWindows:
-    """Labelled windows of checked `imu_recordings` rows; recordings without a label or a placement are passed over.
+    """Labelled windows of checked `imu_recordings` rows; recordings without a label or a placement are left out.
 
-    A window takes the recording's label, or the label of most of its time where the recording has segments (windows that are
-    mostly unlabelled are left out). A recording shorter than a window goes on as if the sensor stood still from its last sample
-    on, so that a labelled example is never lost. `classes` fixes the labels' order; otherwise they are sorted. Windows labelled
-    with one of `ignore` are left out. Raises InputError where nothing is left.
+    A window takes the recording's label or, if the recording has segments, the label of most of its time (mostly unlabelled
+    windows are left out). A recording shorter than a window is padded as if the sensor stood still after the last sample, so that
+    no labelled example is lost. `classes` fixes the order of the labels; by default they are sorted. Windows with a label in
+    `ignore` are left out. Raises NoWindowsError if nothing is left, and InputError for a label that is not in `classes`.
     """
     imu, worn, recording, rate, start, step_names = [], [], [], [], [], []
     label: list[str] = []
@@ -188,17 +193,28 @@ def cut_recordings(
         subjects.append(row["subject"])
         sources.append(row["source"])
     if not label:
-        raise InputError(f"no labelled window of {', '.join(placements)}: expected recordings with a label or segments")
+        raise NoWindowsError(
+            f"no labelled window of {', '.join(placements)}: expected recordings with a label or segments, worn at these placements"
+        )
     order = sorted(set(label)) if classes is None else list(classes)
     index = {name: i for i, name in enumerate(order)}
     unknown = sorted(set(label) - set(order))
     if unknown:
         raise InputError(f"label '{unknown[0]}' is not one of the classifier's {len(order)} classes: {', '.join(order)}")
     return RecordingWindows(
-        np.concatenate(imu), np.concatenate(worn), np.array([index[name] for name in label]), np.array(recording),
-        np.concatenate(start), np.array(rate, np.float32), order, recording_ids, subjects, sources, tuple(placements),
-        np.array([[index.get(name, -1) for name in names] for names in step_names]),
-    )  # fmt: skip
+        imu_npt6=np.concatenate(imu),
+        worn_np=np.concatenate(worn),
+        label=np.array([index[name] for name in label]),
+        recording=np.array(recording),
+        start_s=np.concatenate(start),
+        rate_n=np.array(rate, np.float32),
+        classes=order,
+        recording_ids=recording_ids,
+        subjects=subjects,
+        sources=sources,
+        placements=tuple(placements),
+        step_label_ns=np.array([[index.get(name, -1) for name in names] for names in step_names]),
+    )
 
 
 def label_steps(samples: int) -> int:
@@ -207,7 +223,7 @@ def label_steps(samples: int) -> int:
 
 
 def _step_labels(row: dict[str, Any], start_s: float, shape: WindowsConfig) -> list[str]:
-    """The label in the middle of every step; "" where nothing is labelled."""
+    """The label in the middle of every step; "" if there is none."""
     steps = label_steps(shape.samples)
     if not row["segments"]:
         return [row["label"]] * steps
@@ -231,54 +247,6 @@ def _majority_label(row: dict[str, Any], start_s: float, stop_s: float) -> str |
         return None
     name = max(sorted(time), key=lambda n: time[n])
     return name if time[name] > (stop_s - start_s) / 2 else None
-
-
-def resample(samples: np.ndarray, from_hz: float, to_hz: float) -> np.ndarray:
-    """A signal (samples, channels) at another rate, anti-aliased; sample k of the result is at k / to_hz.
-
-    The ratio is approximated by a fraction with a denominator of at most 200 (33.3 to 50 Hz is 3/2 within 0.1 %).
-    """
-    ratio = _ratio(from_hz, to_hz)
-    if ratio == 1:
-        return samples
-    from scipy.signal import resample_poly  # takes half a second to import, which processes that only train need not wait for
-
-    return resample_poly(samples, ratio.numerator, ratio.denominator, axis=0, padtype="line")
-
-
-def resample_part(samples: np.ndarray, from_hz: float, to_hz: float, start: int, stop: int) -> np.ndarray:
-    """`resample(samples, from_hz, to_hz)[start:stop]`, of which only that part is computed; NaN counts as 0.
-
-    The filter of `scipy.signal.resample_poly` reaches 10 max(up, down) / up samples to either side; beyond the ends the signal
-    goes on along the line from its first to its last sample.
-    """
-    ratio = _ratio(from_hz, to_hz)
-    up, down = ratio.numerator, ratio.denominator
-    if ratio == 1:
-        return np.nan_to_num(samples[start:stop])
-    reach = -(-10 * max(up, down) // up) + 1
-    low = (start * down // up - reach) // down * down  # where a sample of the result and one of the signal fall together
-    index = np.arange(low, -(-stop * down // up) + reach)
-    inside = np.clip(index, 0, len(samples) - 1)
-    ends = np.nan_to_num(samples[[0, -1]])
-    slope = (ends[1] - ends[0]) / max(len(samples) - 1, 1)
-    piece = np.nan_to_num(samples[inside]) + ((index - inside)[:, None] * slope).astype(samples.dtype)
-    offset = low // down * up
-    from scipy.signal import resample_poly
-
-    return resample_poly(piece, up, down, axis=0)[start - offset : stop - offset]
-
-
-def resampled_rate(from_hz: float, to_hz: float) -> float:
-    """What `resample` gives, in Hz: `to_hz`, but for the fraction that stands for the ratio; time counted otherwise would drift."""
-    ratio = _ratio(from_hz, to_hz)
-    return from_hz * ratio.numerator / ratio.denominator
-
-
-def _ratio(from_hz: float, to_hz: float) -> Fraction:
-    if not 1e-3 < to_hz / from_hz < 1e3:
-        raise InputError(f"a recording at {from_hz:g} Hz cannot serve windows at {to_hz:g} Hz: its rate_hz is probably wrong")
-    return Fraction(to_hz / from_hz).limit_denominator(200)
 
 
 def _imu_windows(samples: np.ndarray, rate_hz: float, begin: np.ndarray, shape: WindowsConfig) -> np.ndarray:
@@ -315,7 +283,7 @@ def _pose_windows(row: dict[str, Any], begin: np.ndarray, shape: WindowsConfig) 
 
 
 def _orthonormal(six_d: np.ndarray) -> np.ndarray:
-    """Gram-Schmidt on the two columns (…, 2, 3) that a linear blend has bent a little."""
+    """Gram-Schmidt on the two columns (…, 2, 3) that linear interpolation has distorted a little."""
     first = six_d[..., 0, :] / np.linalg.norm(six_d[..., 0, :], axis=-1, keepdims=True)
     second = six_d[..., 1, :] - np.sum(first * six_d[..., 1, :], axis=-1, keepdims=True) * first
     return np.stack([first, second / np.linalg.norm(second, axis=-1, keepdims=True)], axis=-2)
@@ -325,7 +293,7 @@ def _orthonormal(six_d: np.ndarray) -> np.ndarray:
 class Normaliser:
     """One scale for all acceleration axes and one for all angular-rate axes.
 
-    Axes of a kind share their scale, and no mean is taken off, so that a rotated sensor stays a rotated sensor.
+    Axes of a kind share their scale and no mean is subtracted, so that normalised signals of a rotated sensor are rotated signals.
     """
 
     acc: float  # m/s²

@@ -1,7 +1,7 @@
-"""What a study compares with when it compares honestly: a random forest on statistics, and MiniRocket with a ridge classifier.
+"""Baselines without deep learning: a random forest on window statistics, and MiniRocket with a ridge classifier.
 
-Both see the same windows as the networks, and return class probabilities (or scores that average like them) for every window.
-MiniRocket is written out here because the packages that have it do not install beside the libraries that m3n needs.
+Both get the same windows as the networks, and return class probabilities (or scores that can be averaged like them) for every
+window. MiniRocket is implemented here because the packages that have it cannot be installed beside the libraries that m3n needs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from m3n.randomness import generator
 
 
 def random_forest(train: RecordingWindows, test: RecordingWindows, seed: int) -> np.ndarray:
-    """(test windows, classes) by 500 trees on `statistics`, classes weighted alike."""
+    """(test windows, classes) by 500 trees on `statistics`, with balanced class weights."""
     from sklearn.ensemble import RandomForestClassifier
 
     forest = RandomForestClassifier(500, class_weight="balanced_subsample", random_state=seed, n_jobs=1)
@@ -30,7 +30,7 @@ def random_forest(train: RecordingWindows, test: RecordingWindows, seed: int) ->
 
 
 def statistics(imu_npt6: np.ndarray) -> np.ndarray:
-    """(n, features): of every axis, of both norms and of how they change, what describes a distribution, a rhythm and a course."""
+    """(n, features): distribution, rhythm and course over time of every axis, of both norms and of their changes."""
     axes = [imu_npt6, *(np.linalg.norm(imu_npt6[..., part], axis=-1, keepdims=True) for part in (slice(0, 3), slice(3, 6)))]
     x_nptc = np.concatenate(axes, axis=-1).astype(np.float64)
     change = np.diff(x_nptc, axis=2)
@@ -48,7 +48,7 @@ def statistics(imu_npt6: np.ndarray) -> np.ndarray:
 
 
 def _course(x_nptc: np.ndarray, parts: int = 8) -> Iterator[np.ndarray]:
-    """Mean and deviation (n, p, c) of each of equally long parts of what a window holds, without the stillness that fills it up."""
+    """Mean and deviation (n, p, c) of equally long parts of a window, without the constant padding at its end."""
     changes = (np.diff(x_nptc, axis=2) != 0).any(axis=(1, 3))
     filled = np.where(changes.any(1), x_nptc.shape[2] - changes[:, ::-1].argmax(1), x_nptc.shape[2])
     bounds = (np.linspace(0, 1, parts + 1) * filled[:, None]).round().astype(int)

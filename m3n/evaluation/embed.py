@@ -1,6 +1,6 @@
-"""A pretrained Multi3Net, and what it makes of windows: the one place that evaluation touches its insides.
+"""Apply a pretrained Multi3Net to windows and sentences; the other modules of evaluation see only its outputs.
 
-Embeddings are unit vectors in the joint space; features are what the frozen IMU encoder hands to a probe.
+Embeddings are unit vectors in the joint space; features are the outputs of the frozen IMU encoder, for probes.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from m3n.models import Multi3Net
 from m3n.training.checkpoint import Checkpoint, fill, load_pretrained
 from m3n.training.classifier import tower_columns
 
-# share of the windows that are done
+# share of the windows done since the last call
 OnShare = Callable[[float], None]
 
 
 @dataclass
 class ClipEmbeddings:
-    """Of n windows of synthetic clips."""
+    """Outputs for n windows of synthetic clips."""
 
     pose_ne: np.ndarray
     imu_ne: np.ndarray
@@ -34,11 +34,11 @@ class ClipEmbeddings:
 
 
 def load_multi3net(folder: Location) -> tuple[Multi3Net, Checkpoint]:
-    """The model of a folder made by `m3n pretrain`, ready to embed; InputError where it is missing, damaged or of another kind."""
+    """The model of a folder made by `m3n pretrain`, ready to embed; InputError if it is missing, damaged or of another kind."""
     found = load_pretrained(folder)
     if found.text_model is None or found.text_features is None:
-        raise InputError(f"{folder}: the checkpoint does not say which text model it was trained with; make it again")
-    model = Multi3Net(found.placements, POSE_FEATURES, found.text_features, **found.architecture)
+        raise InputError(f"{folder}: the checkpoint does not name its text model: pretrain it again")
+    model = Multi3Net(found.placements, POSE_FEATURES, found.text_features, **found.architecture.model_dump())
     fill(model, found.weights, str(folder))
     return model.eval(), found
 
@@ -52,7 +52,7 @@ def embed_clips(
     batch: int,
     on_share: OnShare = lambda share: None,
 ) -> ClipEmbeddings:
-    """Embeddings and predicted samples of windows (not normalised) of all the model's placements; `worn`: which count."""
+    """Embeddings and predicted samples of windows (not normalised) of all the model's placements; `worn`: which to use."""
     normaliser = checkpoint.normaliser
     scale = torch.tensor([normaliser.acc] * 3 + [normaliser.gyro] * 3)
     no_text_1c = torch.zeros(1, checkpoint.text_features or 0)

@@ -1,7 +1,6 @@
-"""The figures of an evaluation, from embeddings and windows to named numbers.
+"""The figures of an evaluation: from embeddings and windows to named numbers.
 
-Beside every figure stands what a guess would get in the same place, because recall among 20 sentences and among 2,000 windows are
-different feats.
+Every figure comes with its chance level, because recall among 20 sentences and recall among 2,000 windows are not comparable.
 """
 
 from __future__ import annotations
@@ -76,12 +75,12 @@ def scored(scores: np.ndarray, windows: RecordingWindows, name: str) -> dict[str
     means, labels = recording_probabilities(scores, windows)
     by_recording = classification(labels, means.argmax(1), windows.classes)
     return {
-        f"{name}_macro_f1": by_window["macro_f1"],
-        f"{name}_recording_macro_f1": by_recording["macro_f1"],
-        f"{name}_accuracy": by_window["accuracy"],
-        f"{name}_recording_accuracy": by_recording["accuracy"],
-        f"{name}_per_class": by_window["per_class"],
-        f"{name}_confusion": by_window["confusion"],
+        f"{name}_macro_f1": by_window.macro_f1,
+        f"{name}_recording_macro_f1": by_recording.macro_f1,
+        f"{name}_accuracy": by_window.accuracy,
+        f"{name}_recording_accuracy": by_recording.accuracy,
+        f"{name}_per_class": by_window.per_class,
+        f"{name}_confusion": by_window.confusion,
     }
 
 

@@ -1,5 +1,7 @@
-"""Means over people, and how far they can be trusted: bootstrapped over subjects, because windows of one person are not
-independent of each other."""
+"""Means over subjects with bootstrap confidence intervals.
+
+Subjects are resampled, not windows, because windows of one person are not independent of each other.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ class Estimate:
 def estimate(scores: Mapping[str, Sequence[float]], seed: int = 0) -> Estimate:
     """Subject (or fold of subjects) -> scores of every seed; the percentile bootstrap (Efron 1979) resamples the subjects.
 
-    A subject's score is the mean over its seeds. With one subject the interval is its score alone: there is nothing to resample.
+    A subject's score is the mean over its seeds. With one subject there is nothing to resample, and the interval is its score.
     """
     means = np.array([np.mean(values) for _, values in sorted(scores.items())])
     drawn = generator(seed, "bootstrap", len(means)).integers(len(means), size=(DRAWS, len(means)))
@@ -35,7 +37,7 @@ def estimate(scores: Mapping[str, Sequence[float]], seed: int = 0) -> Estimate:
 
 
 def paired_difference(ours: Mapping[str, Mapping[int, float]], base: Mapping[str, Mapping[int, float]]) -> Estimate | None:
-    """`estimate` of ours less base, subject by subject and seed by seed; None where no pair has been measured."""
+    """`estimate` of ours less base, subject by subject and seed by seed; None if there is no pair."""
     pairs = {
         subject: [by_seed[seed] - base[subject][seed] for seed in by_seed if seed in base[subject]]
         for subject, by_seed in ours.items()

@@ -1,6 +1,6 @@
-"""What frozen embeddings already tell about labels: nearest neighbours, a linear probe, and sentences alone (zero-shot).
+"""Predict labels from frozen features: nearest neighbours, a linear probe, and zero-shot from sentences.
 
-Every probe returns (windows, classes) scores whose mean over a recording's windows is the recording's score.
+Every probe returns scores (windows, classes); their mean over a recording's windows is the recording's score.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def nearest_neighbours(
 
 
 def linear_probe(train_nw: np.ndarray, label_n: np.ndarray, test_mw: np.ndarray, classes: int, c: float) -> np.ndarray:
-    """Probabilities of a logistic regression on standardised features, classes weighted alike, inverse L2 penalty `c`."""
+    """Probabilities of a logistic regression on standardised features, with balanced class weights and inverse L2 penalty `c`."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -35,7 +35,7 @@ def zero_shot(imu_ne: np.ndarray, sentences_se: np.ndarray, class_s: np.ndarray,
     """Cosines (n, classes) of windows with the classes' sentences, no label read.
 
     A class is the mean of its sentences' unit vectors, at unit length again (as CLIP ensembles its prompts, Radford et al. 2021);
-    class_s (s,) says whose each sentence is, and every class has one.
+    class_s (s,): the class of each sentence; every class has at least one.
     """
     means = np.stack([sentences_se[class_s == c].mean(axis=0) for c in range(classes)])
     return imu_ne @ (means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)).T
@@ -48,7 +48,7 @@ def guessing_macro_f1(label: np.ndarray, classes: int) -> float:
 
 
 def _all_classes(found: np.ndarray, which: np.ndarray, classes: int) -> np.ndarray:
-    """Columns for the classes that were not trained on too, at 0."""
+    """Scores with a column for every class; 0 for classes that were not trained on."""
     scores = np.zeros((len(found), classes))
     scores[:, which] = found
     return scores

@@ -1,8 +1,8 @@
 """How well the modalities' embeddings agree: retrieval, alignment and uniformity.
 
 Recall at k and the mean reciprocal rank look at the first relevant item of a ranking; a query may have several (windows of one
-clip, sentences of one label), and items may tie (windows that are alike). So both are expected values over the order of tied items,
-and chance is the same formula where every item ties: the hypergeometric probability that one of k drawn items is relevant.
+clip, sentences of one label), and items may tie (identical windows). Both are therefore expected values over the order of tied
+items. Chance is the same formula with all items tied: the hypergeometric probability that one of k drawn items is relevant.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ SAME = 6  # decimals of a cosine: two runs of one window through a network diffe
 
 
 def retrieval(similarity_qm: np.ndarray, relevant_qm: np.ndarray) -> dict[str, float]:
-    """`r1`, `r5`, `r10` and `mrr` of queries against items, `chance_r1`, … of a random ranking, and how many of each there were.
+    """`r1`, `r5`, `r10` and `mrr` of queries against items, `chance_r1`, … of a random ranking, and the numbers of both.
 
     similarity_qm (queries, items); relevant_qm bool: which items count as hits. Queries without a relevant item are left out.
     """

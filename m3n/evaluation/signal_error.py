@@ -1,7 +1,7 @@
-"""How far predicted IMU samples are from the true ones, in physical units, for acceleration and angular rate apart.
+"""Error of predicted IMU samples in physical units, separately for acceleration and angular rate.
 
-Correlation is taken channel by channel, never over channels together: gravity alone sets their means apart and would make any guess
-look right.
+Correlation is taken channel by channel, never over channels together: gravity alone gives the channels different means, so that any
+prediction would look good.
 """
 
 from __future__ import annotations

@@ -10,9 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from m3n import __version__
-from m3n.config import WindowsConfig
 from m3n.errors import one_line
-from m3n.reports.plots import markdown_table
+from m3n.reports.markdown import markdown_table
 from m3n.schema import CHANNELS, GRAVITY
 from m3n.training.checkpoint import Checkpoint
 
@@ -25,15 +24,16 @@ SCORES = {
 
 def model_card(found: Checkpoint, metrics: Mapping[str, Any], figures: Mapping[str, Any]) -> str:
     """Markdown with a YAML head; `metrics` as of `m3n finetune` (may be empty), `figures` as of `m3n export`."""
-    shape, samples, many = found.windows, WindowsConfig(**found.windows).samples, len(found.placements) > 1
-    encoder, width, depth = (found.architecture[k] for k in ("imu_encoder", "width", "depth"))
+    shape, samples, many = found.windows, found.windows.samples, len(found.placements) > 1
+    model = found.architecture
     parts = [
         "---\nlibrary_name: onnx\nlicense: other\nlicense_name: see-licences-below\n"
         "tags:\n- human-activity-recognition\n- imu\n- wearable\n- m3n\n---\n",
         f"# Activity recognition from {_listed(found.placements)}\n",
-        f"Tells {len(found.classes)} activities apart in windows of {shape['window_s']:g} s of accelerometer and gyroscope. "
-        f"IMU encoder `{encoder}` (width {width}, depth {depth}) with the head `{found.head}`, {figures['parameters']:,} "
-        f"parameters; {_training(metrics)}. Made by m3n {__version__} after Multi^3Net (arXiv 2406.01316).\n",
+        f"Tells {len(found.classes)} activities apart in windows of {shape.window_s:g} s of accelerometer and gyroscope. "
+        f"IMU encoder `{model.imu_encoder}` (width {model.width}, depth {model.depth}) with the head `{found.head}`, "
+        f"{figures['parameters']:,} parameters; {_training(metrics)}. "
+        f"Made by m3n {__version__} after Multi^3Net (arXiv 2406.01316).\n",
         "## Classes\n",
         "".join(f"{i}. {_text(name)}\n" for i, name in enumerate(found.classes)),
         "## Inputs and outputs\n",
@@ -41,8 +41,8 @@ def model_card(found: Checkpoint, metrics: Mapping[str, Any], figures: Mapping[s
         f"Channels: {' '.join(CHANNELS)}. Acceleration is **specific force in m/s²** (at rest a sensor reads +{GRAVITY:g} along "
         "the axis that points up; a sensor that gives g must be multiplied), angular rate is in **rad/s**, both in the sensor's "
         "frame. A wrist sensor's frame is a watch's: x along the forearm towards the hand, z out of the back of the wrist, "
-        f"y = z × x. Windows are {samples} samples at **{shape['rate_hz']:g} Hz**; training took one every "
-        f"{shape['hop_s']:g} s. The graph scales the samples itself.\n",
+        f"y = z × x. Windows are {samples} samples at **{shape.rate_hz:g} Hz**; training took one every "
+        f"{shape.hop_s:g} s. The graph scales the samples itself.\n",
         "The outputs are `logits` and `probabilities`, (batch, classes).\n",
         "## How to run it\n",
         "With NumPy and onnxruntime:\n",
@@ -107,7 +107,7 @@ for samples in np.zeros((20, 100, 6)):  # your sensor's packets: any number of s
 
 
 def _inputs(found: Checkpoint) -> list[list[str]]:
-    count, samples = len(found.placements), WindowsConfig(**found.windows).samples
+    count, samples = len(found.placements), found.windows.samples
     rows = [["`imu`", f"(batch, {count}, {samples}, 6) float32", f"raw samples of {_listed(found.placements)}"]]
     if count > 1:
         rows.append(["`worn`", f"(batch, {count}) bool", "which placements are worn; samples of the others are ignored"])

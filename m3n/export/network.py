@@ -20,7 +20,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from m3n.config import WindowsConfig
 from m3n.data.windows import Normaliser
 from m3n.export.runtime import FACTS, feeds, open_session, require
 from m3n.models import Classifier
@@ -110,8 +109,8 @@ def facts_of(checkpoint: Checkpoint) -> dict[str, Any]:
     return {
         "classes": checkpoint.classes,
         "placements": checkpoint.placements,
-        "samples": WindowsConfig(**shape).samples,
-        **{name: shape[name] for name in ("rate_hz", "window_s", "hop_s")},
+        "samples": shape.samples,
+        **{name: getattr(shape, name) for name in ("rate_hz", "window_s", "hop_s")},
     }
 
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from m3n.config import WindowsConfig
 from m3n.data.scale import check_scale
 from m3n.data.timeline import CellMeans, check_hop, cut_lazily, lay_out
 from m3n.errors import InputError
@@ -45,7 +44,7 @@ class SamplesClassifier:
 
     def __init__(self, folder: Path) -> None:
         self.model, self.checkpoint = load_classifier(folder)
-        self.shape = WindowsConfig(**self.checkpoint.windows)
+        self.shape = self.checkpoint.windows
 
     def predict(self, frame: DataFrame, params: Mapping[str, Any] | None = None) -> DataFrame:
         """A row per step of `hop_s` (default: half a window): start_s, stop_s, label, confidence.

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from m3n.reports.plots import COLOURS, _figure, _save
+from m3n.reports.figure import COLOURS, new_figure, save
 
 COLUMNS = 3
 
@@ -17,7 +17,7 @@ def history_plot(path: Path, title: str, series: Mapping[str, Mapping[str, Seque
     import matplotlib.dates as dates
 
     rows = math.ceil(len(series) / COLUMNS)
-    figure, axes = _figure(4.2 * COLUMNS, 2.3 * rows + 0.9, rows, COLUMNS)
+    figure, axes = new_figure(4.2 * COLUMNS, 2.3 * rows + 0.9, rows, COLUMNS)
     machines = list(dict.fromkeys(machine for by_machine in series.values() for machine in by_machine))
     times = [time for by_machine in series.values() for points in by_machine.values() for time, _ in points]
     first, last = min(times), max(times)
@@ -37,7 +37,7 @@ def history_plot(path: Path, title: str, series: Mapping[str, Mapping[str, Seque
     handles = [axes.flat[0].plot([], [], "o-", color=COLOURS[i % len(COLOURS)])[0] for i in range(len(machines))]
     figure.legend(handles, machines, loc="outside lower center", fontsize=8)
     figure.suptitle(title)
-    _save(figure, path)
+    save(figure, path)
 
 
 def _from_zero(limits: tuple[float, float]) -> tuple[float, float]:

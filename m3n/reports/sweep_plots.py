@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from m3n.reports.plots import COLOURS, _figure, _save
+from m3n.reports.figure import COLOURS, new_figure, save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,7 +71,7 @@ def parallel_plot(
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
-    figure, axes = _figure(2.2 + 1.35 * len(columns), 5.2)
+    figure, axes = new_figure(2.2 + 1.35 * len(columns), 5.2)
     ax: Axes = axes[0, 0]
     norm = Normalize(min(scores), max(scores) if max(scores) > min(scores) else min(scores) + 1e-3)
     places = np.array([[ranges[key].place(value) for value in values] for key, values in columns.items()])
@@ -103,12 +103,12 @@ def parallel_plot(
         f"{len(scores)} complete trials, the most important setting first; thick: the best ({max(scores):.3f})", fontsize=11
     )
     figure.colorbar(ScalarMappable(norm, COLOUR_MAP), ax=ax, label=SCORE, pad=0.01)
-    _save(figure, path)
+    save(figure, path)
 
 
 def importance_plot(path: Path, importances: Mapping[str, Mapping[str, float]], trials: int) -> None:
     """Bars of every setting by both measures."""
-    figure, axes = _figure(8, 1.4 + 0.42 * len(importances))
+    figure, axes = new_figure(8, 1.4 + 0.42 * len(importances))
     ax: Axes = axes[0, 0]
     for shift, (measure, label) in zip((-0.19, 0.19), (("fanova", "fANOVA"), ("ped_anova", "PED-ANOVA")), strict=True):
         values = [found.get(measure, 0.0) for found in importances.values()]
@@ -121,7 +121,7 @@ def importance_plot(path: Path, importances: Mapping[str, Mapping[str, float]], 
         fontsize=11,
     )
     ax.legend(frameon=False, loc="lower right")
-    _save(figure, path)
+    save(figure, path)
 
 
 def contour_plot(
@@ -129,7 +129,7 @@ def contour_plot(
 ) -> None:
     """Score over every pair of settings: dots are trials, the colour between them a smooth guess (Gaussian kernel regression)."""
     pairs = list(combinations(columns, 2))
-    figure, axes = _figure(4.6 * len(pairs) + 0.8, 4.4, 1, len(pairs))
+    figure, axes = new_figure(4.6 * len(pairs) + 0.8, 4.4, 1, len(pairs))
     low, high = min(scores), max(scores)
     for ax, (a, b) in zip(axes[0], pairs, strict=True):
         x, y = (np.array([ranges[key].place(value) for value in columns[key]]) for key in (a, b))
@@ -149,14 +149,14 @@ def contour_plot(
     axes[0, 0].legend(frameon=True, fontsize=8, loc="best")
     figure.colorbar(dots, ax=axes[0, -1], label=SCORE)
     figure.suptitle(f"{len(scores)} complete trials; between the dots a smooth guess", fontsize=11)
-    _save(figure, path)
+    save(figure, path)
 
 
 def front_plot(
     path: Path, measured: Sequence[float], scores: Sequence[float], numbers: Sequence[int], front: Sequence[int], objective: str
 ) -> None:
     """Score against what should be small; the trials of the Pareto front are named and joined."""
-    figure, axes = _figure(7.5, 4.8)
+    figure, axes = new_figure(7.5, 4.8)
     ax: Axes = axes[0, 0]
     ax.plot(measured, scores, "o", color="#999999", alpha=0.7, label="trials")
     on_front = sorted((m, s, n) for m, s, n in zip(measured, scores, numbers, strict=True) if n in front)
@@ -167,4 +167,4 @@ def front_plot(
     ax.set(xlabel=names[objective], ylabel=SCORE, title="Every trial; on the front none is better in both")
     ax.grid(alpha=0.3)
     ax.legend(frameon=False, loc="lower right")
-    _save(figure, path)
+    save(figure, path)

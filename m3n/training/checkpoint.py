@@ -1,7 +1,7 @@
-"""Checkpoints: `model.safetensors` and `checkpoint.json`, which holds all that is needed to use the weights.
+"""Checkpoints: `model.safetensors`, and `checkpoint.json` with everything that is needed to use the weights.
 
-The window shape, the normaliser and the placements travel with the weights, so that no one ever trains on two-second windows
-in m/s² and predicts on one-second windows in g.
+The window shape, the normaliser and the placements travel with the weights, so that nobody trains on two-second windows in m/s² and
+predicts on one-second windows in g.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import safetensors.torch
 from safetensors import SafetensorError
@@ -25,44 +25,48 @@ from m3n.training.renamed_weights import todays_names
 
 WEIGHTS, DESCRIPTION = "model.safetensors", "checkpoint.json"
 VERSION = 1
+C = TypeVar("C", ModelConfig, WindowsConfig)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Checkpoint:
-    """Weights by name, and what they are weights of."""
+    """Weights by name, and the model and data that they belong to."""
 
     kind: str  # "multi3net" or "classifier"
     weights: Mapping[str, Tensor]
-    architecture: dict[str, Any]  # the fields of ModelConfig
-    windows: dict[str, Any]  # the fields of WindowsConfig
+    architecture: ModelConfig
+    windows: WindowsConfig
     placements: list[str]
     normaliser: Normaliser
     classes: list[str] = field(default_factory=list)
     head: str | None = None  # of a classifier, one of `m3n.models.HEADS`
-    dense: bool = False  # of a classifier: whether the head reads every step
+    dense: bool = False  # of a classifier: whether the head gives a label for every step of the encoder
     text_model: str | None = None
     text_features: int | None = None
-    subjects: dict[str, list[str]] = field(default_factory=dict)  # source -> subjects that were trained on
+    subjects: dict[str, list[str]] = field(default_factory=dict)  # source -> subjects that it was trained on
 
 
 def save(folder: Location, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint into an existing folder, file by file; the description last, so that a folder with one is whole."""
+    """Write a checkpoint into an existing folder. The description comes last, so a folder that has one is complete."""
     weights = {k: v.detach().cpu().contiguous() for k, v in checkpoint.weights.items()}
     storage.write(folder / WEIGHTS, safetensors.torch.save(weights))
     content = {k: v for k, v in vars(checkpoint).items() if k != "weights"}
+    content |= {name: getattr(checkpoint, name).model_dump() for name in ("architecture", "windows")}
     content = {"version": VERSION, **content, "normaliser": asdict(checkpoint.normaliser)}
     tables.write_text(folder / DESCRIPTION, json.dumps(content, indent=2) + "\n")
 
 
 def load(folder: Location, kind: str) -> Checkpoint:
-    """Read a checkpoint of one kind; InputError where it is missing, damaged or of another kind."""
+    """Read a checkpoint of one kind; InputError if it is missing, damaged, of another kind or made by another version."""
     if not (folder / DESCRIPTION).is_file():
         raise InputError(f"{folder} holds no {DESCRIPTION}: expected a checkpoint folder made by m3n")
     try:
         content = json.loads(storage.read(folder / DESCRIPTION).decode())
         if content.pop("version") != VERSION:
-            raise InputError(f"{folder}: the checkpoint was made by another version of m3n; make it again")
+            raise InputError(f"{folder}: the checkpoint was made by another version of m3n: make it again")
         content["normaliser"] = Normaliser(**content["normaliser"])
+        content["architecture"] = _settings(ModelConfig, content["architecture"], folder)
+        content["windows"] = _settings(WindowsConfig, content["windows"], folder)
         checkpoint = Checkpoint(weights=todays_names(safetensors.torch.load(storage.read(folder / WEIGHTS))), **content)
     except InputError:
         raise
@@ -75,26 +79,31 @@ def load(folder: Location, kind: str) -> Checkpoint:
 
 
 def load_pretrained(folder: Location) -> Checkpoint:
-    """A checkpoint made by `m3n pretrain` whose settings this version understands; InputError otherwise."""
+    """A checkpoint made by `m3n pretrain`; InputError as in `load`, and for placements that nobody could have."""
     found = load(folder, "multi3net")
     try:
-        found.architecture = check(ModelConfig, found.architecture).model_dump()
-        found.windows = check(WindowsConfig, found.windows).model_dump()
         check_placement_names(found.placements)
     except InputError as error:
         raise InputError(f"{folder} was made by another version of m3n, or damaged: {error}") from None
     return found
 
 
+def _settings(schema: type[C], values: Any, folder: Location) -> C:
+    try:
+        return check(schema, values)
+    except InputError as error:
+        raise InputError(f"{folder} was made by another version of m3n, or damaged: {error}") from None
+
+
 def fill(model: nn.Module, weights: Mapping[str, Tensor], where: str) -> None:
-    """Load weights into a model; InputError that names the first one that does not fit."""
+    """Load weights into a model; InputError, naming the weight, for the first that is missing or has another shape."""
     own = model.state_dict()
     for name, value in own.items():
         if name not in weights:
-            raise InputError(f"{where}: the checkpoint is of another architecture: it has no weight '{name}'")
+            raise InputError(f"{where}: the checkpoint has another architecture: it has no weight '{name}'")
         if weights[name].shape != value.shape:
             found, expected = tuple(weights[name].shape), tuple(value.shape)
-            raise InputError(f"{where}: the checkpoint is of another architecture: '{name}' is {found}, expected {expected}")
+            raise InputError(f"{where}: the checkpoint has another architecture: '{name}' is {found}, expected {expected}")
     model.load_state_dict({name: weights[name] for name in own})
 
 

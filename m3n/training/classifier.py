@@ -1,4 +1,4 @@
-"""A classifier of IMU windows: made new or from a pretrained tower, applied, saved and loaded."""
+"""A classifier of IMU windows: made from random weights or a pretrained tower, applied, saved and loaded."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from m3n.config import ModelConfig, WindowsConfig, check
+from m3n.config import ModelConfig, WindowsConfig
 from m3n.data import text
 from m3n.data.windows import Normaliser, RecordingWindows
 from m3n.errors import InputError
@@ -17,14 +17,14 @@ from m3n.models import HEADS, Classifier, ImuTower, TextHead, make_classifier
 from m3n.models.heads import projection
 from m3n.training.checkpoint import Checkpoint, fill, load, part
 
-Sentences = dict[str, list[str]]  # label -> what people do there, in words
+Sentences = dict[str, list[str]]  # label -> sentences that describe it
 
 
 def new_classifier(
     placements: tuple[str, ...],
     classes: list[str],
     head: str,
-    architecture: dict[str, object],
+    architecture: ModelConfig,
     pretrained: Checkpoint | None,
     seed: int,
     sentences: Sentences | None = None,
@@ -32,12 +32,12 @@ def new_classifier(
 ) -> Classifier:
     """A classifier with fresh weights, or with the IMU tower of a pretrained checkpoint.
 
-    A text head of a pretrained tower also takes its projection, and starts from the sentences of every class (the mean of their
-    embeddings, as CLIP ensembles its prompts, Radford et al. 2021).
+    A text head on a pretrained tower also takes the checkpoint's projection, and starts from each class's sentences: from the mean
+    of their embeddings, as CLIP ensembles its prompts (Radford et al. 2021).
     """
     torch.manual_seed(seed)
     model = make_classifier(
-        placements if pretrained is None else tuple(pretrained.placements), len(classes), head, architecture, dense
+        placements if pretrained is None else tuple(pretrained.placements), len(classes), head, architecture.model_dump(), dense
     )
     if pretrained is not None:
         fill(model.imu, part(pretrained.weights, "imu."), "--checkpoint")
@@ -49,11 +49,11 @@ def new_classifier(
 
 @torch.no_grad()
 def _directions(pretrained: Checkpoint, classes: list[str], sentences: Sentences) -> torch.Tensor:
-    """(classes, embedding): every class's sentences in the joint embedding, averaged, at unit length."""
+    """(classes, embedding): unit vectors, the mean of each class's sentences in the joint embedding."""
     lines = [line for name in classes for line in sentences[name]]
     vectors_sc = torch.from_numpy(text.embed(lines, str(pretrained.text_model)))
     weights = part(pretrained.weights, "text_projection.")
-    towards = projection(vectors_sc.shape[1], int(pretrained.architecture["embedding"]))
+    towards = projection(vectors_sc.shape[1], pretrained.architecture.embedding)
     fill(towards, weights, "--checkpoint")
     vectors_se = functional.normalize(towards(vectors_sc), dim=-1)
     groups = torch.split(vectors_se, [len(sentences[name]) for name in classes])
@@ -76,7 +76,7 @@ def predict(model: Classifier, windows: RecordingWindows, normaliser: Normaliser
 
 
 def recording_probabilities(probabilities: np.ndarray, windows: RecordingWindows) -> tuple[np.ndarray, np.ndarray]:
-    """(mean class probabilities over the windows, label) of every labelled example, in order."""
+    """(class probabilities averaged over the windows, label) of every labelled example, in order."""
     example = windows.example
     first = np.unique(example, return_index=True)[1]
     means = np.add.reduceat(probabilities, first, axis=0) / np.diff([*first, len(example)])[:, None]
@@ -84,11 +84,13 @@ def recording_probabilities(probabilities: np.ndarray, windows: RecordingWindows
 
 
 def tower_columns(tower: ImuTower, placements: tuple[str, ...]) -> list[int]:
-    """Which of the tower's placements the windows hold; InputError for one that it was not trained for."""
+    """Positions of the windows' placements among the tower's; InputError for one that it was not trained with."""
     known = tower.placements
     for placement in placements:
         if placement not in known:
-            raise InputError(f"the checkpoint knows the placements {', '.join(known)}; the recordings have '{placement}'")
+            raise InputError(
+                f"the recordings have the placement '{placement}', but the checkpoint was trained with {', '.join(known)}"
+            )
     return [known.index(p) for p in placements]
 
 
@@ -97,8 +99,8 @@ def classifier_checkpoint(
     classes: list[str],
     head: str,
     normaliser: Normaliser,
-    architecture: dict[str, object],
-    shape: dict[str, object],
+    architecture: ModelConfig,
+    shape: WindowsConfig,
 ) -> Checkpoint:
     """A checkpoint of a trained classifier."""
     return Checkpoint(
@@ -115,15 +117,13 @@ def classifier_checkpoint(
 
 
 def load_classifier(folder: Location) -> tuple[Classifier, Checkpoint]:
-    """The classifier of a folder made by `m3n finetune`, ready to predict; InputError where it is missing or damaged."""
+    """The classifier in a folder made by `m3n finetune`, ready to predict; InputError as in `m3n.training.checkpoint.load`."""
     found = load(folder, "classifier")
-    try:
-        found.architecture = check(ModelConfig, found.architecture).model_dump()
-        found.windows = check(WindowsConfig, found.windows).model_dump()
-        if found.head not in HEADS or not found.classes:
-            raise InputError(f"head is '{found.head}' with {len(found.classes)} classes, expected one of {', '.join(HEADS)}")
-    except InputError as error:
-        raise InputError(f"{folder} was made by another version of m3n, or damaged: {error}") from None
-    model = make_classifier(found.placements, len(found.classes), found.head, found.architecture, found.dense)
+    if found.head not in HEADS or not found.classes:
+        raise InputError(
+            f"{folder} was made by another version of m3n, or damaged: head is '{found.head}' with {len(found.classes)} classes, "
+            f"expected one of {', '.join(HEADS)}"
+        )
+    model = make_classifier(found.placements, len(found.classes), found.head, found.architecture.model_dump(), found.dense)
     fill(model, found.weights, str(folder))
     return model.eval(), found

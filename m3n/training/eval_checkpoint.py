@@ -1,7 +1,7 @@
-"""Looking at a fine-tuning on the way, and going on from there after an interruption, with the same weights in the end.
+"""Evaluate a fine-tuning at set points of the training, and save its state there, so that an interrupted one resumes exactly.
 
-Beside weights and moments the state holds the generators of the augmentation and of dropout; the order of the windows follows from
-the step.
+The state holds weights, optimiser moments, and the random generators of augmentation and dropout; the order of the windows follows
+from the step number. A resumed fine-tuning therefore ends with the same weights, bit for bit, as one that was never interrupted.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ import torch
 from m3n.models import Classifier
 from m3n.training.state import Progress, read_header, restore, save_state
 
-# number of the look, counted from 1, and the classifier as it is
-OnLook = Callable[[int, Classifier], None]
+# number of the evaluation, counted from 1, and the classifier as it is then
+OnEvaluation = Callable[[int, Classifier], None]
 
 
-class Midway:
-    """Calls `on_look` after each of some shares of the steps, and then saves the state in `path`."""
+class EvalCheckpoint:
+    """Calls `on_evaluation` after each of some fractions of the training steps, then saves the state in `path`."""
 
-    def __init__(self, path: Path, shares: Sequence[float], on_look: OnLook) -> None:
-        self.path, self.shares, self.on_look = path, shares, on_look
+    def __init__(self, path: Path, fractions: Sequence[float], on_evaluation: OnEvaluation) -> None:
+        self.path, self.fractions, self.on_evaluation = path, fractions, on_evaluation
 
-    def start(self, model: Classifier, optimizer: torch.optim.Optimizer, draws: torch.Generator) -> int:
-        """Steps done; puts everything back to where the state was saved."""
+    def resume(self, model: Classifier, optimizer: torch.optim.Optimizer, draws: torch.Generator) -> int:
+        """Restore the saved state, if there is one; returns the number of steps it had done."""
         header = read_header(self.path)
         if header is None:
             return 0
@@ -35,7 +35,7 @@ class Midway:
         torch.set_rng_state(_bytes(header["rng"]))
         return step
 
-    def after(
+    def after_step(
         self,
         step: int,
         steps: int,
@@ -43,12 +43,12 @@ class Midway:
         optimizer: torch.optim.Optimizer,
         draws: torch.Generator,
     ) -> None:
-        """Called after every step of the optimiser."""
-        at = [math.ceil(share * steps) for share in self.shares]
-        if step not in at:
+        """Called after every step of the optimiser, `step` of `steps`."""
+        evaluated = [math.ceil(fraction * steps) for fraction in self.fractions]
+        if step not in evaluated:
             return
-        self.on_look(at.index(step) + 1, model)
-        model.train()  # whatever the look has left
+        self.on_evaluation(evaluated.index(step) + 1, model)
+        model.train()  # an evaluation leaves it in eval mode
         drawn = {"draws": _hex(draws.get_state()), "rng": _hex(torch.get_rng_state())}
         save_state(self.path, Progress(step=step), model, optimizer, drawn)
 

@@ -25,7 +25,7 @@ from m3n.training.classifier import tower_columns
 
 if TYPE_CHECKING:
     from m3n.config import FinetuneConfig
-    from m3n.training.eval_checkpoint import Midway
+    from m3n.training.eval_checkpoint import EvalCheckpoint
 
 
 def finetune(
@@ -36,12 +36,12 @@ def finetune(
     own_hz: float,
     on_step: Callable[[int, int, float], None] = lambda step, steps, loss: None,
     rehearsed: RecordingWindows | None = None,
-    midway: Midway | None = None,
+    eval_checkpoint: EvalCheckpoint | None = None,
 ) -> None:
     """Train `model` in place on all of `windows` (not yet normalised), which are sampled at `own_hz`.
 
     `rehearsed`: synthetic windows of the same placements and classes, the share `config.rehearse` of every batch; half of them are
-    from the sources of `windows`, if any are. `midway` looks at the model on the way.
+    from the sources of `windows`, if any are. `eval_checkpoint` scores and saves the model during training.
     """
     columns = tower_columns(model.imu, windows.placements)
     parts = [windows] if rehearsed is None else [windows, rehearsed]
@@ -65,7 +65,7 @@ def finetune(
     freezing = Freezing(model, rules, config.lr, config.encoder_lr, config.weight_decay)
     weight = _class_weights(windows.label, len(windows.classes)) if config.class_weights == "balanced" else None
     draws = torch.Generator().manual_seed(int(generator(config.seed, "finetune", "augment").integers(2**62)))
-    first = midway.start(model, freezing.optimizer, draws) if midway else 0
+    first = eval_checkpoint.resume(model, freezing.optimizer, draws) if eval_checkpoint else 0
     real = _rows(len(windows.label), config.seed, "order", first * batch)
     kinds = _by_origin(rehearsed, windows.sources) if rehearsed else []
     synthetic = _in_turn(kinds, config.seed, "rehearse", first * beside)
@@ -83,8 +83,8 @@ def finetune(
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         freezing.optimizer.step()
         on_step(step + 1, steps, float(loss.detach()))
-        if midway:
-            midway.after(step + 1, steps, model, freezing.optimizer, draws)
+        if eval_checkpoint:
+            eval_checkpoint.after_step(step + 1, steps, model, freezing.optimizer, draws)
     merge_adapters(model.imu)
 
 

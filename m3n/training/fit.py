@@ -1,10 +1,10 @@
-"""One classifier from labelled windows: what `m3n finetune` does once and `m3n reproduce` does in every cell."""
+"""Train one classifier on labelled windows: `m3n finetune` does so once, `m3n reproduce` in every cell."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,18 +19,18 @@ from m3n.training.finetune import finetune
 
 if TYPE_CHECKING:
     from m3n.config import FinetuneConfig
-    from m3n.training.eval_checkpoint import Midway
+    from m3n.training.eval_checkpoint import EvalCheckpoint
 
 
 @dataclass
 class Fitted:
-    """A trained classifier, and what must travel with it."""
+    """A trained classifier, with everything that must travel with it."""
 
     model: Classifier
     normaliser: Normaliser
     classes: list[str]
     head: str
-    architecture: dict[str, Any]
+    architecture: ModelConfig
     windows: WindowsConfig
 
     def predict(self, windows: RecordingWindows) -> np.ndarray:
@@ -39,9 +39,7 @@ class Fitted:
 
     def checkpoint(self) -> Checkpoint:
         """What `m3n.training.checkpoint.save` writes."""
-        return classifier_checkpoint(
-            self.model, self.classes, self.head, self.normaliser, self.architecture, self.windows.model_dump()
-        )
+        return classifier_checkpoint(self.model, self.classes, self.head, self.normaliser, self.architecture, self.windows)
 
 
 def fit(
@@ -53,12 +51,12 @@ def fit(
     on_step: Callable[[int, int, float], None] = lambda step, steps, loss: None,
     where: str = "the recordings to train on",
     rehearsed: RecordingWindows | None = None,
-    midway: Midway | None = None,
+    eval_checkpoint: EvalCheckpoint | None = None,
 ) -> Fitted:
-    """Train a classifier on all of `train`, which has the window shape `shape`; `sentences` are for a text head, `rehearsed` are
-    windows of synthetic clips for `rehearse`, and `midway` looks at it on the way.
+    """Train a classifier on all of `train`, whose windows have the shape `shape`.
 
-    Raises InputError, which names `where`, for windows in other units than a pretrained tower's.
+    `sentences`: of every class, for a text head; `rehearsed`: windows of synthetic clips for `rehearse`; `eval_checkpoint`: scores
+    and saves the classifier during training. Raises InputError, naming `where`, for windows in other units than the checkpoint's.
     """
     architecture = architecture_of(config, pretrained)
     if pretrained:
@@ -69,29 +67,30 @@ def fit(
         train.placements, train.classes, config.head, architecture, pretrained, config.seed, sentences, dense
     )
     model.imu.in_units_of(normaliser.acc, normaliser.gyro, shape.rate_hz)
-    finetune(model, train, normaliser, config, shape.rate_hz, on_step, rehearsed, midway)
+    finetune(model, train, normaliser, config, shape.rate_hz, on_step, rehearsed, eval_checkpoint)
     return Fitted(model, normaliser, train.classes, config.head, architecture, shape)
 
 
 def window_shape(config: FinetuneConfig, pretrained: Checkpoint | None) -> WindowsConfig:
-    """The checkpoint's window shape, changed by the settings that were given; its sampling rate cannot be."""
+    """The checkpoint's window shape with the given settings on top; InputError for another sampling rate."""
     given = config.windows.model_dump(exclude_unset=True) if config.windows else {}
     if pretrained is None:
         return WindowsConfig(**given)
-    if given.get("rate_hz", pretrained.windows["rate_hz"]) != pretrained.windows["rate_hz"]:
+    own_hz = pretrained.windows.rate_hz
+    if given.get("rate_hz", own_hz) != own_hz:
         raise InputError(
-            f"windows.rate_hz is {given['rate_hz']}, but the checkpoint was pretrained at {pretrained.windows['rate_hz']} Hz"
+            f"windows.rate_hz is {given['rate_hz']}, but the checkpoint was pretrained at {own_hz} Hz: leave windows.rate_hz out"
         )
-    return WindowsConfig(**{**pretrained.windows, **given})
+    return WindowsConfig(**{**pretrained.windows.model_dump(), **given})
 
 
-def architecture_of(config: FinetuneConfig, pretrained: Checkpoint | None) -> dict[str, Any]:
-    """The fields of ModelConfig: the checkpoint's, or those that were given; InputError where they disagree."""
+def architecture_of(config: FinetuneConfig, pretrained: Checkpoint | None) -> ModelConfig:
+    """The checkpoint's architecture, or without a checkpoint the given one; InputError if the two disagree."""
     if pretrained is None:
-        return (config.model or ModelConfig()).model_dump()
+        return config.model or ModelConfig()
     given = config.model.model_dump(exclude_unset=True) if config.model else {}
     for key, value in given.items():
-        if pretrained.architecture.get(key) != value:
-            found = pretrained.architecture.get(key)
-            raise InputError(f"model.{key} is {value}, but the checkpoint is of another architecture: it has {found}")
+        found = getattr(pretrained.architecture, key)
+        if found != value:
+            raise InputError(f"model.{key} is {value}, but the checkpoint has another architecture, with {found}: leave it out")
     return pretrained.architecture

@@ -182,8 +182,8 @@ class Loop:
         return checkpoints.Checkpoint(
             kind="multi3net",
             weights=self.task.model.state_dict(),
-            architecture=self.config.model.model_dump(),
-            windows=self.config.windows.model_dump(),
+            architecture=self.config.model,
+            windows=self.config.windows,
             placements=list(store.placements),
             normaliser=store.normaliser,
             text_model=self.config.text_model,

@@ -1,4 +1,4 @@
-"""Synthetic clips that go on teaching while a classifier is fine-tuned."""
+"""Rehearsal: synthetic clips in every batch while a classifier is fine-tuned, so that it does not forget its pretraining."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from m3n.config import WindowsConfig
 from m3n.data.splits import Person, some
 from m3n.data.windows import RecordingWindows, cut_recordings
-from m3n.errors import InputError
+from m3n.errors import NoWindowsError
 from m3n.io import tables
 from m3n.io.storage import Location
 
@@ -20,10 +20,10 @@ def rehearsal(
     pretrained: Mapping[str, Collection[str]] | None,
     held_out: Collection[Person] = (),
 ) -> RecordingWindows:
-    """Windows of the clips that may be learned from and have one of the classes' labels; InputError where there is none.
+    """Windows of the clips that may be trained on and are labelled with one of the classes; NoWindowsError if there are none.
 
-    May: what was pretrained on (source -> subjects), or where nothing was (None) all but the clips of the people `held_out`
-    (source, subject).
+    `pretrained`: source -> subjects of the pretraining, whose clips may be used. Without a pretraining (None) all clips may, except
+    those of the people `held_out`. Raises InputError for a table that cannot be read, and for a clip with bad values.
     """
 
     def may(source: str, subject: str) -> bool:
@@ -37,8 +37,9 @@ def rehearsal(
     )
     try:
         return cut_recordings(rows, shape, placements, classes)
-    except InputError:
-        raise InputError(
-            f"{clips} has no clip that {'was pretrained on' if pretrained is not None else 'is not of a held-out subject'} and is "
-            f"labelled as the recordings are ({some(classes)}): give the clips of the checkpoint, or rehearse=0"
+    except NoWindowsError:
+        usable = "was used in pretraining" if pretrained is not None else "is of a subject that is not held out"
+        raise NoWindowsError(
+            f"{clips} has no clip that {usable} and has one of the recordings' labels ({some(classes)}): give the clips that the "
+            "checkpoint was pretrained on, or set rehearse=0"
         ) from None

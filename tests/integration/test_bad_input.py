@@ -114,10 +114,11 @@ def recordings(tmp_path, recording) -> Callable[..., Path]:
 
 def small_checkpoint(folder: Path, placements: tuple[str, ...] = WRISTS, **changes: Any) -> Path:
     """An untrained checkpoint of width 16; `changes` go into its description only, so that weights and words may disagree."""
-    model, shape = ModelConfig(width=16, depth=1, embedding=8).model_dump(), WindowsConfig().model_dump()
-    weights = Multi3Net(placements, POSE_FEATURES, 12, **model).state_dict()
+    model = ModelConfig(width=16, depth=1, embedding=8)
+    weights = Multi3Net(placements, POSE_FEATURES, 12, **model.model_dump()).state_dict()
     folder.mkdir()
-    checkpoints.save(folder, checkpoints.Checkpoint("multi3net", weights, model, shape, list(placements), Normaliser(10, 1)))
+    made = checkpoints.Checkpoint("multi3net", weights, model, WindowsConfig(), list(placements), Normaliser(10, 1))
+    checkpoints.save(folder, made)
     description = json.loads((folder / "checkpoint.json").read_text())
     (folder / "checkpoint.json").write_text(json.dumps(description | changes))
     return folder
@@ -384,7 +385,7 @@ def test_a_bad_synthetic_clip_is_named_by_file_row_and_reason(refused, ray_clust
 def test_clips_that_give_no_window_are_refused(refused, ray_cluster, tmp_path, synthetic, synthetic_clip):
     table = synthetic()
     refused(["pretrain", table, "windows.window_s=4.5"], "clip 'good' lasts 3.97 s, shorter than a window of 4.5 s")
-    refused(["pretrain", table, "exclude_subjects=[s1]"], "every clip was excluded")
+    refused(["pretrain", table, "exclude_subjects=[s1]"], "every clip is excluded")
     rows = [synthetic_clip("long"), synthetic_clip("brief", frames=30)]
     some = save(tmp_path / "some", rows, schema.synthetic_clips(WRISTS))
     refused(["pretrain", some], "clip 'brief' lasts 0.97 s", "1 of 2 clips", "windows.max_short")

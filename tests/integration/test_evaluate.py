@@ -97,7 +97,7 @@ def test_figures_follow_from_the_models_outputs(evaluated, checkpoint, clips):
     model, found = load_multi3net(checkpoint)
     shards = (tables.read_shard(shard, schema.synthetic_clips(WRISTS)) for shard in tables.shard_paths(clips))
     rows = [row for shard in shards for row in tables.rows(shard) if row["subject"] != "new-2"]
-    windows = cut_clips(rows, m3n.config.WindowsConfig(**found.windows), WRISTS)
+    windows = cut_clips(rows, found.windows, WRISTS)
     embedded = embed_clips(model, found, windows, [True, True], batch=7)
     hits = [windows.clip[np.argmax(embedded.pose_ne @ x)] == c for x, c in zip(embedded.imu_ne, windows.clip, strict=True)]
     assert figures["retrieval"]["imu_to_pose"]["r1"] == pytest.approx(np.mean(hits), abs=0.01)
@@ -115,13 +115,22 @@ def test_embeddings_of_real_windows_are_those_of_the_same_samples_in_a_clip(chec
     """The path of recordings, with one wrist worn, gives what the whole model gives with the other wrist left out."""
     model, found = load_multi3net(checkpoint)
     rows = list(tables.rows(tables.read_shard(tables.shard_paths(clips)[0], schema.synthetic_clips(WRISTS))))
-    windows = cut_clips(rows, m3n.config.WindowsConfig(**found.windows), WRISTS)
+    windows = cut_clips(rows, found.windows, WRISTS)
     whole = embed_clips(model, found, windows, [False, True], batch=64).imu_ne
     count = len(windows.clip)
     real = RecordingWindows(
-        windows.imu_npt6[:, 1:], np.ones((count, 1), bool), np.zeros(count, int), windows.clip, np.zeros(count),
-        np.full(count, 60.0, np.float32), ["any"], windows.clip_ids, windows.subjects, windows.sources, ("right_wrist",),
-    )  # fmt: skip
+        imu_npt6=windows.imu_npt6[:, 1:],
+        worn_np=np.ones((count, 1), bool),
+        label=np.zeros(count, int),
+        recording=windows.clip,
+        start_s=np.zeros(count),
+        rate_n=np.full(count, 60.0, np.float32),
+        classes=["any"],
+        recording_ids=windows.clip_ids,
+        subjects=windows.subjects,
+        sources=windows.sources,
+        placements=("right_wrist",),
+    )
     assert embed_recordings(model, found, real, batch=5)[1] == pytest.approx(whole, abs=1e-5)
     assert np.linalg.norm(embed_sentences(model, np.eye(384, dtype=np.float32)[:3]), axis=1) == pytest.approx(1, abs=1e-5)
 
@@ -202,7 +211,7 @@ def test_tables_and_subjects_that_do_not_fit_are_named(refused, clips, recording
     assert f"'{someone}' of choreography was trained on" in refused("--clips", corpus / "synthetic", f"subjects=[{someone}]")
     assert "unknown subject 'Bem', did you mean 'Ben'?" in refused("--recordings", recordings, "subjects=[Bem]", sentences)
     both = ("--clips", clips, "--recordings", recordings, "subjects=[Ben]", sentences)
-    assert "has none of the subjects Ben; it has new-0, new-1, new-2" in refused(*both)
+    assert "has none of the subjects Ben: leave it out, or name some of new-0, new-1, new-2" in refused(*both)
     assert "probe_subjects names 'Ben'" in refused(
         "--recordings", recordings, "subjects=[Ben]", "probe_subjects=[Ben]", sentences
     )
@@ -227,7 +236,7 @@ def test_a_subject_that_was_trained_on_can_be_looked_at_on_purpose(checkpoint, c
     someone = next(tables.rows(pq.ParquetFile(tables.shard_paths(corpus / "synthetic")[0]).read()))["subject"]
     settings = EvaluateConfig(subjects=[someone], allow_seen=True, picture="none")
     assert m3n.evaluate(checkpoint, tmp_path / "out", settings, clips=corpus / "synthetic")["clip_subjects"] == [someone]
-    assert "may be among these" in (tmp_path / "out" / "evaluate.md").read_text()
+    assert "may include some that the checkpoint was trained on" in (tmp_path / "out" / "evaluate.md").read_text()
 
 
 @pytest.mark.parametrize(

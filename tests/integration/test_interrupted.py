@@ -73,7 +73,7 @@ def test_ended_by_signals_and_losses_and_taken_up_again_it_ends_with_the_same_by
     process.send_signal(signal.SIGTERM)
     _, stderr = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 143, stderr
-    assert "run the same command again to go on from there" in stderr.splitlines()[-1]
+    assert "rerun the same command to resume" in stderr.splitlines()[-1]
     terminated = progress(out)
     assert (2, 0) <= terminated < (EPOCHS, 0)
     assert not out.exists()
@@ -82,7 +82,7 @@ def test_ended_by_signals_and_losses_and_taken_up_again_it_ends_with_the_same_by
     wait(lambda: progress(out) >= (terminated[0] + 2, 0), process)
     family = below(process.pid)
     process.kill()
-    assert "goes on where it was interrupted" in process.communicate()[1]
+    assert "resumes an interrupted run" in process.communicate()[1]
     wait(lambda: gone(family))
     assert progress(out) < (EPOCHS, 0)
 
@@ -146,7 +146,7 @@ def test_another_config_starts_afresh_and_says_so(data, undisturbed, tmp_path, c
     (partial / LAST).write_bytes(undisturbed[LAST])
     left = read_header(partial / LAST)["progress"]["history"]
     assert main([*run(data, tmp_path / "out"), "seed=2"]) == 0
-    assert "starts afresh: the run that was interrupted had another config or other data" in caplog.text
+    assert "starts from the beginning: the interrupted run had another config or other data" in caplog.text
     made = read_header(tmp_path / "out" / LAST)["progress"]["history"]
     assert made[0]["train/loss"] != left[0]["train/loss"]
     assert made[-1]["train/loss"] != left[-1]["train/loss"]

@@ -195,13 +195,13 @@ def test_a_job_that_is_stopped_leaves_a_run_that_the_next_job_takes_up(cluster: 
         sleep(0.05)
     assert cluster.run("stop", "stopped").returncode == 0
     assert cluster.info("stopped").status == "STOPPED"
-    assert "run the same command again to go on from there" in cluster.logs("stopped")
+    assert "rerun the same command to resume" in cluster.logs("stopped")
     assert not out.exists()
     kept = read_header(state)["progress"]["epoch"]
     assert 2 <= kept < 60
     done = cluster.submit("taken-up", *entrypoint)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"goes on where it was interrupted: epoch {kept + 1}" in done.stdout
+    assert f"resumes an interrupted run at epoch {kept + 1}" in done.stdout
     assert json.loads((out / tables.MANIFEST).read_text())["epochs"] == 60
 
 

@@ -99,7 +99,7 @@ def test_a_sweep_cut_off_by_signals_and_losses_ends_as_one_that_was_not(inputs, 
         process.send_signal(number)
         _, stderr = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == status, stderr
-        assert "run the same command with --resume to go on" in stderr.splitlines()[-1]
+        assert "rerun the same command with --resume to continue" in stderr.splitlines()[-1]
 
     process = start()
     wait(lambda: reports(out) >= whole // 2, process)
@@ -167,7 +167,7 @@ def test_a_sweep_that_is_over_goes_on_to_more_trials_two_at_a_time_and_is_tested
     assert figures["test_macro_f1"] == tested["test_macro_f1"]
     for name in ("parallel.png", "importance.png"):
         assert (undisturbed / name).read_bytes().startswith(b"\x89PNG\r\n")
-    assert "## What mattered" in (undisturbed / "results.md").read_text()
+    assert "## Importance of the settings" in (undisturbed / "results.md").read_text()
 
 
 def said(capfd: pytest.CaptureFixture[str], arguments: list[str]) -> str:
@@ -180,10 +180,10 @@ def said(capfd: pytest.CaptureFixture[str], arguments: list[str]) -> str:
 
 def test_what_cannot_be_searched_is_said_before_anything_runs(inputs, undisturbed, corpus, tmp_path, capfd):
     out = ["--out", str(tmp_path / "out")]
-    assert "holds a sweep: go on with it by --resume" in said(capfd, [*inputs, "--out", str(undisturbed), *SWEEP])
+    assert "holds a sweep: continue it with --resume" in said(capfd, [*inputs, "--out", str(undisturbed), *SWEEP])
     other = [*inputs, "--out", str(undisturbed), "--resume", *SWEEP, "finetune.lr=0.5"]
     assert "holds a sweep with config.finetune.lr = 0.001, not 0.5" in said(capfd, other)
-    assert "leaves none to validate on" in said(
+    assert "leaves nobody to validate on" in said(
         capfd, [*inputs, *out, *TINY, "finetune.val_subjects=[]", "finetune.train_subjects=1"]
     )
     assert "did you mean 'joint'" in said(capfd, [*inputs[:4], "jiont", *out])

@@ -50,12 +50,12 @@ def pretrained(tmp_path_factory) -> Path:
     import torch
 
     torch.manual_seed(0)
-    architecture = ModelConfig(**TINY).model_dump()
+    architecture = ModelConfig(**TINY)
     wrists = ("left_wrist", "right_wrist")
-    tower = make_imu_tower(wrists, architecture)
+    tower = make_imu_tower(wrists, architecture.model_dump())
     folder = tmp_path_factory.mktemp("pretrained")
     found = Checkpoint(
-        "multi3net", {f"imu.{k}": v for k, v in tower.state_dict().items()}, architecture, WindowsConfig().model_dump(),
+        "multi3net", {f"imu.{k}": v for k, v in tower.state_dict().items()}, architecture, WindowsConfig(),
         list(wrists), Normaliser(5.7, 2.0),
     )  # fmt: skip
     checkpoints.save(folder, found)
@@ -142,7 +142,7 @@ def test_mistakes_are_named(pretrained, tmp_path):
         M3NClassifier().fit(X.transpose(0, 2, 1), y)
     with pytest.raises(InputError, match="in g "):
         M3NClassifier(pretrained, **QUICK).fit(X / np.float32(GRAVITY), y)
-    with pytest.raises(InputError, match="the recordings have 'head'"):
+    with pytest.raises(InputError, match="the recordings have the placement 'head'"):
         M3NClassifier(pretrained, placements=("head",), **QUICK).fit(X, y)
     with pytest.raises(InputError, match="config key 'freeze'"):
         M3NClassifier(freeze="some").fit(X, y)
@@ -210,11 +210,11 @@ def test_clips_teach_beside_few_windows(clips):
 
 def test_clips_of_no_label_of_y_are_refused(clips):
     X, y, _ = gestures(subjects=2, each=2)
-    with pytest.raises(InputError, match=r"has no clip that .* labelled as the recordings are"):
+    with pytest.raises(InputError, match=r"has no clip that .* has one of the recordings' labels"):
         M3NClassifier(**QUICK, clips=clips).fit(X, np.where(y == "stir", "sit", "stand"))
 
 
 def test_a_checkpoint_rehearses_what_it_was_pretrained_on_alone(pretrained, clips):
     X, y, _ = gestures(subjects=2, each=2)
-    with pytest.raises(InputError, match="has no clip that was pretrained on"):
+    with pytest.raises(InputError, match="has no clip that was used in pretraining"):
         M3NClassifier(pretrained, **QUICK, clips=clips).fit(X, y)

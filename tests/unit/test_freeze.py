@@ -18,7 +18,7 @@ from m3n.optim import Rule
 from m3n.training.classifier import new_classifier
 from m3n.training.finetune import finetune
 
-ARCHITECTURE = ModelConfig(width=16, depth=1, dropout=0.2).model_dump()
+MODEL = ModelConfig(width=16, depth=1, dropout=0.2)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def windows(recording):
 
 
 def classifier(seed: int = 0):
-    return new_classifier(("left_wrist", "right_wrist"), ["shake", "wave"], "linear", ARCHITECTURE, None, seed)
+    return new_classifier(("left_wrist", "right_wrist"), ["shake", "wave"], "linear", MODEL, None, seed)
 
 
 def train(model, windows, **settings) -> None:

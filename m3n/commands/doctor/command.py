@@ -1,7 +1,7 @@
-"""`m3n doctor`: everything that m3n stands on, looked at once, with what to do about it.
+"""`m3n doctor`: check everything that m3n depends on, and say what to do.
 
-A check answers with one line. It fails where a command of m3n would fail or what it measured would not arrive, and warns where
-one would be slow, short of room or not the same as elsewhere. Nothing is left behind, and nothing may hang or end the others.
+Every check answers with one line. It fails if a command of m3n would fail or lose its measurements, and warns if one would be slow,
+short of space or different from other machines. No check leaves anything behind, hangs, or stops the other checks.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ def doctor(
 ) -> dict[str, Any]:
     """Run all checks, each printed by `echo` as it is done; returns `checks`, and the counts `warnings` and `failures`.
 
-    address: Ray cluster to look at (None: the surrounding job's, or a local one is started); ray False: none; store: a folder,
-    local or on an object store, that must be writable.
+    address: Ray cluster to check (None: the cluster of the surrounding job, or a new local one); ray: whether to check Ray at all;
+    store: a folder, local or on an object store, that must be writable.
     """
     checks = []
     for name, look in _all(address, ray, store):
         try:
             status, found, advice = look()
-        except Exception as error:  # the patient is ill in a way that nobody thought of
+        except Exception as error:  # a check that fails in an unforeseen way must not stop the others
             status, found, advice = FAILURE, f"{type(error).__name__}: {error}", ""
         checks.append(Check(name, status, found, advice))
         echo(str(checks[-1]))
@@ -81,7 +81,7 @@ def _versions() -> tuple[str, str, str]:
     if sys.version_info[:2] not in PYTHONS:
         return FAILURE, found, "m3n needs Python 3.11 or 3.12"
     if platform.system() != "Linux":
-        return WARNING, found, "m3n is tested on Linux alone"
+        return WARNING, found, "m3n is tested on Linux only"
     return OK, found, ""
 
 
@@ -91,7 +91,7 @@ def _packages() -> tuple[str, str, str]:
     try:
         lines = metadata.requires("m3n") or []
     except metadata.PackageNotFoundError:
-        return WARNING, "m3n runs without being installed", "pip install -c constraints.txt -e ."
+        return WARNING, "m3n is not installed as a package", "pip install -c constraints.txt -e ."
     needed = [r for r in map(Requirement, lines) if r.marker is None or r.marker.evaluate({"extra": ""})]
     versions = {r.name: _version(r.name) for r in needed}
     constraints = packaged.place("constraints.txt")
@@ -112,7 +112,7 @@ def _packages() -> tuple[str, str, str]:
 
 
 def tested_versions(constraints: Path) -> dict[str, str]:
-    """Package -> version of a constraints file; nothing where there is no such file."""
+    """Package -> version of a constraints file; empty if there is no such file."""
     if not constraints.is_file():
         return {}
     return dict(re.findall(r"(?m)^([\w.-]+)==(\S+)$", constraints.read_text(encoding="utf-8")))
@@ -130,7 +130,7 @@ def _processors() -> tuple[str, str, str]:
     load = os.getloadavg()[0]
     found = f"{usable} usable, load {load:.1f}"
     if load > 1.5 * usable:
-        return WARNING, found, "others are at work here: expect everything to take longer"
+        return WARNING, found, "other programs are using the processors: expect everything to take longer"
     return OK, found, ""
 
 
@@ -140,8 +140,8 @@ def _gpus() -> tuple[str, str, str]:
     if torch.cuda.is_available():
         return OK, ", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())), ""
     if Path("/dev/nvidiactl").exists():
-        found = f"there is one, but torch {torch.__version__} cannot use it"
-        return WARNING, found, "install a build of torch for its driver (pytorch.org), or go on without"
+        found = f"torch {torch.__version__} cannot use the GPU of this machine"
+        return WARNING, found, "install a build of torch for its driver (pytorch.org), or continue on the CPU"
     return OK, "none; networks run on the CPU", ""
 
 
@@ -149,7 +149,7 @@ def _memory() -> tuple[str, str, str]:
     free, total = _memory_bytes()
     found = f"{free / GB:.1f} of {total / GB:.1f} GB free"
     if free < 3 * GB:
-        return WARNING, found, "Ray ends workers when memory runs short: close other programs, or use fewer workers"
+        return WARNING, found, "Ray kills workers when memory runs short: close other programs, or use fewer workers"
     return OK, found, ""
 
 
@@ -183,7 +183,7 @@ def _shared_memory() -> tuple[str, str, str]:
 def _body() -> tuple[str, str, str]:
     folder = os.environ.get(ENVIRONMENT)
     if not folder:
-        return OK, f"the licence-free stand-in; {ENVIRONMENT} would name a folder of official SMPL files", ""
+        return OK, f"the licence-free stand-in (set {ENVIRONMENT} to a folder of official SMPL files to use those)", ""
     found: dict[str, list[str]] = {}
     missing = ""
     for name in JOINT_COUNT:
@@ -199,7 +199,7 @@ def _body() -> tuple[str, str, str]:
         for name, genders in found.items():
             load_body(name, genders[0])
     except InputError as error:
-        return FAILURE, str(error), f"mend the file, or unset {ENVIRONMENT}"
+        return FAILURE, str(error), f"replace the file, or unset {ENVIRONMENT}"
     return OK, "; ".join(f"{name} {', '.join(genders)}" for name, genders in found.items()) + f" in {folder}", ""
 
 
@@ -217,7 +217,7 @@ def _ray(address: str | None) -> tuple[str, str, str]:
     try:
         has = probe(address)
     except InputError as error:
-        return FAILURE, str(error), "mend --address or RAY_ADDRESS, or start the cluster"
+        return FAILURE, str(error), "correct --address or RAY_ADDRESS, or start the cluster"
     where = address or os.environ.get("RAY_ADDRESS") or "a local cluster"
     counts = ", ".join(f"{count:g} {name}" for name, count in has.items())
     return OK, f"{where} ran a task after {time.perf_counter() - started:.1f} s ({counts})", ""

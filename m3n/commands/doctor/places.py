@@ -1,6 +1,6 @@
-"""Checks of `m3n doctor` that look at places outside the process: disks, stores, the MLflow server, and whose clock is right.
+"""Checks of `m3n doctor` on places outside the process: disks, object stores, the MLflow server, and the clock.
 
-A check returns (status, what was found, what to do). What asks a network has a time limit.
+A check returns (status, what was found, what to do). Every request over a network has a time limit.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ GB = 1e9
 
 @dataclass(frozen=True)
 class Check:
-    """What was looked at, how it is, what was found, and what to do (nothing where it is well)."""
+    """The name of a check, its status, what was found, and what to do (empty if all is well)."""
 
     name: str
     status: str
@@ -53,9 +53,9 @@ def room(folder: Path) -> tuple[str, str, str]:
     free = shutil.disk_usage(there).free
     found = f"{free / GB:.1f} GB free for {folder}"
     if free < 0.5 * GB:
-        return FAILURE, found, "make room there"
+        return FAILURE, found, "free some space"
     if free < 5 * GB:
-        return WARNING, found, "make room there: tables and checkpoints of a large corpus take gigabytes"
+        return WARNING, found, "free some space: tables and checkpoints of a large corpus take gigabytes"
     return OK, found, ""
 
 
@@ -65,11 +65,11 @@ def writes(folder: Location) -> tuple[str, str, str]:
     try:
         found = _within(STORE_S, lambda: _kept_for_a_moment(folder, content))
     except (InputError, OSError) as error:
-        advice = "choose another place, or mend its permissions" if isinstance(folder, Path) else "see docs/storage.md"
+        advice = "choose another place, or change its permissions" if isinstance(folder, Path) else "see docs/storage.md"
         return FAILURE, str(error), advice
     if found != content:
-        return FAILURE, f"{folder} gives back other bytes than were written", "do not trust this disk or store"
-    return OK, f"{folder} can be written, read and cleared", ""
+        return FAILURE, f"{folder} returns other bytes than were written", "do not trust this disk or store"
+    return OK, f"{folder} can be written, read and cleaned up", ""
 
 
 def _kept_for_a_moment(folder: Location, content: bytes) -> bytes:
@@ -90,7 +90,7 @@ def _kept_for_a_moment(folder: Location, content: bytes) -> bytes:
 
 
 def _within(seconds: float, attempt: Callable[[], bytes]) -> bytes:
-    """What `attempt` returns or raises; InputError where it takes longer."""
+    """What `attempt` returns or raises; InputError if it takes longer."""
     outcome: list[bytes | Exception] = []
 
     def run() -> None:
@@ -116,14 +116,14 @@ def tracking() -> tuple[str, str, str]:
     if scheme in ("http", "https"):
         return _tracking_server(uri)
     if separator and scheme not in ("sqlite", "file"):
-        return OK, f"{scheme}://… (not asked from here)", ""
+        return OK, f"{scheme}://… (not checked)", ""
     path = Path(rest.removeprefix("/") if scheme == "sqlite" else rest or uri)
     if scheme == "sqlite" and path.is_file():
         try:
             with closing(sqlite3.connect(f"file:{path.absolute()}?mode=ro", uri=True)) as database:
                 database.execute("select count(*) from experiments")
         except sqlite3.Error as error:
-            return FAILURE, f"{path} is no database of MLflow ({error})", "move it away, and MLflow makes a new one"
+            return FAILURE, f"{path} is not an MLflow database ({error})", "move it away: MLflow makes a new one"
     nearest = next(p for p in (path.absolute(), *path.absolute().parents) if p.exists())
     if not os.access(nearest, os.W_OK):
         return FAILURE, f"{nearest} cannot be written", "set MLFLOW_TRACKING_URI to another place"
@@ -136,14 +136,18 @@ def _tracking_server(uri: str) -> tuple[str, str, str]:
         with _open(f"{shown}/health"):
             return OK, f"{shown} answers", ""
     except urllib.error.HTTPError as error:
-        return WARNING, f"{shown} answers with status {error.code}", "is it an MLflow server, and does it want a login?"
+        return (
+            WARNING,
+            f"{shown} answers with status {error.code}",
+            "check that it is an MLflow server, and whether it needs a login",
+        )
     except (OSError, ValueError) as error:
-        advice = "start it, or mend MLFLOW_TRACKING_URI; what it misses is kept and sent by `m3n sync`"
+        advice = "start it, or correct MLFLOW_TRACKING_URI; what it misses is kept, and `m3n sync` sends it"
         return FAILURE, f"{shown} does not answer ({getattr(error, 'reason', error)})", advice
 
 
 def clock(store: Location | None) -> tuple[str, str, str]:
-    """The clock runs evenly, after m3n was installed, and as a server's does where one is used."""
+    """The clock runs evenly, is later than the installation of m3n, and agrees with the servers in use."""
     wall, steady = time.time(), time.monotonic()
     time.sleep(0.05)
     jump = (time.time() - wall) - (time.monotonic() - steady)
@@ -151,7 +155,7 @@ def clock(store: Location | None) -> tuple[str, str, str]:
     if wall < Path(m3n.__file__).stat().st_mtime - 86400:
         return FAILURE, f"{now}, which is before m3n was installed", "set the clock (NTP)"
     if abs(jump) > 0.5:
-        return WARNING, f"{now}; it jumped by {jump:.1f} s while being looked at", "let NTP settle"
+        return WARNING, f"{now}; it jumped by {jump:.1f} s during the check", "wait until NTP has settled"
     for server in _servers(store):
         theirs = _time_of(server)
         if theirs is None:

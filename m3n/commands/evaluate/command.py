@@ -1,7 +1,7 @@
-"""`m3n evaluate`: how good a pretrained Multi3Net is on people it was not trained on, before anything is fine-tuned.
+"""`m3n evaluate`: score a pretrained Multi3Net on subjects it was not trained on, without fine-tuning.
 
-On synthetic clips: do text, pose and IMU find each other, and how well is the IMU predicted? On real recordings: what do the frozen
-features tell about labels, by nearest neighbours, by a linear probe, and by sentences alone?
+On synthetic clips: retrieval between text, pose and IMU, and the error of the predicted IMU signals. On real recordings: how well
+the frozen features predict labels, by nearest neighbours, by a linear probe, and zero-shot from sentences.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 from m3n import tracking
 from m3n.commands.evaluate import data
 from m3n.commands.evaluate.text import evaluation_text
-from m3n.config import EvaluateConfig, WindowsConfig
+from m3n.config import EvaluateConfig
 from m3n.data import text
 from m3n.data.windows import ClipWindows, numbered
 from m3n.errors import InputError, nearest
@@ -32,7 +32,7 @@ from m3n.io.storage import Location
 from m3n.models import Multi3Net
 from m3n.progress import bar
 from m3n.randomness import generator
-from m3n.reports import plots
+from m3n.reports import classification_plots, embedding_plots
 from m3n.training.checkpoint import Checkpoint
 
 METRICS, REPORT = "evaluate.json", "evaluate.md"
@@ -50,18 +50,18 @@ def evaluate(
 ) -> dict[str, Any]:
     """Evaluate a folder made by `m3n pretrain` on a table of synthetic clips, one of recordings, or both; returns the figures.
 
-    Leaves in `out` evaluate.json, evaluate.md and pictures. Raises InputError for tables, subjects or settings that do not fit;
-    then nothing is left in `out`.
+    Leaves in `out` evaluate.json, evaluate.md and plots. Raises InputError for unsuitable tables, subjects or settings; then
+    nothing is left in `out`.
     """
     started = time.perf_counter()
     folders = {name: folder for name, folder in (("clips", clips), ("recordings", recordings)) if folder is not None}
     if not folders:
         raise InputError("nothing to evaluate on: give --clips, --recordings or both")
     if config.picture == "umap":
-        plots.require_umap()
+        embedding_plots.require_umap()
     model, pretrained = load_multi3net(checkpoint)
     placements = _placements(config, pretrained)
-    shape = WindowsConfig(**{**pretrained.windows, **({"hop_s": config.hop_s} if config.hop_s else {})})
+    shape = pretrained.windows.model_copy(update={"hop_s": config.hop_s} if config.hop_s else {})
     people = (data.clip_people(clips) if clips else set()) | (data.recording_people(recordings) if recordings else set())
     data.check_subjects(config, people)
     with staged(out, inputs=[checkpoint, *folders.values()]) as staging:
@@ -104,7 +104,7 @@ def _placements(config: EvaluateConfig, pretrained: Checkpoint) -> list[str]:
         if placement not in pretrained.placements:
             known = pretrained.placements
             raise InputError(
-                f"the checkpoint knows the placements {', '.join(known)}, not '{placement}'{nearest(placement, known)}"
+                f"the checkpoint was trained with the placements {', '.join(known)}, not '{placement}'{nearest(placement, known)}"
             )
     return list(config.placements or pretrained.placements)
 
@@ -123,7 +123,7 @@ def _on_clips(
     worn = [p in placements for p in pretrained.placements]
     embedded = embed_clips(model, pretrained, windows, worn, config.batch_size, on_share)
     agreement = scoring.agreement(windows, text_se, embedded, config.max_windows, config.seed)
-    plots.retrieval_plot(staging / "retrieval.png", agreement["retrieval"], "Held-out clips: recall at 1, 5 and 10")
+    embedding_plots.retrieval_plot(staging / "retrieval.png", agreement["retrieval"], "Held-out clips: recall at 1, 5 and 10")
     if config.picture != "none":
         _picture(staging / "embeddings.png", windows, text_se, embedded, config)
     on_share(1.0)
@@ -150,10 +150,10 @@ def _picture(path: Path, windows: ClipWindows, text_se: np.ndarray, embedded: Cl
         for modality, point in (points | ({"text": text_se[sentence]} if sentence >= 0 else {})).items():
             vectors[modality].append(point)
             labels[modality].append(windows.labels[clip] or None)
-    flat = plots.in_two_dimensions(np.concatenate(list(vectors.values())), config.picture, config.seed)
+    flat = embedding_plots.in_two_dimensions(np.concatenate(list(vectors.values())), config.picture, config.seed)
     split = np.split(flat, np.cumsum([len(v) for v in vectors.values()])[:-1])
     title = f"Embeddings of {len(clips)} clips of held-out subjects ({'UMAP' if config.picture == 'umap' else 't-SNE'})"
-    plots.embedding_plot(path, dict(zip(vectors, split, strict=True)), labels, title)
+    embedding_plots.embedding_plot(path, dict(zip(vectors, split, strict=True)), labels, title)
 
 
 def _on_recordings(
@@ -179,7 +179,7 @@ def _on_recordings(
             embeddings[real.test], tested.label, sentences, real.class_of_sentence
         )
         title = f"Zero-shot, no label seen: macro F1 {figures['zero_shot_macro_f1']:.3f} over {len(tested.label)} windows"
-        plots.confusion_plot(staging / "confusion.png", figures["zero_shot_confusion"], windows.classes, title)
+        classification_plots.confusion_plot(staging / "confusion.png", figures["zero_shot_confusion"], windows.classes, title)
     if real.parts:
         probes = scoring.probe_scores(features, windows, real.parts, config.neighbours, config.probe_c)
         for name, scores in probes.items():
@@ -189,14 +189,14 @@ def _on_recordings(
 
 
 def _finite(value: Any) -> Any:
-    """The same figures with null for what is not a number: JSON has no NaN."""
+    """The same figures with None for NaN and infinity, which JSON does not have."""
     if isinstance(value, dict):
         return {name: _finite(inner) for name, inner in value.items()}
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _metrics(figures: dict[str, Any], prefix: str = "test") -> dict[str, float]:
-    """Every number by its path, test/retrieval/text_to_imu/r1; details by class stay in evaluate.json."""
+    """Every number by its path, as in test/retrieval/text_to_imu/r1; figures per class stay in evaluate.json."""
     found: dict[str, float] = {}
     for name, value in figures.items():
         if isinstance(value, dict) and not name.endswith("_per_class"):

@@ -1,4 +1,4 @@
-"""evaluate.md: the figures of an evaluation as tables, what a guess would get beside each."""
+"""evaluate.md of `m3n evaluate`: the figures as tables, each beside its chance level."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from m3n.config import EvaluateConfig
-from m3n.reports import plots
+from m3n.reports.markdown import markdown_table
 
 RANKS = ("r1", "r5", "r10", "mrr")
 SIGNALS = {"pose2imu": "Pose2IMU", "reconstruction": "reconstruction"}
@@ -14,9 +14,9 @@ SIGNALS = {"pose2imu": "Pose2IMU", "reconstruction": "reconstruction"}
 
 def evaluation_text(figures: Mapping[str, Any], config: EvaluateConfig) -> str:
     """Markdown of what `m3n.evaluate` returns."""
-    parts = [f"# Evaluation of {figures['checkpoint']}\n\nSubjects that were not trained on, unless `allow_seen=true`.\n"]
+    parts = [f"# Evaluation of {figures['checkpoint']}\n\nScored on subjects that the checkpoint was not trained on.\n"]
     if config.allow_seen:
-        parts.append("**`allow_seen=true`: subjects that were trained on may be among these.**\n")
+        parts.append("**`allow_seen=true`: the scored subjects may include some that the checkpoint was trained on.**\n")
     if "clips" in figures:
         parts.append(_clips(figures, config))
     if "recordings" in figures:
@@ -44,16 +44,16 @@ def _clips(figures: Mapping[str, Any], config: EvaluateConfig) -> str:
     return (
         f"## Synthetic clips\n\n{figures['clip_windows']} windows of {figures['clips']} clips, {len(figures['clip_subjects'])} "
         f"subjects, {_places(figures['clip_placements'])}.\n\n"
-        f"Retrieval (chance in brackets), among at most {config.max_windows} windows: between pose and IMU a window of the same "
-        "clip is a hit, with text what shares the sentence or the label; every sentence is ranked once.\n\n"
+        f"Retrieval (chance in brackets), among at most {config.max_windows} windows. Between pose and IMU, a window of the same "
+        "clip is a hit; with text, a window or sentence that shares the sentence or label. Every sentence is ranked once.\n\n"
         f"{_retrieval(figures['retrieval'])}\n![retrieval](retrieval.png)\n\n"
-        "Alignment: mean squared distance of pairs, less is better; uniformity: 0 where all is one point, the less the more even "
-        "(Wang and Isola 2020).\n\n"
-        f"{plots.markdown_table(['alignment of', 'value', 'chance'], aligned)}\n"
-        f"{plots.markdown_table(['uniformity of', 'value'], uniform)}\n"
-        "Predicted against simulated samples, correlation r channel by channel; beside the RMSE, what predicting every channel's "
-        "mean would get.\n\n"
-        f"{plots.markdown_table(signal_heads, signals)}{picture}"
+        "Alignment: mean squared distance of pairs, lower is better. Uniformity: 0 if all embeddings are one point, lower is "
+        "more even (Wang and Isola 2020).\n\n"
+        f"{markdown_table(['alignment of', 'value', 'chance'], aligned)}\n"
+        f"{markdown_table(['uniformity of', 'value'], uniform)}\n"
+        "Predicted compared with simulated samples: correlation r, channel by channel, and RMSE beside that of predicting "
+        "every channel's mean.\n\n"
+        f"{markdown_table(signal_heads, signals)}{picture}"
     )
 
 
@@ -82,7 +82,7 @@ def _recordings(figures: Mapping[str, Any], config: EvaluateConfig) -> str:
         f"{figures['classes']} classes, subjects {', '.join(figures['recording_subjects'])}, "
         f"{_places(figures['recording_placements'])}. Probes of the frozen features were trained on "
         f"{figures['probes_trained_on']}.\n\n"
-        f"{plots.markdown_table(['macro F1', 'windows', 'recordings'], rows)}{zero_shot}"
+        f"{markdown_table(['macro F1', 'windows', 'recordings'], rows)}{zero_shot}"
     )
 
 
@@ -92,7 +92,7 @@ def _retrieval(directions: Mapping[str, Mapping[str, float]]) -> str:
          f"{d['items']:.0f}"]
         for name, d in directions.items()
     ]  # fmt: skip
-    return plots.markdown_table(["direction", "R@1", "R@5", "R@10", "MRR", "queries", "items"], rows)
+    return markdown_table(["direction", "R@1", "R@5", "R@10", "MRR", "queries", "items"], rows)
 
 
 def _places(placements: list[str]) -> str:

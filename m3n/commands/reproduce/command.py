@@ -1,8 +1,8 @@
-"""`m3n reproduce`: the paper's claim on a data set, from its file to a table, by one command.
+"""`m3n reproduce`: the paper's claim on one dataset, from its file to a table, in one command.
 
-Ingest, simulate, pretrain without the poses of those who are tested on, then every cell of method x label budget x seed x fold.
-Each step leaves its result in the output folder, so that a run that was interrupted goes on with what is missing, and one that is
-asked for more methods, budgets or seeds makes only those.
+Ingest, simulate, pretrain without the poses of the test subjects, then every cell of method x label budget x seed x fold. Each step
+leaves its result in the output folder: an interrupted run resumes with the missing steps, and a later run with more methods, label
+budgets or seeds adds only those.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import contextlib
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ import pyarrow as pa
 from m3n import packaged, tracking
 from m3n.cluster.grid import run_cells
 from m3n.cluster.start import connect
-from m3n.commands.reproduce.cells import NO_PRETRAINING, ZERO, run_cell
+from m3n.commands.reproduce.cells import NO_PRETRAINING, ZERO, Cell, CellResult, run_cell
 from m3n.commands.reproduce.data import Fold, corpus_files, ingested, pretrained, pretraining_key, subject_parts
 from m3n.commands.reproduce.text import by_amount, results_text
 from m3n.config import HARDWARE, FinetuneConfig, ReproduceConfig, check
@@ -29,7 +30,7 @@ from m3n.data.splits import Split
 from m3n.errors import InputError
 from m3n.io import locks, tables
 from m3n.progress import bar
-from m3n.reports import plots
+from m3n.reports import classification_plots
 
 PLAN, RESULTS = "plan.json", "results.parquet"
 GRID = ("settings", "methods", "labels", "seeds", "workers")  # what may grow from one run to the next
@@ -37,7 +38,7 @@ IDENTITY = ("dataset", "setting", "method", "labels", "seed", "fold")
 
 
 def protocol_file(name: str) -> Path:
-    """The file of a protocol: a path, or the name of one in `configs/protocols/`; InputError where there is none."""
+    """The file of a protocol, given by its path or its name in `configs/protocols/`; InputError if there is none."""
     return packaged.find(name, "configs/protocols", ".yaml", "protocol")
 
 
@@ -49,11 +50,11 @@ def reproduce(
     corpora: Mapping[str, Path] | None = None,
     address: str | None = None,
 ) -> dict[str, Any]:
-    """Run (or go on with) the protocol called `name` into `out`; returns the figures of the table.
+    """Run or resume the protocol called `name` in `out`; returns the figures of the table.
 
-    `data`: the data set's file; `corpora`: source -> file, for pretraining on other data sets. Leaves results.parquet, results.md,
-    learning_curve.png and confusion.png, of all cells that this run and earlier ones into `out` have made. Raises InputError for
-    data and settings that do not fit, and where `out` holds a run of other settings.
+    `data`: the dataset's file; `corpora`: source -> file, for pretraining on other datasets. Leaves results.parquet, results.md,
+    learning_curve.png and confusion.png of all cells made in `out` by this and earlier runs. Raises InputError for unsuitable data
+    and settings, and if `out` holds a run with other settings.
     """
     started = time.perf_counter()
     if data is not None and not data.exists():
@@ -69,7 +70,7 @@ def reproduce(
         tables.write_text(out / "splits.json", json.dumps(splits, indent=2) + "\n")
         wanted = list(_cells(name, config, target / "recordings", folds))
         made = pretrained(out, config, target, files, folds, wanted, address)
-        todo = [cell | made[pretraining_key(cell)] for cell in wanted]
+        todo = [made[pretraining_key(cell)].given_to(cell) for cell in wanted]
         missing = [cell for cell in todo if not _result_file(out, cell).is_file()]
         with tracking.track("reproduce", f"{name}-{out.name}", config, out=out, run_id=plan.get("mlflow_run")) as run:
             plan["mlflow_run"] = run.reference
@@ -79,31 +80,30 @@ def reproduce(
             with bar("cells", len(todo)) as advance:
                 advance(len(todo) - len(missing), "")
                 for cell, result in run_cells(run_cell, missing, config.workers):
-                    row = {key: cell[key] for key in IDENTITY} | {"test_subjects": cell["test_subjects"]} | result
-                    _track_cell(row, config, run.reference)  # first: what has a file is not looked at again
+                    _track_cell(result, config, run.reference)  # before the file: a cell with a file is not run again
                     file = _result_file(out, cell)
                     file.parent.mkdir(parents=True, exist_ok=True)
-                    tables.write_text(file, json.dumps(row) + "\n")
-                    advance(1, f"{row['method']} {row['labels']}: {row['macro_f1']:.3f}")
-            rows = [json.loads(file.read_text()) for file in sorted((out / "cells").rglob("*.json"))]
-            figures = _write(out, name, rows, config)
+                    tables.write_text(file, json.dumps(asdict(result)) + "\n")
+                    advance(1, f"{result.method} {result.labels}: {result.macro_f1:.3f}")
+            results = [CellResult(**json.loads(file.read_text())) for file in sorted((out / "cells").rglob("*.json"))]
+            figures = _write(out, name, results, config)
             run.metrics({f"test/{key.replace('%', '_percent')}": value for key, value in figures.items()})
             for artifact in ("results.md", "learning_curve.png", "confusion.png", "splits.json", RESULTS):
                 run.artifact(out / artifact)
-    return figures | {"cells": len(rows), "cells_run": len(missing), "elapsed_s": time.perf_counter() - started}
+    return figures | {"cells": len(results), "cells_run": len(missing), "elapsed_s": time.perf_counter() - started}
 
 
 def _planned(
     name: str, out: Path, config: ReproduceConfig, files: Mapping[str, Path | None], data: Path | None
 ) -> dict[str, Any]:
-    """What is being run, as noted by the first run into `out`; InputError where this one is another."""
+    """The plan noted by the first run in `out`; InputError if this run has another."""
     fixed = _fixed(config)
     given = {source: file for source, file in [(config.protocol.source, data), *files.items()] if file is not None}
     inputs = {source: tables.file_sha256(file) for source, file in given.items()}
     content: dict[str, Any] = {"name": name, "config": fixed, "inputs": inputs}
     if not (out / PLAN).is_file():
         if any(out.iterdir()):
-            raise InputError(f"{out} exists and was not made by `m3n reproduce`: choose another --out, or remove it")
+            raise InputError(f"{out} exists and was not made by `m3n reproduce`: choose another --out, or remove the folder")
         tables.write_text(out / PLAN, json.dumps(content, indent=2) + "\n")
         return content
     earlier = json.loads((out / PLAN).read_text(encoding="utf-8"))
@@ -111,11 +111,13 @@ def _planned(
         earlier["config"] = _fixed(check(ReproduceConfig, earlier["config"]))
     earlier["inputs"] |= {source: digest for source, digest in content["inputs"].items() if source not in earlier["inputs"]}
     if earlier["name"] != name:
-        raise InputError(f"{out} holds a run of {earlier['name']}: choose another --out, or remove it")
+        raise InputError(f"{out} holds a run of {earlier['name']}: choose another --out, or remove the folder")
     for part in ("config", "inputs"):
         differing = [key for key, value in content[part].items() if earlier[part].get(key) != value]
         if differing:
-            raise InputError(f"{out} holds a run with another {part}.{differing[0]}: choose another --out, or remove it")
+            raise InputError(
+                f"{out} holds a run with another {part}.{differing[0]}: choose another --out, or remove the folder"
+            )
     return earlier
 
 
@@ -124,10 +126,8 @@ def _fixed(config: ReproduceConfig) -> dict[str, Any]:
     return config.model_dump(mode="json", exclude={**dict.fromkeys(GRID, True), "pretrain": HARDWARE, "simulate": {"workers"}})
 
 
-def _cells(name: str, config: ReproduceConfig, recordings: Path, folds: Sequence[Fold]) -> Iterator[dict[str, Any]]:
-    """Every cell, seed by seed, so that an early look sees the whole table."""
-    finetune = config.finetune.model_dump(mode="json", exclude_unset=True)
-    finetune |= {"epochs": config.finetune.epochs, "min_steps": config.finetune.min_steps}
+def _cells(name: str, config: ReproduceConfig, recordings: Path, folds: Sequence[Fold]) -> Iterator[Cell]:
+    """Every cell, seed by seed, so that early results already fill the whole table."""
     for seed in config.seeds:
         for method in config.methods:
             settings = [NO_PRETRAINING] if method in BASELINES else config.settings
@@ -135,47 +135,55 @@ def _cells(name: str, config: ReproduceConfig, recordings: Path, folds: Sequence
             for setting in settings:
                 for labels in budgets:
                     for fold, (train, test) in enumerate(folds):
-                        yield {
-                            "dataset": name, "setting": setting, "method": method, "labels": labels, "seed": seed, "fold": fold,
-                            "recordings": str(recordings.resolve()), "train_subjects": train, "test_subjects": test,
-                            "placements": config.protocol.placements, "finetune": finetune,
-                        }  # fmt: skip
+                        yield Cell(
+                            dataset=name,
+                            setting=setting,
+                            method=method,
+                            labels=labels,
+                            seed=seed,
+                            fold=fold,
+                            recordings=recordings.resolve(),
+                            train_subjects=tuple(train),
+                            test_subjects=tuple(test),
+                            placements=tuple(config.protocol.placements),
+                            finetune=config.finetune,
+                        )
 
 
-def _result_file(out: Path, cell: Mapping[str, Any]) -> Path:
-    labels = cell["labels"].replace("%", "pct")
-    return out / "cells" / cell["setting"] / cell["method"] / f"labels{labels}-seed{cell['seed']}-fold{cell['fold']}.json"
+def _result_file(out: Path, cell: Cell) -> Path:
+    labels = cell.labels.replace("%", "pct")
+    return out / "cells" / cell.setting / cell.method / f"labels{labels}-seed{cell.seed}-fold{cell.fold}.json"
 
 
-def _track_cell(row: Mapping[str, Any], config: ReproduceConfig, parent: str) -> None:
-    name = "-".join(str(row[key]) for key in IDENTITY[1:])
-    own = check(FinetuneConfig, config.finetune.model_dump(exclude_unset=True) | {"seed": row["seed"]})
-    params = {key: row[key] for key in IDENTITY}
+def _track_cell(result: CellResult, config: ReproduceConfig, parent: str) -> None:
+    name = "-".join(str(getattr(result, key)) for key in IDENTITY[1:])
+    own = check(FinetuneConfig, config.finetune.model_dump(exclude_unset=True) | {"seed": result.seed})
+    params = {key: getattr(result, key) for key in IDENTITY}
     with tracking.track(
         "reproduce", name, own, parent_id=parent, run_id=tracking.reference(parent, name), params=params
     ) as run:
-        run.metrics({f"test/{key}": row[key] for key in ("macro_f1", "accuracy", "window_macro_f1")})
+        run.metrics({f"test/{key}": getattr(result, key) for key in ("macro_f1", "accuracy", "window_macro_f1")})
 
 
-def _write(out: Path, name: str, rows: list[dict[str, Any]], config: ReproduceConfig) -> dict[str, Any]:
-    """The table of all cells, and what people look at instead."""
-    columns = {key: pa.array([row[key] for row in rows]) for key in (*IDENTITY, "macro_f1", "accuracy", "window_macro_f1",
-               "train_examples", "test_examples", "test_subjects", "elapsed_s")}  # fmt: skip
-    columns |= {key: pa.array([json.dumps(row[key]) for row in rows]) for key in ("per_class", "confusion")}
+def _write(out: Path, name: str, results: list[CellResult], config: ReproduceConfig) -> dict[str, Any]:
+    """The table of all cells, results.md and the pictures; returns the figures of the table."""
+    columns = {key: pa.array([getattr(result, key) for result in results]) for key in (*IDENTITY, "macro_f1", "accuracy",
+               "window_macro_f1", "train_examples", "test_examples", "test_subjects", "elapsed_s")}  # fmt: skip
+    columns |= {key: pa.array([json.dumps(getattr(result, key)) for result in results]) for key in ("per_class", "confusion")}
     tables.write_shard(out / RESULTS, pa.table(columns))
-    text, figures, curves = results_text(name, rows, config)
+    text, figures, curves = results_text(name, results, config)
     tables.write_text(out / "results.md", text)
-    budgets = by_amount({row["labels"] for row in rows} - {ZERO})
+    budgets = by_amount({result.labels for result in results} - {ZERO})
     places = {labels: float(i) for i, labels in enumerate(budgets)}
     points = {method: {places[b]: v for b, v in scores.items() if b in places} for method, scores in curves.items()}
-    plots.learning_curve_plot(
-        out / "learning_curve.png", points, "labels of the training subjects", f"{name}: macro F1 on subjects never seen",
+    classification_plots.learning_curve_plot(
+        out / "learning_curve.png", points, "labels of the training subjects", f"{name}: macro F1 on unseen subjects",
         {place: labels if labels.endswith("%") else f"{labels} per class" for labels, place in places.items()},
     )  # fmt: skip
-    shown = [row for row in rows if row["labels"] == budgets[-1]] if budgets else rows
-    kind = max(((row["setting"], row["method"]) for row in shown), key=lambda k: (k[1] == "not_frozen", k[0] == "same_corpus"))
-    shown = [row for row in shown if (row["setting"], row["method"]) == kind]
-    confusion = np.sum([row["confusion"] for row in shown], axis=0).tolist()
-    title = f"{kind[1]}, {shown[0]['labels']} of the labels, all folds and seeds"
-    plots.confusion_plot(out / "confusion.png", confusion, list(shown[0]["per_class"]), title)
+    shown = [result for result in results if result.labels == budgets[-1]] if budgets else results
+    kind = max(((r.setting, r.method) for r in shown), key=lambda k: (k[1] == "not_frozen", k[0] == "same_corpus"))
+    shown = [result for result in shown if (result.setting, result.method) == kind]
+    confusion = np.sum([result.confusion for result in shown], axis=0).tolist()
+    title = f"{kind[1]}, {shown[0].labels} of the labels, all folds and seeds"
+    classification_plots.confusion_plot(out / "confusion.png", confusion, list(shown[0].per_class), title)
     return figures

@@ -1,9 +1,14 @@
-"""What the grid of `m3n reproduce` stands on: tables, folds of subjects, and for each a pretraining that shares no pose with it."""
+"""The data and pretrained checkpoints behind the grid of `m3n reproduce`.
+
+Tables are ingested and simulated once. Subjects are split into folds, and each fold gets a pretraining without the poses of its
+test subjects.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +17,7 @@ from m3n.cluster.grid import run_cells
 from m3n.cluster.start import connect
 from m3n.commands.ingest import ingest, options_of
 from m3n.commands.pretrain import pretrain
-from m3n.commands.reproduce.cells import NO_PRETRAINING, paper_pretraining
+from m3n.commands.reproduce.cells import CROSS_CORPUS, NO_PRETRAINING, Cell, paper_pretraining
 from m3n.commands.simulate.command import simulate_clips
 from m3n.config import PretrainConfig, ReproduceConfig, check
 from m3n.config.names import BASELINES, CO_TRAINED
@@ -23,25 +28,42 @@ from m3n.io.staging import staged
 from m3n.progress import bar
 from m3n.tracking import absolute_uri
 
-DRIVER_CPUS = 0.01  # a pretraining's driver only waits; its Ray Train workers ask for what they need
+DRIVER_CPUS = 0.01  # a pretraining's driver only waits; its Ray Train workers reserve the CPUs they need
 Fold = tuple[list[str], list[str]]  # training subjects, test subjects
 
 
+@dataclass(frozen=True)
+class Start:
+    """What a cell starts from: a pretrained checkpoint, and the clips it was pretrained on (or is co-trained with)."""
+
+    checkpoint: Path | None = None
+    clips: Path | None = None
+
+    def given_to(self, cell: Cell) -> Cell:
+        return replace(cell, checkpoint=self.checkpoint, clips=self.clips)
+
+
+@dataclass(frozen=True)
+class _PretrainingJob:
+    clips: Path
+    out: Path
+    config: PretrainConfig
+    tracking: str
+
+
 def corpus_files(data: Path | None, config: ReproduceConfig, corpora: Mapping[str, Path]) -> dict[str, Path | None]:
-    """Source -> file of every corpus of other poses; InputError for one that is missing."""
+    """Source -> file of every other corpus; InputError if one is missing."""
     if set(config.settings) <= {"same_corpus"} or not set(config.methods) - set(BASELINES):
         return {}
     found: dict[str, Path | None] = {}
     for source in config.corpora:
         if source == config.protocol.source:
-            raise InputError(f"corpora names '{source}', the data set itself: expected others alone")
+            raise InputError(f"corpora names '{source}', the dataset itself: expected other sources only")
         beside = data.parent / f"{source}.zip" if data is not None else None
         file = corpora.get(source) or (beside if beside is not None and beside.exists() else None)
         if file is None and source != "choreography":
             setting = next(setting for setting in config.settings if setting != "same_corpus")
-            raise InputError(
-                f"{setting} needs the poses of '{source}': give --corpus {source}=FILE, or choose others with corpora"
-            )
+            raise InputError(f"{setting} needs the poses of '{source}': give --corpus {source}=FILE, or choose other corpora")
         found[source] = file
     return found
 
@@ -67,7 +89,7 @@ def subject_parts(recordings: Path, config: ReproduceConfig) -> Iterator[Fold]:
         *protocol.unseen_subjects,
     ):
         if subject not in subjects:
-            raise InputError(f"no recording of subject '{subject}' in {recordings}; there are {', '.join(known)}")
+            raise InputError(f"no recording of subject '{subject}' in {recordings}; expected some of {', '.join(known)}")
     if protocol.split == "official":
         test = [part for part in (protocol.test_subjects, protocol.unseen_subjects) if part]
     elif protocol.split == "k_fold":
@@ -80,14 +102,14 @@ def subject_parts(recordings: Path, config: ReproduceConfig) -> Iterator[Fold]:
         yield protocol.train_subjects or others, held_out
 
 
-def pretraining_key(cell: Mapping[str, Any]) -> str | None:
-    """Which pretraining a cell starts from: without the fold's own poses, or one for all where no pose is of the data set."""
-    if cell["setting"] == NO_PRETRAINING:
+def pretraining_key(cell: Cell) -> str | None:
+    """The pretraining that a cell starts from: one per fold, or one for all folds if no pose is of the dataset itself."""
+    if cell.setting == NO_PRETRAINING:
         return None
-    if cell["method"] == CO_TRAINED:
-        return f"{cell['setting']}-clips"
-    preset = "paper" if cell["method"] == "paper" else "ours"
-    return f"{cell['setting']}-{preset}" + ("" if cell["setting"] == "cross_corpus" else f"-fold{cell['fold']}")
+    if cell.method == CO_TRAINED:
+        return f"{cell.setting}-clips"
+    preset = "paper" if cell.method == "paper" else "ours"
+    return f"{cell.setting}-{preset}" + ("" if cell.setting == CROSS_CORPUS else f"-fold{cell.fold}")
 
 
 def pretrained(
@@ -96,32 +118,31 @@ def pretrained(
     target: Path,
     files: Mapping[str, Path | None],
     folds: Sequence[Fold],
-    cells: Sequence[Mapping[str, Any]],
+    cells: Sequence[Cell],
     address: str | None,
-) -> dict[str | None, dict[str, str | None]]:
-    """Key -> `checkpoint` and `clips`, the folders of every pretraining that the cells need, made where it is missing."""
-    needed: dict[str, Mapping[str, Any]] = {}
+) -> dict[str | None, Start]:
+    """`pretraining_key` -> what cells with that key start from; whatever is missing is made."""
+    needed: dict[str, Cell] = {}
     for cell in cells:
         if key := pretraining_key(cell):
             needed.setdefault(key, cell)
-    found: dict[str | None, dict[str, str | None]] = {None: {"checkpoint": None, "clips": None}}
+    found: dict[str | None, Start] = {None: Start()}
     jobs = []
     for key, cell in needed.items():
-        clips = _simulated(out, config, target, files, cell, address)
-        if cell["method"] == CO_TRAINED:
-            found[key] = {"checkpoint": None, "clips": str(clips.resolve())}
+        clips = _simulated(out, config, target, files, cell, address).resolve()
+        if cell.method == CO_TRAINED:
+            found[key] = Start(clips=clips)
             continue
         checkpoint = (out / "pretrained" / key).resolve()
-        found[key] = {"checkpoint": str(checkpoint), "clips": str(clips.resolve())}
+        found[key] = Start(checkpoint, clips)
         if (checkpoint / tables.MANIFEST).is_file():
             continue
-        ours: PretrainConfig = paper_pretraining(config.pretrain) if cell["method"] == "paper" else config.pretrain
-        if cell["setting"] != "cross_corpus":
-            train, _ = folds[cell["fold"]]
+        ours = paper_pretraining(config.pretrain) if cell.method == "paper" else config.pretrain
+        if cell.setting != CROSS_CORPUS:
+            train, _ = folds[cell.fold]
             left_out = [subject for subject in _subjects(clips, config.protocol.source) if subject not in train]
             ours = ours.model_copy(update={"exclude_subjects": left_out})
-        where = {"clips": found[key]["clips"], "out": str(checkpoint), "tracking": absolute_uri()}
-        jobs.append(where | {"config": ours.model_dump(mode="json")})
+        jobs.append(_PretrainingJob(clips, checkpoint, ours, absolute_uri()))
     if jobs:
         connect(address, config.workers)
         with bar("pretrainings", len(jobs)) as advance:
@@ -131,10 +152,10 @@ def pretrained(
     return found
 
 
-def _pretrain(job: dict[str, Any]) -> dict[str, Any]:
-    """One pretraining, on a worker of the cluster; it goes on where an earlier one was interrupted."""
-    os.environ["MLFLOW_TRACKING_URI"] = job["tracking"]
-    return pretrain(Path(job["clips"]), Path(job["out"]), PretrainConfig.model_validate(job["config"]))
+def _pretrain(job: _PretrainingJob) -> dict[str, Any]:
+    """One pretraining, on a worker of the cluster; an interrupted one is resumed."""
+    os.environ["MLFLOW_TRACKING_URI"] = job.tracking
+    return pretrain(job.clips, job.out, job.config)
 
 
 def _simulated(
@@ -142,31 +163,31 @@ def _simulated(
     config: ReproduceConfig,
     target: Path,
     files: Mapping[str, Path | None],
-    cell: Mapping[str, Any],
+    cell: Cell,
     address: str | None,
 ) -> Path:
-    """The table of synthetic clips of a setting, made where it is missing."""
-    paper = cell["method"] == "paper"
-    folder = out / "synthetic" / f"{cell['setting']}{'-paper' if paper else ''}"
+    """The table of synthetic clips for a cell's setting; made if it is missing."""
+    paper = cell.method == "paper"
+    folder = out / "synthetic" / f"{cell.setting}{'-paper' if paper else ''}"
     if (folder / tables.MANIFEST).is_file():
         return folder
     own = target / "poses"
-    if cell["setting"] != "cross_corpus" and not own.is_dir():
-        raise InputError(f"{config.protocol.source} has no poses of its own: settings=[cross_corpus]")
-    if cell["setting"] == "same_corpus":
+    if cell.setting != CROSS_CORPUS and not own.is_dir():
+        raise InputError(f"{config.protocol.source} has no poses of its own: set settings=[{CROSS_CORPUS}]")
+    if cell.setting == "same_corpus":
         poses = own
     else:
         parts = [
             ingested(source, file, out / "data" / source, config.corpora[source]) / "poses" for source, file in files.items()
         ]
-        poses = _joined(out / "data" / cell["setting"], parts if cell["setting"] == "cross_corpus" else [own, *parts])
+        poses = _joined(out / "data" / cell.setting, parts if cell.setting == CROSS_CORPUS else [own, *parts])
     settings = config.simulate.model_copy(update={"rate_hz": 60.0}) if paper else config.simulate
     simulate_clips(poses, folder, settings, address)
     return folder
 
 
 def _joined(folder: Path, parts: Sequence[Path]) -> Path:
-    """One table of the poses of several."""
+    """One table with the poses of several."""
     if not (folder / tables.MANIFEST).is_file():
         with staged(folder, inputs=parts) as staging:
             shards = [shard for part in parts for shard in tables.shard_paths(part)]
@@ -181,7 +202,7 @@ def _joined(folder: Path, parts: Sequence[Path]) -> Path:
 
 
 def _subjects(clips: Path, source: str) -> list[str]:
-    """The people of one source."""
+    """Subjects of one source in a table of synthetic clips."""
     found: set[str] = set()
     for shard in tables.shard_paths(clips):
         pairs = zip(*(tables.read_column(shard, name).to_pylist() for name in ("source", "subject")), strict=True)

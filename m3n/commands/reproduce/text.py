@@ -1,35 +1,36 @@
-"""results.md: the table of `m3n reproduce`, every mean with its confidence interval, and what pretraining is worth."""
+"""results.md of `m3n reproduce`: macro F1 with confidence intervals, and the gain over training from scratch."""
 
 from __future__ import annotations
 
 import os
 import platform
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
 
 from m3n import tracking
+from m3n.commands.reproduce.cells import CellResult
 from m3n.config import ReproduceConfig
 from m3n.config.names import METHODS
 from m3n.evaluation.intervals import Estimate, estimate, paired_difference
-from m3n.reports import plots
+from m3n.reports.markdown import markdown_table
 
 # (setting, method) -> labels -> fold -> seed -> macro F1
 Scores = dict[tuple[str, str], dict[str, dict[str, dict[int, float]]]]
 
 
 def results_text(
-    name: str, rows: Sequence[Mapping[str, Any]], config: ReproduceConfig
+    name: str, results: Sequence[CellResult], config: ReproduceConfig
 ) -> tuple[str, dict[str, Any], dict[str, dict[str, list[float]]]]:
     """(Markdown, figures by name, method -> labels -> scores of every fold and seed)."""
     scores: Scores = defaultdict(lambda: defaultdict(lambda: defaultdict(dict)))
-    for row in rows:
-        fold = ",".join(row["test_subjects"])
-        scores[row["setting"], row["method"]][row["labels"]][fold][row["seed"]] = row["macro_f1"]
+    for result in results:
+        fold = ",".join(result.test_subjects)
+        scores[result.setting, result.method][result.labels][fold][result.seed] = result.macro_f1
     scores = dict(sorted(scores.items(), key=lambda item: (list(METHODS).index(item[0][1]), item[0][0] != "same_corpus")))
-    labels = by_amount({row["labels"] for row in rows})
-    seeds = sorted({row["seed"] for row in rows})
+    labels = by_amount({result.labels for result in results})
+    seeds = sorted({result.seed for result in results})
     figures: dict[str, Any] = {}
     means, gains = [], []
     scratch = scores.get(("none", "scratch"), {})
@@ -46,22 +47,23 @@ def results_text(
         means.append([shown, *cells])
         if setting != "none":
             gains.append([shown, *differences])
-    folds = sorted({",".join(row["test_subjects"]) for row in rows})
+    folds = sorted({",".join(result.test_subjects) for result in results})
     heads = ["", *(_budget(budget) for budget in labels)]
     parts = [
-        f"# {name}: macro F1 on subjects never seen\n",
-        f"{len(rows[0]['per_class'])} classes, {len(folds)} folds ({_split(config)}), seeds {', '.join(map(str, seeds))}. "
+        f"# {name}: macro F1 on unseen subjects\n",
+        f"{len(results[0].per_class)} classes, {len(folds)} folds ({_split(config)}), seeds {', '.join(map(str, seeds))}. "
         "Mean over subjects ± standard deviation over subjects, and the 95 % confidence interval, bootstrapped over "
-        "subjects. Windows of a recording are averaged; results.parquet has the figures of single windows too.\n",
-        plots.markdown_table(heads, means),
+        "subjects. Class probabilities are averaged over the windows of a labelled stretch; results.parquet also has the macro F1 "
+        "of single windows.\n",
+        markdown_table(heads, means),
     ]
     if gains and scratch:
         parts.append("\nDifference from scratch, paired by subject and seed, with its 95 % confidence interval:\n")
-        parts.append(plots.markdown_table(heads, gains))
-    used = sorted({row["method"] for row in rows}, key=list(METHODS).index)
+        parts.append(markdown_table(heads, gains))
+    used = sorted({result.method for result in results}, key=list(METHODS).index)
     parts.append("\n" + "\n".join(f"- `{method}`: {METHODS[method].help}" for method in used) + "\n")
     parts.append(
-        f"\nsame: the poses of the training subjects; cross: of {', '.join(config.corpora)} alone; all: both.\n\n"
+        f"\nPretrained on: same, the training subjects' own poses; cross, only those of {', '.join(config.corpora)}; all, both.\n\n"
         f"{date.today().isoformat()}, commit {tracking.git_sha()[:7] or 'unknown'}, {os.cpu_count()} cores ({_processor()}).\n"
     )
     curves: dict[str, dict[str, list[float]]] = {}
@@ -72,7 +74,7 @@ def results_text(
     return "\n".join(parts), figures, curves
 
 
-CURVES = ("scratch", "random_forest", "frozen", "not_frozen")  # what the picture shows
+CURVES = ("scratch", "random_forest", "frozen", "not_frozen")  # methods in the picture
 
 
 def _shown(setting: str, method: str) -> str:
@@ -88,7 +90,7 @@ def _difference(found: Estimate | None) -> str:
 
 
 def by_amount(labels: Iterable[str]) -> list[str]:
-    """Label budgets, least first: none, so many of every class, then shares of all."""
+    """Label budgets in ascending order: none, examples per class, then shares of all labels."""
     return sorted(labels, key=lambda budget: (budget.endswith("%"), int(budget.rstrip("%"))))
 
 

@@ -1,8 +1,8 @@
-"""The first of `m3n simulate`'s two passes where it calibrates: what the simulated and the real signals look like.
+"""Calibration, the first of two passes of `m3n simulate`: fit maps from simulated to real signals.
 
-The driver simulates a fixed draw of clips, and reads the recordings of the chosen subjects: their samples and nothing else, no
-label and nobody else's rows. The maps then travel to the workers as a setting, so the second pass is as exact and as resumable as
-one without calibration.
+The driver simulates a fixed draw of clips and reads the samples of the chosen subjects' recordings: no labels, and nobody else's
+rows. The maps then travel to the workers as a setting, so that the second pass is as reproducible and resumable as without
+calibration.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def calibrate(
 ) -> tuple[Calibration, dict[str, Any]]:
     """The calibration of `placements` of pose clips, and what it was fitted on: subjects, counts, digest of the real samples.
 
-    Raises InputError for recordings that cannot be read or do not have what is asked for.
+    Raises InputError for recordings that cannot be read or lack the chosen subjects.
     """
     recordings = storage.location(config.recordings or "")
     subjects = _subjects(recordings, config)
@@ -59,11 +59,12 @@ def _subjects(recordings: Location, config: CalibrateConfig) -> list[str]:
     for subject in named:
         if subject not in there:
             raise InputError(
-                f"{recordings} has no subject '{subject}'{nearest(subject, sorted(there))}; there are {', '.join(sorted(there))}"
+                f"{recordings} has no subject '{subject}'{nearest(subject, sorted(there))}; expected some of "
+                f"{', '.join(sorted(there))}"
             )
     chosen = there - set(config.exclude_subjects) if config.exclude_subjects is not None else set(config.subjects or [])
     if not chosen:
-        raise InputError(f"{recordings}: no subject is left to calibrate with")
+        raise InputError(f"{recordings}: no subject is left to calibrate with: exclude fewer with calibrate.exclude_subjects")
     return sorted(chosen)
 
 
@@ -101,7 +102,7 @@ def _rows(shard: Location, subjects: list[str]) -> Iterator[tuple[dict[str, Any]
 def _simulated(
     shards: Sequence[Location], simulation: Simulation, placements: list[str], config: CalibrateConfig, seed: int
 ) -> tuple[dict[str, SampleDraw], int]:
-    """Draws by placement, and of how many clips: those whose ids draw the smallest numbers."""
+    """Draws by placement, and the number of clips they come from: the clips whose ids draw the smallest numbers."""
     ids = pa.schema([schema.POSE_CLIPS.field("clip_id")])
     numbered = (
         (generator(seed, clip_id, "calibration clip").random(), shard, number)

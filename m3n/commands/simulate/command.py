@@ -1,4 +1,4 @@
-"""`m3n simulate`: pose clips to synthetic clips."""
+"""`m3n simulate`: virtual IMU signals for a table of pose clips."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from m3n.schema import Rejected
 
 
 def simulation_settings(config: SimulateConfig) -> dict[str, Any]:
-    """What `m3n.cluster.simulate` needs to know of a config: all that decides the samples of a clip but the calibration."""
+    """The settings that decide a clip's samples, for `m3n.cluster.simulate`; the calibration is added later."""
     return {
         "placements": config.placements,
         "sites": {name: site.model_dump() for name, site in config.sites.items() if name in config.placements},
@@ -44,7 +44,7 @@ def simulation_settings(config: SimulateConfig) -> dict[str, Any]:
 
 
 def motion_low_pass(cutoff_hz: float | str, source: str) -> LowPass | None:
-    """The low pass over motion of a source, for a setting that is a cut-off [Hz], "source" (its kind's own) or "none"."""
+    """The low pass over a source's motion; `cutoff_hz`: a frequency, "source" (the default for its kind) or "none"."""
     if cutoff_hz == "source":
         kind = sources.pose_kind(source)
         return KINDS[kind] if kind else None
@@ -56,8 +56,8 @@ def simulate_clips(
 ) -> dict[str, Any]:
     """Simulate the sensors of `config.placements` over a table of pose clips, into `out`; returns the figures.
 
-    Raises InputError for a table that cannot be simulated; then `out` is as it was, and shards that were finished wait in
-    `OUT.partial` for the next run.
+    Raises InputError for a table that cannot be simulated; then `out` is unchanged, and finished shards are kept in `OUT.partial`
+    for the next run.
     """
     shards: list[Location] = [*tables.shard_paths(poses)]
     repeated = _repeated_ids(shards)
@@ -122,7 +122,7 @@ def simulate_clips(
 def _calibrate(
     shards: Sequence[Location], staging: Location, settings: dict[str, Any], config: SimulateConfig
 ) -> dict[str, Any]:
-    """Add the calibration to the settings and its file to the result, where one is asked for; what the manifest says of it."""
+    """If asked for, add the calibration to the settings and its file to the result; returns the manifest's entry."""
     file = staging / calibration.FILE
     if config.calibrate.recordings is None:
         storage.remove(file)  # of an interrupted run with other settings
@@ -136,21 +136,21 @@ def _calibrate(
 
 
 def _frames_made(results: Sequence[dict[str, Any]]) -> int:
-    """Frames that this run has simulated; those of shards that it found finished cost it nothing."""
+    """Frames simulated by this run, without the shards that were already finished."""
     return sum(r["frames"] for r in results if not r["found"])
 
 
 def _progress(results: Sequence[dict[str, Any]], seconds: float) -> str:
     found = sum(r["found"] for r in results)
     note = f"{_frames_made(results) / seconds:,.0f} frames/s"
-    return f"{note}, {found} shards found finished" if found else note
+    return f"{note}, {found} shards already finished" if found else note
 
 
 def _repeated_ids(shards: Sequence[Location]) -> dict[str, dict[str, str]]:
-    """For the name of a shard, its clip_ids that an earlier shard holds, and the name of the first that does.
+    """Shard name -> its clip_ids that an earlier shard holds already, with the name of that shard.
 
-    Known before any worker starts, so that which row is left out does not depend on who is first. Of the whole table only the
-    clip_ids are in memory. Raises InputError for a shard that is no table of pose clips.
+    Found before any worker starts, so that which row is left out does not depend on timing. Only the clip_ids of the table are in
+    memory. Raises InputError for a shard that is no table of pose clips.
     """
 
     def ids_of(shard: Location) -> pa.Array:

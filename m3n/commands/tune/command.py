@@ -1,8 +1,8 @@
 """`m3n tune`: search settings of pretraining and fine-tuning for the best macro F1 on validation subjects.
 
-Held-out test subjects are split off first and no trial looks at them: trials are scored on subjects taken from the training ones.
-All that a sweep has done lies in its output folder, trial by trial, so that one that was interrupted, in whatever way, goes on with
-`--resume`, and one that is over goes on to more trials.
+Held-out test subjects are split off first, and no trial sees them: trials are scored on validation subjects, taken from the
+training subjects. The output folder holds everything that a sweep has done, trial by trial, so that `--resume` continues an
+interrupted sweep, or extends a finished one with more trials.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from m3n.progress import Advance, bar
 
 PLAN, JOURNAL, TEST = "plan.json", "trials.jsonl", "test"
 MAY_CHANGE = {"trials", "hours", "concurrent", "test", "restarts", *(f"pretrain.{key}" for key in HARDWARE - {"device"})}
-HOPELESS = 3  # trials that fail before any other one ends well: then it is not the settings
+HOPELESS = 3  # failed trials before the first success: then the settings are not the cause
 INTERRUPTED = 130  # 128 + SIGINT
 
 
@@ -50,8 +50,8 @@ def tune(
     """Search a space over a table of synthetic clips and one of recordings; returns the figures.
 
     Leaves `best.yaml` (a config for `m3n pretrain` and `m3n finetune`), a table, importances and plots in `out`; see
-    `tune_results`. `resume` goes on with the sweep in `out`, if there is one. Raises InputError for a space, data or settings that
-    cannot be searched, before anything runs, and StoppedError where the sweep was interrupted and can be taken up.
+    `m3n.commands.tune.results`. `resume` continues the sweep in `out`, if there is one. Raises InputError, before anything runs,
+    for a space, data or settings that cannot be searched, and StoppedError if the sweep was interrupted and can be resumed.
     """
     started = time.perf_counter()
     found = load_space(space, config)
@@ -59,7 +59,7 @@ def tune(
     split = _checked_split(data, recordings, config)
     plan = _planned(found, data, recordings, config, split)
     with locks.held(out):
-        plan = _taken_up(out, plan) if resume and (out / PLAN).is_file() else _begun(out, plan)
+        plan = _resumed(out, plan) if resume and (out / PLAN).is_file() else _started(out, plan)
         study = Study(out / JOURNAL, found, config)
         with tracking.track(
             "tune", out.name, config, out=out, data_sha=plan["inputs"]["data"], run_id=plan.get("mlflow_run")
@@ -120,15 +120,15 @@ def _run(study: Study, sweep: Sweep, run: tracking.Run, advance: Advance) -> Non
     if not study.finished and not hopeless():
         done = len(study.trials) - len(study.of(OPEN))
         raise StoppedError(
-            f"interrupted after {done} trials, kept in {sweep.out}: run the same command with --resume to go on",
+            f"interrupted after {done} trials, kept in {sweep.out}; rerun the same command with --resume to continue",
             status or INTERRUPTED,
         )
 
 
 def _nothing_found(out: Path, study: Study) -> Exception:
-    """What to end with where no trial ended well; where each said itself why not, nothing is worth keeping."""
+    """The error if no trial succeeded; nothing is kept if every trial reported bad input itself."""
     failed = study.of(FAILED)
-    what = f"none of {len(study.trials)} trials ended well; the first that failed: {failed[0].error if failed else 'none did'}"
+    what = f"none of {len(study.trials)} trials succeeded; first failure: {failed[0].error if failed else 'none'}"
     if failed and all(trial.reports and trial.reports[-1][1] is None for trial in failed):
         shutil.rmtree(out)
         return InputError(what)
@@ -136,7 +136,7 @@ def _nothing_found(out: Path, study: Study) -> Exception:
 
 
 def _track_trial(trial: Trial, sweep: Sweep, parent: tracking.Run) -> None:
-    """A run of the trial's own, below that of the sweep."""
+    """A child run for the trial, below the sweep's."""
     own = configs.check(TuneConfig, configs.updated(sweep.config.model_dump(exclude_unset=True), trial.settings))
     run = tracking.trial(parent, trial.number, own, trial.settings)
     for step, value in trial.reports:
@@ -161,8 +161,10 @@ def _test(out: Path, data: Path, recordings: Path, study: Study, split: Split, s
 
 
 def _checked_split(data: Path, recordings: Path, config: TuneConfig) -> Split:
-    """Subjects that train, validate and test, after every check that a trial would fail in; no `val_subjects`: a quarter of those
-    that train validate."""
+    """Subjects for training, validation and test, after all checks that would fail in a trial.
+
+    Without `val_subjects`, a quarter of the training subjects validate.
+    """
     pretraining, finetuning = trial_configs(config, {})
     people = clip_people(data)
     seen: dict[str, list[str]] = {}
@@ -188,12 +190,14 @@ def _split(subjects: list[str], config: FinetuneConfig) -> Split:
         return whole
     count = max(1, len(whole.train) // 4)
     if count == len(whole.train):
-        raise InputError("one training subject leaves none to validate on: name finetune.val_subjects, or train on more")
+        raise InputError(
+            "a single training subject leaves nobody to validate on: name finetune.val_subjects, or train on more subjects"
+        )
     return Split(whole.train[count:], whole.train[:count], whole.test)
 
 
 def _planned(space: Space, data: Path, recordings: Path, config: TuneConfig, split: Split) -> dict[str, Any]:
-    """What decides the outcome of a sweep; a sweep is taken up only with the same."""
+    """Everything that decides the outcome of a sweep; it is resumed only with the same plan."""
     return {
         "space": {"name": space.file.name, "sha256": space.sha256},
         "inputs": {"data": tables.data_sha256(data), "recordings": tables.data_sha256(recordings)},
@@ -208,16 +212,16 @@ def _fixed(config: TuneConfig) -> dict[str, Any]:
     return {key: value for key, value in configs.flatten(config).items() if key not in MAY_CHANGE}
 
 
-def _begun(out: Path, plan: dict[str, Any]) -> dict[str, Any]:
+def _started(out: Path, plan: dict[str, Any]) -> dict[str, Any]:
     if (out / PLAN).is_file():
-        raise InputError(f"{out} holds a sweep: go on with it by --resume, remove it, or choose another --out")
+        raise InputError(f"{out} holds a sweep: continue it with --resume, remove the folder, or choose another --out")
     if out.is_file() or (out.is_dir() and any(out.iterdir())):
-        raise InputError(f"{out} exists and was not made by `m3n tune`: choose another --out, or remove it")
+        raise InputError(f"{out} exists and was not made by `m3n tune`: choose another --out, or remove the folder")
     out.mkdir(parents=True, exist_ok=True)
     return plan
 
 
-def _taken_up(out: Path, plan: dict[str, Any]) -> dict[str, Any]:
+def _resumed(out: Path, plan: dict[str, Any]) -> dict[str, Any]:
     earlier = json.loads((out / PLAN).read_text(encoding="utf-8"))
     with contextlib.suppress(InputError):  # what no version of ours wrote differs below
         earlier["config"] = _fixed(configs.check(TuneConfig, configs.updated({}, earlier["config"])))
@@ -227,6 +231,6 @@ def _taken_up(out: Path, plan: dict[str, Any]) -> dict[str, Any]:
             if was != now:
                 what = f"another space ({earlier['space']['name']})" if part == "space" else f"{part}.{key} = {was!r}"
                 raise InputError(
-                    f"{out} holds a sweep with {what}, not {now!r}: go on with what it had, or choose another --out"
+                    f"{out} holds a sweep with {what}, not {now!r}: resume it with its own settings, or choose another --out"
                 )
     return plan | {"mlflow_run": earlier.get("mlflow_run")}

@@ -1,8 +1,8 @@
-"""What a sweep leaves for people: the best config, a table of the trials, what mattered, and plots.
+"""The results of a sweep: the best config, a table of the trials, the importance of every setting, and plots.
 
-Importance is the share of the variance of macro F1 over the space that a setting explains, by functional ANOVA over a random
-forest (Hutter et al. 2014), and how far the better trials agree on it, by PED-ANOVA (Watanabe et al. 2023): the two disagree where
-there are few trials. Both are over the complete trials, and over settings that all of them have drawn.
+Importance is measured twice: as the share of the variance of macro F1 that a setting explains, by functional ANOVA over a random
+forest (Hutter et al. 2014), and as how far the better trials agree on it, by PED-ANOVA (Watanabe et al. 2023). The two disagree
+if there are few trials. Both use the complete trials, and the settings that all of these have drawn.
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ from m3n.commands.tune.space import Settings, quiet_optuna, trial_configs
 from m3n.commands.tune.study import COMPLETE, FAILED, METRIC, STOPPED, Study, Trial
 from m3n.config import TuneConfig
 from m3n.io import tables
-from m3n.reports import plots, sweep_plots
+from m3n.reports import sweep_plots
+from m3n.reports.markdown import markdown_table
 
 BEST, RESULTS, TRIALS, IMPORTANCE = "best.yaml", "results.md", "trials.json", "importance.json"
 PARALLEL, CONTOUR, BARS, FRONT = "parallel.png", "contour.png", "importance.png", "pareto.png"
 ARTIFACTS = (BEST, RESULTS, TRIALS, IMPORTANCE, PARALLEL, CONTOUR, BARS, FRONT)
 GOOD = 0.25  # share of the trials that counts as good in PED-ANOVA
-FEWEST = 4  # complete trials that importances are worth anything from
-MOST_CONTOURS = 3  # settings, each against each
+FEWEST = 4  # complete trials that importances need at least
+MOST_CONTOURS = 3  # settings in the contour plot, every pair of them
 
 
 def write_results(out: Path, study: Study) -> dict[str, Any]:
@@ -53,7 +54,7 @@ def write_results(out: Path, study: Study) -> dict[str, Any]:
 
 
 def config_yaml(config: TuneConfig, settings: Settings) -> str:
-    """Settings as a config file for `m3n pretrain` and `m3n finetune`; only what differs from the defaults' is in it."""
+    """Settings as a config file for `m3n pretrain` and `m3n finetune`; settings left at their defaults are not in it."""
     pretraining, finetuning = trial_configs(config, settings)
     stages = {"pretrain": pretraining, "finetune": finetuning}
     found = {name: stage.model_dump(mode="json", exclude_unset=True) for name, stage in stages.items()}
@@ -62,13 +63,13 @@ def config_yaml(config: TuneConfig, settings: Settings) -> str:
 
 
 def own_trial(study: Study) -> Trial | None:
-    """The complete trial of the sweep's own config, where there is one."""
+    """The complete trial of the sweep's own config, if there is one."""
     own = configs.flatten(study.config)
     return next((t for t in study.of(COMPLETE) if all(own.get(k) == v for k, v in t.settings.items())), None)
 
 
 def importances(study: Study) -> dict[str, dict[str, float]]:
-    """Setting -> `fanova` and `ped_anova`, each summing to 1, the most important first; empty where there are too few trials."""
+    """Setting -> `fanova` and `ped_anova`, each summing to 1, the most important first; empty if there are too few trials."""
     optuna = quiet_optuna()
     complete = study.of(COMPLETE)
     scores = [trial.figures[METRIC] for trial in complete]
@@ -116,15 +117,15 @@ def _text(name: str, study: Study, found: dict[str, dict[str, float]], own: Tria
     assert best is not None
     complete = study.of(COMPLETE)
     parts = [
-        f"# Sweep {name}\n\nMacro F1 on validation subjects, taken from the training subjects; no trial looked at the test "
-        f"subjects. {len(study.trials)} trials: {len(complete)} complete, {len(study.of(STOPPED))} given up on the way, "
+        f"# Sweep {name}\n\nMacro F1 on validation subjects, taken from the training subjects; no trial saw the test "
+        f"subjects. {len(study.trials)} trials: {len(complete)} complete, {len(study.of(STOPPED))} stopped early, "
         f"{len(study.of(FAILED))} failed. Sampler {config.sampler}, scheduler {config.scheduler}, seed {config.seed}.\n",
         f"Best: trial {best.number}, macro F1 {best.figures[METRIC]:.3f} ({BEST}).",
     ]
     if own is not None:
         gain = best.figures[METRIC] - own.figures[METRIC]
-        parts.append(f"The sweep's own config, trial {own.number}: {own.figures[METRIC]:.3f}, {gain:.3f} less. The best of many is "
-                     "flattered by its choice: `test=true` says what is left of it.")  # fmt: skip
+        parts.append(f"The sweep's own config, trial {own.number}: {own.figures[METRIC]:.3f}, {gain:.3f} less. The best of many "
+                     "trials looks better than it is; `test=true` scores it on the test subjects.")  # fmt: skip
     if found:
         quarter = sorted(complete, key=lambda t: -t.figures[METRIC])[: max(2, len(complete) // 4)]
         rows = [
@@ -137,17 +138,17 @@ def _text(name: str, study: Study, found: dict[str, dict[str, float]], own: Tria
             for key, v in found.items()
         ]
         header = ["setting", "fANOVA", "PED-ANOVA", "best trial", f"best {len(quarter)} trials"]
-        parts.append(f"\n## What mattered, over {len(complete)} complete trials\n\n{plots.markdown_table(header, rows)}")
+        parts.append(f"\n## Importance of the settings, over {len(complete)} complete trials\n\n{markdown_table(header, rows)}")
     if config.objectives:
         header = ["trial", METRIC, *config.objectives, "config"]
         rows = [[str(t.number), f"{t.figures[METRIC]:.3f}", *(f"{t.figures[o]:,.4g}" for o in config.objectives),
                  f"pareto-{t.number:04d}.yaml"] for t in study.front()]  # fmt: skip
-        parts.append(f"\n## Pareto front\n\n{plots.markdown_table(header, rows)}")
+        parts.append(f"\n## Pareto front\n\n{markdown_table(header, rows)}")
     keys = _keys(study.trials, found)
     ranked = sorted(study.trials, key=lambda t: (t.state != COMPLETE, -t.figures.get(METRIC, 0.0), t.number))
     rows = [[str(t.number), t.state, f"{t.figures[METRIC]:.3f}" if METRIC in t.figures else "", f"{t.elapsed_s:.0f}",
              *(short(t.settings.get(key)) for key in keys)] for t in ranked]  # fmt: skip
-    parts.append(f"\n## Trials\n\n{plots.markdown_table(['trial', 'state', METRIC, 'seconds', *keys], rows)}")
+    parts.append(f"\n## Trials\n\n{markdown_table(['trial', 'state', METRIC, 'seconds', *keys], rows)}")
     failed = [f"- trial {t.number}: {t.error}" for t in study.of(FAILED)]
     return "\n".join([*parts, *(["\nFailed:\n", *failed] if failed else [])]) + "\n"
 

@@ -1,8 +1,8 @@
-"""Search spaces: found by name or path, checked before a sweep starts, and walked through point by point for a grid.
+"""Search spaces: found by name or path, checked before a sweep starts, and enumerated for a grid.
 
-A space is a function `space(trial)` that draws settings with Optuna's `trial.suggest_*`, each named by its dotted config key below
-`pretrain.` or `finetune.`. What it draws may depend on what it has drawn. `FIRST`, a list, names settings to try before anything
-is drawn; what an entry leaves out is as the sweep's own config has it, so that `{}` is that config itself.
+A space is a function `space(trial)` that draws settings with Optuna's `trial.suggest_*`, each named by its dotted config key
+below `pretrain.` or `finetune.`; a draw may depend on earlier draws. The list `FIRST` has settings to try before anything is
+drawn. Settings that an entry leaves out have the value of the sweep's own config, so `{}` is that config itself.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from m3n.randomness import generator
 
 Settings = dict[str, Any]  # dotted config key -> value
 Draw = Callable[[Any], None]
-CHECKED_DRAWS = 64  # random ones, so that every branch of a space is likely to be seen
+CHECKED_DRAWS = 64  # random draws, so that every branch of a space is likely to be seen
 LARGEST_GRID = 10_000
-# what decides who is trained and scored on, or what all trials share
+# settings that decide who is trained and scored on, or that all trials share
 FIXED = ("pretrain.exclude_subjects", "pretrain.workers", "pretrain.device", "pretrain.restarts", "finetune.train_subjects",
          "finetune.val_subjects", "finetune.test_subjects", "finetune.fold", "finetune.folds", "finetune.ignore_labels",
          "finetune.allow_seen")  # fmt: skip
@@ -38,7 +38,7 @@ class Space:
 
     file: Path
     draw: Draw
-    first: list[Settings]  # complete, but for keys that the config leaves open
+    first: list[Settings]  # complete, except for keys that the config leaves open
 
     @property
     def sha256(self) -> str:
@@ -57,7 +57,7 @@ def trial_configs(config: TuneConfig, settings: Settings) -> tuple[PretrainConfi
 def load_space(name: str, config: TuneConfig) -> Space:
     """The space of a path, or of a file in `tune_spaces/`.
 
-    Raises InputError for a file without a `space` that can be drawn from again and again, and for settings that no config has.
+    Raises InputError for a file without a `space` that can be drawn from repeatedly, and for settings that no config has.
     """
     file = packaged.find(name, "tune_spaces", ".py", "search space")
     module = types.ModuleType("m3n_search_space")
@@ -81,7 +81,7 @@ def _said(error: Exception) -> str:
 
 
 def _line(error: BaseException, file: Path) -> str:
-    """The line of a space that an error came from."""
+    """The line of a space in which an error arose."""
     if isinstance(error, SyntaxError):
         return f" line {error.lineno}"
     lines, trace = [], error.__traceback__
@@ -93,7 +93,7 @@ def _line(error: BaseException, file: Path) -> str:
 
 
 def quiet_optuna() -> Any:
-    """The package, without its log."""
+    """The package optuna, with its log turned off."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -107,9 +107,13 @@ def _check_draws(file: Path, draw: Draw, config: TuneConfig) -> None:
         found = [_asked(file, draw, study) for study in (one, other)]
         settings = found[0].params
         if not settings:
-            raise InputError(f"{file}: space(trial) draws nothing: expected trial.suggest_float('pretrain.loss.text_imu', …)")
+            raise InputError(
+                f"{file}: space(trial) draws no setting: expected trial.suggest_float('pretrain.loss.text_imu', …)"
+            )
         if settings != found[1].params:
-            raise InputError(f"{file}: space(trial) draws otherwise when it is asked again: it may depend on `trial` alone")
+            raise InputError(
+                f"{file}: space(trial) draws other settings when it is called again: it may depend on `trial` only"
+            )
         _check_settings(file, settings, config)
 
 
@@ -125,9 +129,11 @@ def _asked(file: Path, draw: Draw, study: Any) -> Any:
 def _check_settings(file: Path, settings: Settings, config: TuneConfig) -> None:
     for key in settings:
         if key in FIXED or key.partition(".")[0] not in ("pretrain", "finetune"):
-            raise InputError(f"{file} draws '{key}', which is not for a search: expected a key below pretrain. or finetune.")
+            raise InputError(
+                f"{file} draws '{key}', which cannot be searched: expected another key below pretrain. or finetune."
+            )
         if key.startswith("finetune.model."):
-            raise InputError(f"{file} draws '{key}', which is the pretrained encoder's: draw pretrain.{key[9:]}")
+            raise InputError(f"{file} draws '{key}', which the pretrained encoder decides: draw pretrain.{key[9:]} instead")
     try:
         trial_configs(config, settings)
     except InputError as error:
@@ -135,11 +141,11 @@ def _check_settings(file: Path, settings: Settings, config: TuneConfig) -> None:
 
 
 def _completed(file: Path, draw: Draw, number: int, entry: Settings, config: TuneConfig) -> Settings:
-    """An entry of FIRST with the config's own values for what else is drawn then; what the config leaves open stays open."""
+    """An entry of FIRST, with the config's values for all other drawn settings; what the config leaves open stays open."""
     optuna = quiet_optuna()
     own = configs.flatten(config)
     settings = dict(entry)
-    for _ in range(20):  # a setting of our own may lead into another branch
+    for _ in range(20):  # a value of the config may lead into another branch
         study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
         study.enqueue_trial(settings)
         with warnings.catch_warnings(action="ignore"):  # of values out of range, which are refused below
@@ -150,7 +156,9 @@ def _completed(file: Path, draw: Draw, number: int, entry: Settings, config: Tun
         settings |= more
     for key, value in settings.items():
         if key not in ranges and key in entry:
-            raise InputError(f"{file}: FIRST[{number}] names '{key}'{nearest(key, ranges)}, which is not drawn in that case")
+            raise InputError(
+                f"{file}: FIRST[{number}] names '{key}'{nearest(key, ranges)}, which space(trial) does not draw in that case"
+            )
         if key in ranges and not _holds(ranges[key], value):
             raise InputError(f"{file}: FIRST[{number}] has {key} = {value!r}, which space(trial) does not draw")
     settings = {key: value for key, value in settings.items() if key in ranges}
@@ -165,8 +173,10 @@ def _holds(distribution: Any, value: Any) -> bool:
 
 
 def grid(space: Space, points: int, seed: int) -> list[Settings]:
-    """Every combination of a space, ranges at `points` values from end to end, in an order drawn from the seed, so that a part of
-    it is spread over the whole."""
+    """Every combination of a space, with ranges at `points` values from end to end.
+
+    The order is drawn from the seed, so that a part of the grid is spread over all of it.
+    """
     found: list[Settings] = []
     for settings in _combinations(space.draw, points):
         if len(found) == LARGEST_GRID:
@@ -187,7 +197,7 @@ def _combinations(draw: Draw, points: int) -> Iterator[Settings]:
 
 
 class _GridTrial:
-    """Stands in for Optuna's trial: the n-th setting that is drawn takes the value at the n-th place of its list."""
+    """In place of Optuna's trial: the n-th setting drawn takes the value at the n-th of `places` in its list."""
 
     def __init__(self, places: list[int], points: int) -> None:
         self.params: Settings = {}
@@ -213,7 +223,7 @@ class _GridTrial:
         return self.suggest_categorical(name, _thinned(list(range(low, high + 1, step)), self._points))
 
     def next_places(self) -> list[int] | None:
-        """Where the next combination is, like an odometer; None after the last."""
+        """The places of the next combination, counting like an odometer; None after the last."""
         places = [*self._places, *[0] * len(self._sizes)][: len(self._sizes)]
         while places and places[-1] + 1 == self._sizes[len(places) - 1]:
             places.pop()
@@ -227,7 +237,7 @@ def _spread(low: float, high: float, points: int, log: bool) -> list[float]:
 
 
 def _thinned(values: list[Any], points: int) -> list[Any]:
-    """So many of a list's values, from end to end."""
+    """`points` of a list's values, evenly spread from end to end."""
     if points >= len(values):
         return values
     return [values[round(place)] for place in _spread(0, len(values) - 1, points, log=False)]

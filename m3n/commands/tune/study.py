@@ -1,8 +1,8 @@
-"""What a sweep has drawn and found, as a journal of JSON lines, from which a sweep that was interrupted is taken up exactly.
+"""A sweep's trials and results, kept as a journal of JSON lines from which an interrupted sweep resumes exactly.
 
-The sampler's state is nowhere saved. It comes back by asking for every trial of the journal again and telling it every result, in
-the journal's order: the same questions to the same sampler give the same answers, which is checked. So a sweep that is taken up
-draws what it would have drawn undisturbed. A trial that was under way is handed out again, with its number and settings.
+The sampler's state is not saved. It is rebuilt by asking the sampler for every trial of the journal again and telling it every
+result, in the journal's order: the same questions give the same answers, which is checked. A resumed sweep therefore draws the
+settings it would have drawn without the interruption. An unfinished trial is handed out again with its number and settings.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ OPEN, COMPLETE, STOPPED, FAILED = "open", "complete", "stopped", "failed"
 
 @dataclass
 class Trial:
-    """One trial: `reports` are (step, macro F1) on the way, None where it says that it failed; `figures` are the last one's."""
+    """One trial. `reports`: (step, macro F1) during training, None for a reported failure; `figures`: those of the last report."""
 
     number: int
     settings: Settings
@@ -57,7 +57,7 @@ class Study:
         self._again = [trial for trial in self.trials if trial.state == OPEN]
 
     def next(self) -> Trial | None:
-        """The next trial to run: first those that were under way; None where the budget is spent."""
+        """The next trial to run, unfinished ones first; None if the budget is spent."""
         if self._again:
             return self._again.pop(0)
         if self.spent:
@@ -68,7 +68,7 @@ class Study:
 
     @property
     def spent(self) -> bool:
-        """Whether nothing more may be drawn."""
+        """Whether the budget is spent, so that nothing more is drawn."""
         most = self.config.most_trials
         return (
             (most is not None and len(self.trials) >= most)
@@ -82,7 +82,7 @@ class Study:
 
     @property
     def clock_s(self) -> float:
-        """Seconds that the sweep has run, without those between an interruption and what took it up."""
+        """Seconds that the sweep has run, without the pauses between interruption and resumption."""
         return self._before_s + time.monotonic() - self._started
 
     def ended(
@@ -109,13 +109,13 @@ class Study:
         return max(self.of(COMPLETE), key=lambda trial: (trial.figures[METRIC], -trial.number), default=None)
 
     def front(self) -> list[Trial]:
-        """Complete trials that no other one is at least as good as in every objective and better in one, best macro F1 first."""
+        """The Pareto front of the complete trials, best macro F1 first; empty without objectives beside macro F1."""
         numbers = {trial.number for trial in self.optuna.best_trials} if self.config.objectives else set()
         return sorted((t for t in self.of(COMPLETE) if t.number in numbers), key=lambda t: (-t.figures[METRIC], t.number))
 
     @property
     def ranges(self) -> dict[str, Range]:
-        """What every setting that has been drawn is drawn from."""
+        """The range or choices of every setting that has been drawn."""
         found: dict[str, Range] = {}
         for trial in self.optuna.get_trials(deepcopy=False):
             for name, kind in trial.distributions.items():
@@ -156,14 +156,14 @@ class Study:
                 self._tell(event)
             elif self._ask().settings != event["settings"]:
                 raise InputError(
-                    f"{self.journal}: this version of Optuna does not draw trial {event['drawn']} as it was drawn: go on with the "
-                    "version that the sweep was started with (manifest.json), or start a new one with another --out"
+                    f"{self.journal}: this version of Optuna draws other settings for trial {event['drawn']} than the journal "
+                    "has: resume with the version that the sweep was started with (plan.json), or choose another --out"
                 )
         self._started = time.monotonic()
 
 
 def read_lines(file: Path) -> list[dict[str, Any]]:
-    """The values of a file of JSON lines, which a killed process may have left without the end of its last one: that goes."""
+    """The values of a JSON-lines file; an incomplete last line, left by a killed process, is removed."""
     if not file.is_file():
         return []
     text = file.read_text(encoding="utf-8")

@@ -1,8 +1,8 @@
 """One trial of a sweep, on a worker of the cluster: pretrain, fine-tune, and score on the validation subjects.
 
-What a trial has found is in its folder: a line for every report, and the state of the fine-tuning at the last one; the pretraining
-keeps a state of its own. So a trial that is started again repeats its reports and goes on after the last. Trials of one
-pretraining config share the checkpoint: the first to come makes it, others wait for it, or take it up where that one was given up.
+A trial's folder has a line for every report, and the state of the fine-tuning at the last one; the pretraining saves a state of
+its own. A restarted trial repeats its reports and continues after the last. Trials with the same pretraining config share the
+checkpoint: the first trial makes it, the others wait for it, or resume it if that trial was stopped.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from m3n.commands.tune.study import METRIC, read_lines
 from m3n.config import FinetuneConfig, PretrainConfig, TuneConfig
 from m3n.data.splits import Split, check_classes, check_leakage, draw_labels
 from m3n.data.windows import RecordingWindows
-from m3n.errors import InputError, StoppedError
+from m3n.errors import InputError, LockedError, StoppedError, UnwritableError
 from m3n.evaluation.embed import embed_recordings, load_multi3net
 from m3n.evaluation.metrics import classification
 from m3n.evaluation.probes import linear_probe
@@ -38,7 +38,7 @@ from m3n.io import locks, tables
 from m3n.models import Classifier
 from m3n.training.checkpoint import Checkpoint, load_pretrained
 from m3n.training.classifier import predict
-from m3n.training.eval_checkpoint import Midway
+from m3n.training.eval_checkpoint import EvalCheckpoint
 from m3n.training.fit import fit, window_shape
 from m3n.training.rehearsal import rehearsal
 
@@ -51,7 +51,7 @@ WAIT_S = 1.0
 
 @dataclass(frozen=True)
 class Sweep:
-    """What all trials of a sweep share; it travels to the workers. Paths are absolute."""
+    """Everything that all trials of a sweep share. Paths are absolute, because workers have working folders of their own."""
 
     config: TuneConfig
     data: Path
@@ -63,12 +63,15 @@ class Sweep:
 
 
 def run_trial(sweep: Sweep, number: int, settings: Settings, send: Send) -> None:
-    """Run a trial, or the rest of one, sending every report; a config or data that cannot be trained with is reported too."""
+    """Run or resume a trial, sending every report; unsuitable settings or data are reported as a failure.
+
+    Raises UnwritableError for a full disk, which says nothing about the settings.
+    """
     torch.set_num_threads(1)
     os.environ["MLFLOW_TRACKING_URI"] = sweep.tracking_uri
     folder = sweep.out / TRIALS / f"{number:04d}"
     folder.mkdir(parents=True, exist_ok=True)
-    with _turn(folder):  # what was cut off a moment ago may still be dying
+    with _turn(folder):  # an interrupted process may not have ended yet
         log = _Log(folder / REPORTS, send)
         if log.whole:
             return
@@ -76,6 +79,8 @@ def run_trial(sweep: Sweep, number: int, settings: Settings, send: Send) -> None
             pretraining, finetuning = trial_configs(sweep.config, settings)
             checkpoint = _pretrained(sweep, pretraining, log)
             figures = _finetuned(sweep, finetuning, load_pretrained(checkpoint), log, folder / STATE)
+        except UnwritableError:
+            raise
         except (InputError, StoppedError) as error:
             log.add({STEP: log.step + 1, METRIC: math.nan, ERROR: str(error.args[0])})
             return
@@ -84,7 +89,7 @@ def run_trial(sweep: Sweep, number: int, settings: Settings, send: Send) -> None
 
 
 class _Log:
-    """The reports of a trial, on disk before they are sent; those there already are sent again."""
+    """The reports of a trial, written to disk before they are sent; earlier ones are sent again at the start."""
 
     def __init__(self, file: Path, send: Send) -> None:
         self._file, self._send, self._sent = file, send, read_lines(file)
@@ -116,7 +121,7 @@ class _Log:
 def labelled_parts(
     windows: RecordingWindows, split: Split, config: FinetuneConfig, seen: dict[str, list[str]]
 ) -> tuple[RecordingWindows, RecordingWindows]:
-    """Windows of the training subjects, of the labels that are drawn, and of the validation subjects, after the usual checks."""
+    """Windows of the training subjects, with the drawn label budget, and of the validation subjects, after the usual checks."""
     train, val = (windows.subset(np.isin(windows.subject, part)) for part in (split.train, split.val))
     check_leakage(train, val, seen, config.allow_seen)
     check_classes(train, val)
@@ -126,12 +131,12 @@ def labelled_parts(
 
 
 def pretraining_key(config: PretrainConfig) -> str:
-    """The same for configs whose pretrainings are the same."""
+    """A name for a pretraining: equal for configs that give the same weights."""
     return hashlib.sha256(json.dumps(config.deciding, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _pretrained(sweep: Sweep, config: PretrainConfig, log: _Log) -> Path:
-    """The folder of the pretraining of a config, made where it is not there; reports the probes on the way."""
+    """The folder of a config's pretraining, made if it is missing; reports the probes during the pretraining."""
     folder = sweep.out / PRETRAINED / pretraining_key(config)
     folder.parent.mkdir(exist_ok=True)
     looks = sweep.config.reports if sweep.config.scheduler != "none" else 0
@@ -161,32 +166,32 @@ def _pretrained(sweep: Sweep, config: PretrainConfig, log: _Log) -> Path:
 
 @contextmanager
 def _turn(folder: Path) -> Iterator[None]:
-    """Wait until no other process is at work on a trial, or on a pretraining."""
+    """Wait until no other process works on a trial, or on a pretraining."""
     with ExitStack() as stack:
         while True:
             try:
                 stack.enter_context(locks.held(folder.with_name(f"{folder.name}.turn")))
                 break
-            except InputError:
+            except LockedError:
                 time.sleep(WAIT_S)
         yield
 
 
 class _Probe:
-    """Scores the encoder of a pretraining that is under way, on labels of the sweep's own config, the same for all trials."""
+    """Scores the encoder during pretraining, with the label budget of the sweep's own config, the same for all trials."""
 
     def __init__(self, sweep: Sweep) -> None:
         self.sweep, self.config = sweep, sweep.config.finetune
         self._parts: tuple[RecordingWindows, RecordingWindows] | None = None
 
     def macro_f1(self, folder: Path) -> float:
-        """Of a linear probe on the features of a checkpoint."""
+        """Macro F1 of a linear probe on the features of a checkpoint."""
         model, pretrained = load_multi3net(folder)
         self._parts = self._parts or _cut(self.sweep, self.config, pretrained)
         train, val = self._parts
         features = [embed_recordings(model, pretrained, part, batch=256)[0] for part in (train, val)]
         scores = linear_probe(features[0], train.label, features[1], len(train.classes), c=1.0)
-        return classification(val.label, scores.argmax(1), val.classes)["macro_f1"]
+        return classification(val.label, scores.argmax(1), val.classes).macro_f1
 
 
 def _cut(sweep: Sweep, config: FinetuneConfig, pretrained: Checkpoint) -> tuple[RecordingWindows, RecordingWindows]:
@@ -196,22 +201,22 @@ def _cut(sweep: Sweep, config: FinetuneConfig, pretrained: Checkpoint) -> tuple[
 
 
 def _finetuned(sweep: Sweep, config: FinetuneConfig, pretrained: Checkpoint, log: _Log, state: Path) -> dict[str, float]:
-    """Figures of a fine-tuning; reports as many times as asked, but for the last, at the end."""
+    """Figures of a fine-tuning, which are the last report; earlier ones are sent during the training."""
     train, val = _cut(sweep, config, pretrained)
     reports = sweep.config.reports
 
     def macro_f1(probabilities: np.ndarray) -> float:
-        return classification(val.label, probabilities.argmax(1), val.classes)["macro_f1"]
+        return classification(val.label, probabilities.argmax(1), val.classes).macro_f1
 
-    def look(number: int, model: Classifier) -> None:
+    def on_evaluation(number: int, model: Classifier) -> None:
         if number < reports:
             log.add({STEP: reports + number, METRIC: macro_f1(predict(model, val, pretrained.normaliser))})
 
-    midway = Midway(state, [k / reports for k in range(1, reports + 1)], look)
+    eval_checkpoint = EvalCheckpoint(state, [k / reports for k in range(1, reports + 1)], on_evaluation)
     sentences = head_sentences(config, train, pretrained)
     shape = window_shape(config, pretrained)
     rehearsed = rehearsal(sweep.data, shape, train.placements, train.classes, pretrained.subjects) if config.rehearse else None
-    fitted = fit(train, shape, config, pretrained, sentences, rehearsed=rehearsed, midway=midway)
+    fitted = fit(train, shape, config, pretrained, sentences, rehearsed=rehearsed, eval_checkpoint=eval_checkpoint)
     one = val.subset(np.arange(1))
     return {
         METRIC: macro_f1(fitted.predict(val)),
@@ -221,7 +226,7 @@ def _finetuned(sweep: Sweep, config: FinetuneConfig, pretrained: Checkpoint, log
 
 
 def _latency_ms(run: Callable[[], Any]) -> float:
-    """Median time of a run, after some to warm up."""
+    """Median time of a call, after a warm-up."""
     times = []
     for _ in range(LATENCY_RUNS + 10):
         started = time.perf_counter()

@@ -98,7 +98,7 @@ def test_an_unknown_key_of_a_file_names_the_file(tmp_path):
         (SimulateConfig, "simulate", "cutoff_hz=low", ("cutoff_hz", "low")),
         (SimulateConfig, "simulate", "placements=[left_wrist,elbow]", ("unknown placement 'elbow'", "right_wrist")),
         (SimulateConfig, "simulate", "placements=[]", ("placements is empty",)),
-        (SimulateConfig, "simulate", "placements=[head,head]", ("names one twice",)),
+        (SimulateConfig, "simulate", "placements=[head,head]", ("has a duplicate",)),
         (FinetuneConfig, "finetune", "fold=5", ("fold is 5", "folds = 5")),
         (FinetuneConfig, "finetune", "train_subjects=0", ("train_subjects is 0",)),
         (FinetuneConfig, "finetune", "label_fraction=1.5", ("label_fraction", "1.5")),

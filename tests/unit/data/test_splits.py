@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from m3n.data.splits import Split, draw_labels, held_out, make_split, subject_folds
+from m3n.config import WindowsConfig
+from m3n.data.splits import Split, check_leakage, draw_labels, held_out, make_split, subject_folds
+from m3n.data.windows import cut_recordings
 from m3n.errors import InputError
 
 TEN = [f"s{i}" for i in range(10)]
@@ -158,9 +160,67 @@ def test_held_out_people_are_those_not_trained_on_and_a_name_belongs_to_its_sour
     [
         (PEOPLE, ["s1"], "subject 's1' of utd was trained on"),
         ({("utd", "s1")}, None, "every subject of T was trained on: pretrain with exclude_subjects"),
-        (PEOPLE, ["s9"], "T has none of the subjects s9; it has s1, s2, s3"),
+        (PEOPLE, ["s9"], "T has none of the subjects s9: leave it out, or name some of s1, s2, s3"),
     ],
 )
 def test_people_that_were_trained_on_are_not_evaluated_on(people, wanted, message):
     with pytest.raises(InputError, match=message):
         held_out(people, SEEN, wanted, False, "T")
+
+
+@pytest.fixture(scope="module")
+def windows(recording):
+    """Two gestures by four people."""
+    rows = [
+        recording(f"r{i}", seconds=6.0, label=("wave", "shake")[i % 2], subject=f"s{i // 2}", worn="right_wrist")
+        for i in range(8)
+    ]
+    rng = np.random.default_rng(0)
+    for row in rows:
+        row["imu_right_wrist"] = row["imu_right_wrist"] + rng.normal(0, 0.3, row["imu_right_wrist"].shape).astype(np.float32)
+    return cut_recordings(rows, WindowsConfig(), ("right_wrist",))
+
+
+def people(windows, *subjects):
+    return windows.subset(np.isin(windows.subject, subjects))
+
+
+def test_nothing_leaks_between_other_people(windows):
+    check_leakage(people(windows, "s0", "s1"), people(windows, "s2"), {"test": ["s0"]}, allow_seen=False)
+
+
+def test_a_subject_or_a_recording_on_both_sides_fails(windows):
+    with pytest.raises(InputError, match="leakage: subject 's1' is in both the training and the test set"):
+        check_leakage(people(windows, "s0", "s1"), people(windows, "s1"), {}, allow_seen=False)
+
+
+def test_the_same_samples_under_another_name_fail(windows):
+    test = people(windows, "s2")
+    test.imu_npt6 = test.imu_npt6.copy()
+    test.imu_npt6[3] = people(windows, "s0").imu_npt6[1]
+    with pytest.raises(
+        InputError, match=r"leakage: the window of test recording 'r4' at 3 s is also in the training set, sample for sample"
+    ):
+        check_leakage(people(windows, "s0"), test, {}, allow_seen=False)
+
+
+def test_watches_that_lie_still_are_not_copies_of_each_other(windows):
+    train, test = people(windows, "s0"), people(windows, "s1")
+    for part in (train, test):
+        part.imu_npt6 = np.zeros_like(part.imu_npt6)
+    check_leakage(train, test, {}, allow_seen=False)
+
+
+def test_poses_of_a_test_subject_in_the_pretraining_corpus_fail_unless_allowed(windows):
+    train, test = people(windows, "s0"), people(windows, "s1", "s2")
+    with pytest.raises(InputError, match=r"leakage: poses of test subject 's2' of test .* exclude_subjects=\[s2\]"):
+        check_leakage(train, test, {"test": ["s2"], "other": ["s1"]}, allow_seen=False)
+    check_leakage(train, test, {"test": ["s2"]}, allow_seen=True)
+
+
+def test_so_many_labelled_examples_of_every_class(windows):
+    chosen = draw_labels(windows.label, windows.example, 1.0, 0, per_class=1)
+    drawn = windows.subset(chosen)
+    assert sorted(drawn.label[np.unique(drawn.example, return_index=True)[1]].tolist()) == [0, 1]
+    more = draw_labels(windows.label, windows.example, 1.0, 0, per_class=2)
+    assert set(chosen) < set(more)

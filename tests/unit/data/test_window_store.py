@@ -131,5 +131,5 @@ def test_a_shard_with_nothing_but_excluded_people_gives_no_window(table, tmp_pat
     assert store.counts("train")[0] == store.counts("val")[0] == 0
     assert json.loads((tmp_path / "part-00000" / CLIPS).read_text())["clip_ids"] == []
     assert len(everything(store, "train")["imu"]) == store.counts("train").sum()
-    with pytest.raises(InputError, match="every clip was excluded"):
+    with pytest.raises(InputError, match="every clip is excluded"):
         make(table, tmp_path / "none", excluded=tuple(f"s{i}" for i in range(5)))

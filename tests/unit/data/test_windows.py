@@ -7,7 +7,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from m3n.config import WindowsConfig
-from m3n.data.windows import BODY_JOINTS, POSE_FEATURES, Normaliser, cut_clips, cut_recordings, judge_short, resample, starts
+from m3n.data.windows import BODY_JOINTS, POSE_FEATURES, Normaliser, check_short, cut_clips, cut_recordings, starts
 from m3n.errors import InputError
 
 SHAPE = WindowsConfig(window_s=2.0, hop_s=1.0, pose_fps=15.0, rate_hz=50.0)
@@ -122,28 +122,6 @@ def test_rotations_in_a_window_are_rotations():
     np.testing.assert_allclose(np.sum(columns[..., 0, :] * columns[..., 1, :], axis=-1), 0, atol=1e-5)
 
 
-@pytest.mark.parametrize(("from_hz", "to_hz"), [(60.0, 50.0), (33.3, 50.0), (100.0, 20.0), (25.0, 60.0)])
-def test_resampling_keeps_frequency_and_phase_of_a_sine(from_hz, to_hz):
-    signal = lambda t: np.stack([np.sin(2 * np.pi * 3 * t + 0.4), np.cos(2 * np.pi * 1.3 * t)], axis=1)  # noqa: E731
-    out = resample(signal(np.arange(int(8 * from_hz)) / from_hz), from_hz, to_hz)
-    expected = signal(np.arange(len(out)) / to_hz)
-    inner = slice(int(to_hz), int(6 * to_hz))
-    # 33.3 to 50 Hz is taken as 299/199, 0.07 % off: after 6 s that is 4 ms, 0.08 rad at 3 Hz
-    np.testing.assert_allclose(out[inner], expected[inner], atol=0.1 if from_hz == 33.3 else 0.02)
-    assert abs(len(out) / to_hz - 8.0) < 2 / to_hz + 0.01
-
-
-def test_resampling_takes_out_what_the_new_rate_cannot_hold():
-    t = np.arange(1600) / 200
-    out = resample(np.sin(2 * np.pi * 40 * t)[:, None], 200.0, 50.0)
-    assert np.abs(out[20:-20]).max() < 0.05  # folded, it would be a 10 Hz sine of full amplitude
-
-
-def test_resampling_to_the_same_rate_changes_nothing():
-    x = np.random.default_rng(0).normal(size=(50, 6))
-    np.testing.assert_array_equal(resample(x, 50.0, 50.0), x)
-
-
 def test_clip_text_label_subject_and_source_go_with_the_window(synthetic_clip):
     rows = [
         synthetic_clip("a", text="one", label="x", subject="s1"),
@@ -165,12 +143,12 @@ def test_a_clip_shorter_than_a_window_is_named_and_can_be_left_out(synthetic_cli
     assert found.clip_ids == ["long"]
     assert found.short == ["clip 'brief' lasts 1.00 s"]
     with pytest.raises(InputError, match=r"clip 'brief' lasts 1\.00 s, shorter than a window of 2 s.*windows\.max_short"):
-        judge_short(found.short, 1, SHAPE)
+        check_short(found.short, 1, SHAPE)
     with pytest.raises(InputError, match="clip 'brief' lasts"):
-        judge_short(found.short, 0, WindowsConfig(max_short=0.99))
-    judge_short(found.short, 1, WindowsConfig(max_short=0.5))
+        check_short(found.short, 0, WindowsConfig(max_short=0.99))
+    check_short(found.short, 1, WindowsConfig(max_short=0.5))
     with pytest.raises(InputError, match="the table is empty"):
-        judge_short([], 0, SHAPE)
+        check_short([], 0, SHAPE)
 
 
 def test_no_clip_gives_no_window():
@@ -212,7 +190,7 @@ def test_a_short_recording_goes_on_as_if_the_sensor_stood_still(recording):
 def test_a_short_clip_is_left_out_or_held(synthetic_clip):
     rows = [synthetic_clip("c", 31, 20.0)]  # 1.5 s
     with pytest.raises(InputError, match="shorter than a window"):
-        judge_short(cut_clips(rows, SHAPE, ("right_wrist",)).short, 0, SHAPE)
+        check_short(cut_clips(rows, SHAPE, ("right_wrist",)).short, 0, SHAPE)
     found = cut_clips(rows, SHAPE.model_copy(update={"pad_short": True}), ("right_wrist",))
     assert not found.short
     assert len(found.imu_npt6) == len(found.pose_nfd) == 1
@@ -285,3 +263,14 @@ def test_a_silent_gyroscope_is_left_at_zero():
     out = Normaliser.fit(imu)(imu)
     assert np.isfinite(out).all()
     assert not out[:, 3:].any()
+
+
+def test_an_example_is_a_stretch_with_one_label(recording):
+    segments = [{"start_s": 0.0, "stop_s": 6.0, "label": "a"}, {"start_s": 6.0, "stop_s": 12.0, "label": "b"},
+                {"start_s": 12.0, "stop_s": 18.0, "label": "a"}]  # fmt: skip
+    rows = [recording("r0", seconds=18.0, label=None, segments=segments), recording("r1", label="a")]
+    found = cut_recordings(rows, WindowsConfig(), ("right_wrist",))
+    assert len(np.unique(found.example)) == 4  # a, b and a again in the first, and the second recording
+    without = cut_recordings(rows, WindowsConfig(), ("right_wrist",), ignore=["a"])
+    assert without.classes == ["b"]
+    assert without.start_s.min() >= 5.0

@@ -47,9 +47,9 @@ def test_the_graph_of_a_dense_classifier_agrees_with_torch(tmp_path):
     from m3n.export.network import write_onnx
 
     torch.manual_seed(0)
-    architecture = ModelConfig(width=16, depth=1).model_dump()
-    net = make_classifier(BOTH, len(CLASSES), "mlp", architecture, dense=True).eval()
-    made = classifier_checkpoint(net, CLASSES, "mlp", Normaliser(6.7, 1.2), architecture, SHAPE.model_dump())
+    architecture = ModelConfig(width=16, depth=1)
+    net = make_classifier(BOTH, len(CLASSES), "mlp", architecture.model_dump(), dense=True).eval()
+    made = classifier_checkpoint(net, CLASSES, "mlp", Normaliser(6.7, 1.2), architecture, SHAPE)
     write_onnx(tmp_path / "m.onnx", net, made)
     assert differences(tmp_path / "m.onnx", net, made.normaliser) < 1e-4
 

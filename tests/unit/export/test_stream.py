@@ -97,7 +97,7 @@ def test_a_stream_forgets_on_reset_and_takes_another_hop(exported):
 
 
 def test_the_streams_own_filter_is_that_of_whole_recordings():
-    from m3n.data.windows import resample
+    from m3n.data.resampling import resample
     from m3n.export.stream import _Resampler
 
     samples = a_day(10, 100)[:, :6]

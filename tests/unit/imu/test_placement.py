@@ -131,7 +131,7 @@ def test_the_skin_towards_a_direction_lies_on_that_side_of_the_bone():
         (["sites.chest.joint=spine3", "sites.chest.towards=[0,1,0]"], ("across the bone",)),
         (["sites.chest.joint=spine3", "sites.chest.vertex=3", "sites.chest.end=neck"], ("give towards too",)),
         (["sites.Chest.joint=spine3", "sites.Chest.vertex=3"], ("'Chest' cannot name a placement",)),
-        (["sites.head.joint=head", "sites.head.vertex=3"], ("'head' is a placement of m3n's own",)),
+        (["sites.head.joint=head", "sites.head.vertex=3"], ("'head' is one of m3n's own placements",)),
         (["sites.chest.joint=spine3", "sites.chest.vertex=3", "placements=[chst]"], ("'chst'", "did you mean 'chest'")),
     ],
 )  # fmt: skip
@@ -147,7 +147,7 @@ def test_what_only_the_body_can_tell_is_named_too():
         read(still(), joint="head", vertex=999999)
     with pytest.raises(InputError, match="along the bone from left_elbow to left_wrist"):
         read(still(), joint="left_elbow", end="left_wrist", towards=tuple(mount_axis()))
-    with pytest.raises(InputError, match="'left_wrist' is a placement of m3n's own"):
+    with pytest.raises(InputError, match="'left_wrist' is one of m3n's own placements"):
         m3n.simulate(*still(), fps=FPS, placements={"left_wrist": m3n.Site(joint="left_elbow", offset_m=(0, 0, 0))})
 
 

@@ -16,7 +16,8 @@ from m3n.training.checkpoint import Checkpoint, save
 from m3n.training.classifier import classifier_checkpoint, load_classifier, new_classifier
 from m3n.training.fit import fit
 
-ARCHITECTURE = ModelConfig(width=16, depth=1, embedding=16).model_dump()
+MODEL = ModelConfig(width=16, depth=1, embedding=16)
+ARCHITECTURE = MODEL.model_dump()
 SENTENCES = {"shake": ["Somebody shakes a hand."], "wave": ["A person waves.", "Someone greets from afar."]}
 
 
@@ -24,7 +25,7 @@ def multi3net() -> tuple[Multi3Net, Checkpoint]:
     torch.manual_seed(1)
     model = Multi3Net(["right_wrist"], POSE_FEATURES, 384, **ARCHITECTURE).eval()
     made = Checkpoint(
-        "multi3net", model.state_dict(), ARCHITECTURE, WindowsConfig().model_dump(), ["right_wrist"], Normaliser(5.0, 2.0),
+        "multi3net", model.state_dict(), MODEL, WindowsConfig(), ["right_wrist"], Normaliser(5.0, 2.0),
         text_model="all-MiniLM-L6-v2", text_features=384,
     )  # fmt: skip
     return model, made
@@ -66,7 +67,7 @@ def test_experts_pay_least_when_they_share_the_work():
 def test_a_text_head_starts_as_zero_shot_classification():
     model, made = multi3net()
     x = torch.randn(6, 1, 100, 6)
-    classifier = new_classifier(("right_wrist",), ["shake", "wave"], "text", ARCHITECTURE, made, 0, SENTENCES).eval()
+    classifier = new_classifier(("right_wrist",), ["shake", "wave"], "text", MODEL, made, 0, SENTENCES).eval()
     with torch.no_grad():
         imu = torch.nn.functional.normalize(model.imu_projection(model.imu(x)), dim=-1)
         classes = []
@@ -82,8 +83,8 @@ def test_a_text_head_starts_as_zero_shot_classification():
 def test_a_saved_classifier_predicts_the_same(head, tmp_path):
     torch.manual_seed(0)
     model = make_classifier(["right_wrist"], 3, head, ARCHITECTURE).eval()
-    shape = WindowsConfig().model_dump()
-    save(tmp_path, classifier_checkpoint(model, ["a", "b", "c"], head, Normaliser(5.0, 2.0), ARCHITECTURE, shape))
+    shape = WindowsConfig()
+    save(tmp_path, classifier_checkpoint(model, ["a", "b", "c"], head, Normaliser(5.0, 2.0), MODEL, shape))
     loaded, described = load_classifier(tmp_path)
     x = torch.randn(2, 1, 100, 6)
     np.testing.assert_array_equal(loaded(x)[0].detach(), model(x)[0].detach())
@@ -92,8 +93,8 @@ def test_a_saved_classifier_predicts_the_same(head, tmp_path):
 
 def test_a_classifier_of_an_unknown_head_is_refused(tmp_path):
     model = make_classifier(["right_wrist"], 2, "linear", ARCHITECTURE)
-    shape = WindowsConfig().model_dump()
-    save(tmp_path, classifier_checkpoint(model, ["a", "b"], "wings", Normaliser(5.0, 2.0), ARCHITECTURE, shape))
+    shape = WindowsConfig()
+    save(tmp_path, classifier_checkpoint(model, ["a", "b"], "wings", Normaliser(5.0, 2.0), MODEL, shape))
     with pytest.raises(InputError, match="made by another version of m3n, or damaged: head is 'wings'"):
         load_classifier(tmp_path)
 

@@ -13,7 +13,7 @@ from m3n.reports.history_plot import COLUMNS
 
 def test_there_is_a_panel_per_figure_from_zero_and_a_line_per_machine(tmp_path, monkeypatch):
     drawn = []
-    monkeypatch.setattr(history_plot, "_save", lambda figure, path: drawn.append(figure))
+    monkeypatch.setattr(history_plot, "save", lambda figure, path: drawn.append(figure))
     days = [datetime(2026, 1, day) for day in (1, 2, 3)]
     series = {f"figure_{i}": {"one": [(day, 5.0 + i) for day in days]} for i in range(COLUMNS + 1)}
     series["figure_0"]["other"] = [(days[0], -2.0)]

@@ -29,8 +29,8 @@ def example(**changes: object) -> Checkpoint:
         Checkpoint(
             kind="multi3net",
             weights=Multi3Net(WRISTS, 10, 12, **MODEL.model_dump()).state_dict(),
-            architecture=MODEL.model_dump(),
-            windows=WindowsConfig(window_s=1.5).model_dump(),
+            architecture=MODEL,
+            windows=WindowsConfig(window_s=1.5),
             placements=WRISTS,
             normaliser=Normaliser(acc=11.5, gyro=0.1 + 0.2),
             text_model="some model",
@@ -73,10 +73,10 @@ def test_weights_of_a_model_on_the_way_are_kept_as_numbers_only(tmp_path):
 def test_the_imu_tower_is_the_one_that_was_pretrained(tmp_path):
     read = load(saved(tmp_path), "multi3net")
     torch.manual_seed(5)
-    tower = make_imu_tower(read.placements, read.architecture)
+    tower = make_imu_tower(read.placements, read.architecture.model_dump())
     before = {name: value.clone() for name, value in tower.state_dict().items()}
     fill(tower, part(read.weights, "imu."), "here")
-    whole = Multi3Net(WRISTS, 10, 12, **read.architecture)
+    whole = Multi3Net(WRISTS, 10, 12, **read.architecture.model_dump())
     whole.load_state_dict(dict(read.weights))
     imu = torch.randn(3, 2, 100, 6)
     torch.testing.assert_close(tower.eval()(imu), whole.imu.eval()(imu))
@@ -97,7 +97,7 @@ def test_another_architecture_is_refused_by_the_first_weight_that_does_not_fit(c
     before = {name: value.clone() for name, value in tower.state_dict().items()}
     with pytest.raises(InputError) as caught:
         fill(tower, part(example().weights, "imu."), "runs/pretrain")
-    assert str(caught.value).startswith("runs/pretrain: the checkpoint is of another architecture")
+    assert str(caught.value).startswith("runs/pretrain: the checkpoint has another architecture")
     assert named in str(caught.value)
     assert all(torch.equal(value, before[name]) for name, value in tower.state_dict().items())
 

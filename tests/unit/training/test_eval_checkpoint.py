@@ -1,4 +1,4 @@
-"""A fine-tuning that is looked at on the way, and one that goes on from there, end with the weights of one left alone."""
+"""Evaluating a fine-tuning on the way, and resuming an interrupted one, leave the final weights as they would have been."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import torch
 from m3n.config import FinetuneConfig, ModelConfig, WindowsConfig
 from m3n.data.windows import Normaliser, cut_recordings
 from m3n.training.classifier import new_classifier, predict
-from m3n.training.eval_checkpoint import Midway
+from m3n.training.eval_checkpoint import EvalCheckpoint
 from m3n.training.finetune import finetune
 
-ARCHITECTURE = ModelConfig(width=16, depth=1, dropout=0.2).model_dump()
+ARCHITECTURE = ModelConfig(width=16, depth=1, dropout=0.2)
 STEPS = 12
 
 
@@ -25,34 +25,34 @@ def windows(recording):
     return cut_recordings(rows, WindowsConfig(), ("right_wrist",))
 
 
-@pytest.mark.parametrize("freeze", ["not_frozen", "lp_ft", "adapters"])
-def test_looked_at_or_cut_off_and_taken_up_the_weights_are_the_same(windows, freeze, tmp_path):
+@pytest.mark.parametrize("freeze", ["none", "lp_ft", "adapters"])
+def test_evaluated_or_interrupted_and_resumed_the_weights_are_the_same(windows, freeze, tmp_path):
     normaliser = Normaliser.fit(windows.imu_npt6)
     config = FinetuneConfig(freeze=freeze, epochs=1, min_steps=STEPS, batch_size=12)
 
-    def trained(midway: Midway | None = None, last: int = STEPS) -> dict[str, torch.Tensor]:
+    def trained(eval_checkpoint: EvalCheckpoint | None = None, last: int = STEPS) -> dict[str, torch.Tensor]:
         model = new_classifier(("right_wrist",), windows.classes, "linear", ARCHITECTURE, None, 0)
 
         def on_step(step: int, steps: int, loss: float) -> None:
             if step > last:
                 raise CutOffError
 
-        finetune(model, windows, normaliser, config, 50.0, on_step, midway=midway)
+        finetune(model, windows, normaliser, config, 50.0, on_step, eval_checkpoint=eval_checkpoint)
         return model.state_dict()
 
-    looks: list[int] = []
+    evaluations: list[int] = []
 
-    def look(number: int, model: torch.nn.Module) -> None:
-        looks.append(number)
+    def on_evaluation(number: int, model: torch.nn.Module) -> None:
+        evaluations.append(number)
         predict(model, windows, normaliser)
 
     alone = trained()
-    seen = trained(Midway(tmp_path / "seen", [1 / 3, 2 / 3, 1], look))
-    assert looks == [1, 2, 3]
+    seen = trained(EvalCheckpoint(tmp_path / "seen", [1 / 3, 2 / 3, 1], on_evaluation))
+    assert evaluations == [1, 2, 3]
     with pytest.raises(CutOffError):
-        trained(Midway(tmp_path / "cut", [1 / 3, 2 / 3, 1], look), last=9)
-    looks.clear()
-    taken_up = trained(Midway(tmp_path / "cut", [1 / 3, 2 / 3, 1], look))
-    assert looks == [3]
+        trained(EvalCheckpoint(tmp_path / "cut", [1 / 3, 2 / 3, 1], on_evaluation), last=9)
+    evaluations.clear()
+    taken_up = trained(EvalCheckpoint(tmp_path / "cut", [1 / 3, 2 / 3, 1], on_evaluation))
+    assert evaluations == [3]
     for found in (seen, taken_up):
         assert all(torch.equal(alone[name], found[name]) for name in alone)

@@ -13,7 +13,7 @@ from m3n.training import finetune as module
 from m3n.training.classifier import new_classifier, predict
 from m3n.training.finetune import finetune
 
-ARCHITECTURE = ModelConfig(width=16, depth=1, dropout=0.2).model_dump()
+ARCHITECTURE = ModelConfig(width=16, depth=1, dropout=0.2)
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +79,6 @@ def test_kinds_of_rehearsed_windows_take_turns():
 
 
 def test_dense_targets_need_a_dense_model(windows):
-    model = make_classifier(("left_wrist", "right_wrist"), 2, "linear", ARCHITECTURE, dense=True)
+    model = make_classifier(("left_wrist", "right_wrist"), 2, "linear", ARCHITECTURE.model_dump(), dense=True)
     train(model, windows, targets="dense")
     assert model.steps(torch.zeros(1, 2, 100, 6))[0].shape == (1, -(-100 // model.imu.stride), 2)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from m3n import schema
-from m3n.cli import main
-from m3n.commands.reproduce import cells
 from m3n.config import AugmentConfig, FinetuneConfig, ModelConfig, WindowsConfig
 from m3n.data.windows import Normaliser, cut_recordings
-from m3n.errors import InputError
+from m3n.errors import InputError, NoWindowsError
 from m3n.io import tables
 from m3n.training import finetune as training
 from m3n.training.checkpoint import Checkpoint
@@ -42,8 +40,8 @@ def pretrained_on(*subjects: str) -> Checkpoint:
     return Checkpoint(
         "multi3net",
         {},
-        ModelConfig().model_dump(),
-        SHAPE.model_dump(),
+        ModelConfig(),
+        SHAPE,
         list(WRIST),
         Normaliser(9.8, 1.0),
         subjects={"film": [*subjects]},
@@ -55,30 +53,33 @@ def test_only_clips_that_were_pretrained_on_and_have_a_label_of_the_recordings_a
     assert set(found.subject) == {"anna"}
     assert found.classes == ["knock", "wave"]
     assert set(found.recording_ids) == {"anna-knock", "anna-wave"}
-    with pytest.raises(InputError, match=r"no clip that was pretrained on and is labelled as the recordings are \(sit\)"):
+    with pytest.raises(InputError, match=r"no clip that was used in pretraining and has one of the recordings' labels \(sit\)"):
         rehearsal(clips, SHAPE, WRIST, ["sit"], {"film": ["anna", "bela"]})
+
+
+def damage(folder: Path, clip_id: str) -> None:
+    """Put a NaN into the samples of one clip."""
+    schema_of = schema.synthetic_clips(("left_wrist", "right_wrist"))
+    for shard in tables.shard_paths(folder):
+        rows = list(tables.rows(tables.read_shard(shard, schema_of)))
+        for row in rows:
+            if row["clip_id"] == clip_id:
+                row["imu_right_wrist"] = np.where(np.arange(row["imu_right_wrist"].size) == 9, np.nan, row["imu_right_wrist"])
+        tables.write_shard(shard, tables.to_table(rows, schema_of))
+
+
+def test_a_nan_in_a_clip_is_reported_as_such_and_not_as_a_missing_label(clips):
+    damage(clips, "anna-wave")
+    with pytest.raises(InputError, match=r"part-0000\d\.parquet .*anna-wave.* imu_right_wrist is nan at frame 1") as caught:
+        rehearsal(clips, SHAPE, WRIST, ["knock", "wave"], {"film": ["anna"]})
+    assert not isinstance(caught.value, NoWindowsError)
 
 
 def test_without_a_checkpoint_all_clips_teach_but_those_of_the_people_held_out(clips):
     found = rehearsal(clips, SHAPE, WRIST, ["knock", "wave"], None, {("film", "bela"), ("elsewhere", "anna")})
     assert set(found.subject) == {"anna"}
-    with pytest.raises(InputError, match="no clip that is not of a held-out subject"):
+    with pytest.raises(InputError, match="no clip that is of a subject that is not held out"):
         rehearsal(clips, SHAPE, WRIST, ["knock"], None, {("film", "bela"), ("film", "anna")})
-
-
-def test_a_grid_rehearses_another_corpus_only_where_it_shows_every_class(clips, monkeypatch):
-    monkeypatch.setattr(cells, "_checkpoint", lambda folder: pretrained_on("anna"))
-
-    def found(classes: list[str], own: bool):
-        shape = SHAPE.model_dump_json()
-        return cells._rehearsal.__wrapped__(str(clips), "anna's", shape, WRIST, tuple(classes), frozenset(), own)
-
-    assert set(found(["knock", "wave"], False).recording_ids) == {"anna-knock", "anna-wave"}
-    assert found(["knock", "wave", "sit"], False) is None
-    assert found(["sit"], False) is None
-    assert set(found(["knock", "sit"], True).recording_ids) == {"anna-knock"}
-    with pytest.raises(InputError, match="labelled as the recordings are"):
-        found(["sit"], True)
 
 
 @pytest.mark.parametrize(("said", "low", "high"), [("fast", 0.8, 1.0), ("slow", 0.0, 0.2)])
@@ -101,37 +102,6 @@ def test_what_is_rehearsed_is_learnt_beside_what_is_labelled(recording, said, lo
     made = fit(labelled, SHAPE, config, None, rehearsed=synthetic)
     assert (made.predict(labelled).argmax(1) == labelled.label).all()
     assert low <= made.predict(unseen)[:, 0].mean() <= high
-
-
-def test_rehearsal_without_clips_is_refused_in_a_line(tmp_path, recording, capsys):
-    table = tmp_path / "recordings"
-    table.mkdir()
-    rows = [recording(f"{who}{label}", subject=who, label=label) for who in "abc" for label in ("knock", "wave")]
-    tables.write_table(table, rows, schema.imu_recordings(), rows_per_shard=8)
-    assert main(["finetune", str(table), "--out", str(tmp_path / "out"), "rehearse=0.5", "test_subjects=[c]"]) == 2
-    assert "rehearse=0.5 needs --clips" in capsys.readouterr().err
-    assert not (tmp_path / "out").exists()
-
-
-def test_fine_tuning_from_random_weights_beside_clips_is_called_co_trained(tmp_path, recording, synthetic_clip, capsys):
-    """Of the film's clips, those of the held-out subject do not teach."""
-    table, clips, out = (tmp_path / name for name in ("recordings", "synthetic", "out"))
-    acted = [(who, label) for who in "abc" for label in ("knock", "wave")]
-    labelled = [recording(f"{who}{label}", subject=who, label=label, source="film") for who, label in acted]
-    played = [synthetic_clip(f"{who}-{label}", 81, 20.0, subject=who, source="film", label=label) for who, label in acted]
-    for folder, rows, layout in (
-        (table, labelled, schema.imu_recordings()),
-        (clips, played, schema.synthetic_clips(("left_wrist", "right_wrist"))),
-    ):
-        folder.mkdir()
-        tables.write_table(folder, rows, layout, rows_per_shard=8)
-    given = ["finetune", str(table), "--clips", str(clips), "--out", str(out), "rehearse=0.5", "placements=[right_wrist]"]
-    small = ["windows.window_s=1", "windows.hop_s=1", "epochs=1", "min_steps=1", "model.width=16", "model.depth=1"]
-    assert main([*given, *small, "test_subjects=[c]"]) == 0, capsys.readouterr().err
-    figures = json.loads((out / "metrics.json").read_text())
-    assert figures["method"] == "co_trained"
-    assert figures["pretraining_sources"] == ["film"]
-    assert figures["rehearsed_windows"] == len(rehearsal(clips, SHAPE, WRIST, ["knock", "wave"], {"film": ["a", "b"]}).label)
 
 
 def test_clips_of_the_own_data_set_and_of_others_are_drawn_in_turn(recording):

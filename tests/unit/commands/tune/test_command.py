@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from m3n.commands.tune.command import PLAN, _fixed, _taken_up
+from m3n.commands.tune.command import PLAN, _fixed, _resumed
 from m3n.config import TuneConfig
 from m3n.errors import InputError
 
@@ -23,6 +23,6 @@ def test_a_plan_with_the_names_of_0_1_0_is_the_same_plan(tmp_path):
     } | {"finetune.freeze": "all"}
     assert "pretrain.augment.slow" in old["config"]
     (tmp_path / PLAN).write_text(json.dumps(old))
-    assert _taken_up(tmp_path, plan(freeze="frozen"))["inputs"] == {}
+    assert _resumed(tmp_path, plan(freeze="frozen"))["inputs"] == {}
     with pytest.raises(InputError, match=r"config\.finetune\.freeze = 'frozen', not 'not_frozen'"):
-        _taken_up(tmp_path, plan())
+        _resumed(tmp_path, plan())

@@ -45,12 +45,12 @@ def test_what_a_first_setting_leaves_out_is_as_the_sweeps_own_config_has_it(tmp_
 
 
 BAD = {
-    "space draws": ("pass", "[]", "draws nothing"),
+    "space draws": ("pass", "[]", "draws no setting"),
     "unknown key": ('trial.suggest_float("pretrain.loss.text_imuu", 0, 1)', "[]", "did you mean 'pretrain.loss.text_imu'"),
     "unknown stage": ('trial.suggest_float("simulate.rate_hz", 20, 50)', "[]", "below pretrain. or finetune."),
     "out of range": ('trial.suggest_float("pretrain.loss.temperature", -1, -0.5)', "[]", "greater than 0"),
     "wrong choice": ('trial.suggest_categorical("finetune.freeze", ["nothing"])', "[]", "finetune.freeze"),
-    "who is scored": ('trial.suggest_int("finetune.fold", 0, 4)', "[]", "'finetune.fold', which is not for a search"),
+    "who is scored": ('trial.suggest_int("finetune.fold", 0, 4)', "[]", "'finetune.fold', which cannot be searched"),
     "encoder": ('trial.suggest_categorical("finetune.model.width", [32])', "[]", "draw pretrain.model.width"),
     "raises": ('trial.suggest_float("pretrain.loss.text_imu", 4, 0.1)', "[]", "line 4: space(trial) fails: ValueError"),
     "rare branch": (
@@ -61,7 +61,7 @@ BAD = {
     "not repeatable": (
         "import random; trial.suggest_float('finetune.lr', 1e-4, random.uniform(0.1, 0.2))",
         "[]",
-        "`trial` alone",
+        "`trial` only",
     ),
     "first of another key": (LINE, '[{"pretrain.loss.imu_pose": 1.0}]', "FIRST[0] names 'pretrain.loss.imu_pose'"),
     "first out of range": (LINE, '[{"pretrain.loss.text_imu": 9.0}]', "FIRST[0] has pretrain.loss.text_imu = 9.0"),

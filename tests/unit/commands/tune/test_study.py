@@ -104,7 +104,7 @@ def test_trials_at_a_time_are_replayed_in_the_order_in_which_they_came(space, tm
 
 def test_a_journal_of_another_sampler_is_refused(space, tmp_path):
     run(Study(tmp_path / "journal.jsonl", space, TuneConfig(trials=4, seed=1)))
-    with pytest.raises(InputError, match="does not draw trial 1 as it was drawn"):
+    with pytest.raises(InputError, match="draws other settings for trial 1 than the journal has"):
         Study(tmp_path / "journal.jsonl", space, TuneConfig(trials=4, seed=2))
 
 

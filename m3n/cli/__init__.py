@@ -1,0 +1,354 @@
+"""`m3n <command>`: parses the command line, runs the command, prints its figures.
+
+Imports that take long wait until a command runs, so that `m3n --help` answers at once. Exit status: 0 done; 2 bad input or
+configuration, with one clear line; 143 terminated by SIGTERM (rerun to resume); 130 interrupted; 1 anything else.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from m3n.cli.options import LOCATION, PATH, InOrder, StageCommand, finish, json_option, stage, stage_options
+
+if TYPE_CHECKING:
+    from m3n import config as configs
+    from m3n.io.storage import Location
+
+
+@click.group(cls=InOrder, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="m3n")
+def cli() -> None:
+    """Train activity-recognition models for wrist IMUs, pretrained on human motion from video (Multi^3Net, arXiv 2406.01316).
+
+    \b
+    poses from video -> ingest -> simulate -> pretrain -> finetune -> a classifier of real wrist data
+    Start with `m3n demo`. `m3n COMMAND --help` explains a command and all its settings.
+    """
+
+
+@cli.command(cls=StageCommand)
+@click.option("--out", default="runs/demo", type=PATH, show_default=True, help="Folder for everything the demo makes.")
+@json_option
+def demo(out: Path, json_file: Path | None) -> None:
+    """Run all stages on data that needs no licence.
+
+    Pretrains on simulated arm movements, then trains and tests a classifier on real smartwatch recordings.
+    """
+    from m3n.commands.demo import demo as run
+
+    finish(run(out, run_command=_run_printed, echo=click.echo), json_file, out)
+
+
+def _run_printed(arguments: list[str]) -> None:
+    click.echo("\n$ m3n " + " ".join(arguments))
+    cli.main(arguments, standalone_mode=False, prog_name="m3n")
+
+
+@cli.command(cls=StageCommand, stage="ingest")
+@click.argument("source")
+@stage_options()
+def ingest(source: str, overrides: tuple[str, ...], config_file: Path | None, out: Path, json_file: Path | None) -> None:
+    """Read poses or recordings into m3n's tables.
+
+    Usage: m3n ingest SOURCE [PATH] --out DIR [KEY=VALUE]...
+
+    Writes the tables DIR/poses, DIR/recordings or both.
+    """
+    from m3n import config
+    from m3n.commands.ingest import ingest as run
+    from m3n.commands.ingest import options_of
+    from m3n.errors import InputError
+
+    paths = [o for o in overrides if "=" not in o or Path(o).exists()]
+    if len(paths) > 1:
+        raise InputError(f"expected one PATH, found {len(paths)}: {' '.join(paths)}")
+    options = config.resolve(options_of(source), "ingest", config_file, [o for o in overrides if o not in paths])
+    finish(run(source, Path(paths[0]) if paths else None, out, options), json_file, out)
+
+
+@stage(cli, "simulate", out=LOCATION, address=True)
+@click.argument("poses", type=LOCATION)
+def simulate(poses: Location, out: Location, config: configs.SimulateConfig, address: str | None) -> dict[str, Any]:
+    """Simulate wrist IMUs from pose clips.
+
+    POSES and --out are local folders, or s3://bucket/key or gs://bucket/key. Runs on Ray Data. Rerun an interrupted command to
+    resume.
+    """
+    from m3n.commands.simulate.command import simulate_clips
+
+    return simulate_clips(poses, out, config, address)
+
+
+@stage(cli, "pretrain", out=LOCATION, address=True)
+@click.argument("data", type=LOCATION)
+def pretrain(data: Location, out: Location, config: configs.PretrainConfig, address: str | None) -> dict[str, Any]:
+    """Pretrain text, pose and IMU encoders together.
+
+    DATA is a table made by `m3n simulate`. Runs on Ray Train. Rerun an interrupted command to resume.
+    """
+    from m3n.commands.pretrain import pretrain as run
+
+    return run(data, out, config, address)
+
+
+@stage(cli, "evaluate")
+@click.argument("checkpoint", type=LOCATION)
+@click.option("--clips", type=PATH, help="Table of synthetic clips: retrieval, alignment, Pose2IMU.")
+@click.option("--recordings", type=PATH, help="Table of labelled recordings: zero-shot, nearest neighbours, linear probe.")
+def evaluate(
+    checkpoint: Location, clips: Path | None, recordings: Path | None, out: Path, config: configs.EvaluateConfig
+) -> dict[str, Any]:
+    """Score a pretrained checkpoint without fine-tuning.
+
+    CHECKPOINT is a folder made by `m3n pretrain`. Only subjects that it was not trained on are scored.
+    """
+    from m3n.commands.evaluate.command import evaluate as run
+
+    return run(checkpoint, out, config, clips, recordings)
+
+
+@stage(cli, "finetune")
+@click.argument("recordings", type=LOCATION)
+@click.option("--checkpoint", type=LOCATION, help="Folder made by `m3n pretrain` (default: train from scratch).")
+@click.option(
+    "--clips",
+    type=LOCATION,
+    help="Table of synthetic clips for `rehearse`: the clips that the checkpoint was pretrained on; from scratch, any.",
+)
+def finetune(
+    recordings: Location, checkpoint: Location | None, clips: Location | None, out: Path, config: configs.FinetuneConfig
+) -> dict[str, Any]:
+    """Train a classifier and test it on unseen subjects.
+
+    RECORDINGS is a table of labelled recordings made by `m3n ingest`.
+    """
+    from m3n.commands.finetune import finetune as run
+
+    return run(recordings, out, config, checkpoint, clips=clips)
+
+
+@stage(cli, "predict")
+@click.argument("recordings", type=LOCATION)
+@click.option("--checkpoint", type=PATH, required=True, help="Folder made by `m3n finetune`.")
+def predict(recordings: Location, checkpoint: Path, out: Path, config: configs.PredictConfig) -> dict[str, Any]:
+    """Label recordings: a timeline of activities.
+
+    RECORDINGS is a table made by `m3n ingest`, or one of its shards; labels are not needed. Writes timeline.csv, timeline.parquet,
+    timeline.png and, with the probabilities of every class, cells.parquet.
+    """
+    from m3n.commands.predict import predict as run
+
+    return run(recordings, checkpoint, out, config)
+
+
+@stage(cli, "tune", address=True)
+@click.argument("data", type=PATH)
+@click.argument("recordings", type=PATH)
+@click.option("--space", required=True, help="Search space: a Python file, or the name of one in tune_spaces/.")
+@click.option("--resume", is_flag=True, help="Resume the sweep in --out, after an interruption or for more trials.")
+def tune(
+    data: Path, recordings: Path, space: str, resume: bool, out: Path, config: configs.TuneConfig, address: str | None
+) -> dict[str, Any]:
+    """Search for the settings with the best macro F1.
+
+    DATA is a table of synthetic clips, RECORDINGS one of real, labelled recordings. Trials are scored on validation subjects; none
+    sees the held-out test subjects. Runs on Ray Tune.
+    """
+    from m3n.commands.tune.command import tune as run
+
+    return run(data, recordings, out, space, config, address, resume)
+
+
+def _protocol(arguments: Any) -> Path:
+    from m3n.commands.reproduce.command import protocol_file
+
+    return protocol_file(arguments["name"])
+
+
+@stage(cli, "reproduce", address=True, base=_protocol, shows="results.md")
+@click.argument("name")
+@click.option("--data", type=PATH, help="The dataset's file (leave out for a source that needs none).")
+@click.option("--corpus", "corpora", multiple=True, metavar="SOURCE=FILE", help="Other poses to pretrain on; can be repeated.")
+def reproduce(
+    name: str,
+    data: Path | None,
+    corpora: tuple[str, ...],
+    out: Path,
+    config: configs.ReproduceConfig,
+    address: str | None,
+) -> dict[str, Any]:
+    """Compare pretraining with training from scratch.
+
+    Runs every method, label budget, seed and fold of a dataset's protocol. NAME is a protocol of configs/protocols/ (utd_mhad,
+    seglearn_watch, openpack, mmfit) or a YAML file. Rerun an interrupted command to resume it; add methods, labels or seeds to
+    extend it.
+    """
+    from m3n.commands.reproduce.command import reproduce as run
+
+    return run(Path(name).stem, data, out, config, _corpora(corpora), address)
+
+
+def _corpora(given: tuple[str, ...]) -> dict[str, Path]:
+    from m3n import sources
+    from m3n.errors import InputError
+
+    found = {}
+    for item in given:
+        source, equals, file = item.partition("=")
+        if not equals or not Path(file).exists():
+            raise InputError(f"--corpus {item}: expected SOURCE=FILE with a file that exists")
+        sources.load(source)
+        found[source] = Path(file)
+    return found
+
+
+@cli.command(cls=StageCommand)
+@click.argument("classifier", type=PATH)
+@click.option("--out", required=True, type=PATH, help="Folder for model.onnx, the weights and the model card.")
+@json_option
+def export(classifier: Path, out: Path, json_file: Path | None) -> None:
+    """Export a classifier as ONNX and safetensors.
+
+    CLASSIFIER is a folder made by `m3n finetune`. Also writes a model card.
+    """
+    from m3n.commands.export import export as run
+
+    finish(run(classifier, out), json_file, out)
+
+
+@cli.group(cls=InOrder)
+def report() -> None:
+    """Make reports with tables, figures and plots."""
+
+
+@stage(report, "fidelity")
+@click.argument("poses", type=PATH)
+@click.argument("recordings", type=PATH)
+def fidelity(poses: Path, recordings: Path, out: Path, config: configs.FidelityConfig) -> dict[str, Any]:
+    """Compare simulated sensors with real ones.
+
+    POSES and RECORDINGS are tables whose clip_id and recording_id match.
+    """
+    from m3n.commands.fidelity import fidelity as run
+
+    return run(poses, recordings, out, config)
+
+
+@report.command(cls=StageCommand, stage="pretrain")
+@click.argument("clips", type=PATH)
+@click.argument("recordings", type=PATH)
+@click.option("--held-out", multiple=True, required=True, metavar="SUBJECT", help="Subject to test on; can be repeated.")
+@click.option("--seed", "seeds", multiple=True, type=int, default=[0], help="Seed of the pretraining; can be repeated.")
+@click.option(
+    "--variant", "names", multiple=True, help="all, paper, or '<loss> alone'; can be repeated (default: each of them)."
+)
+@stage_options()
+def ablation(
+    clips: Path, recordings: Path, held_out: tuple[str, ...], seeds: tuple[int, ...], names: tuple[str, ...],
+    overrides: tuple[str, ...], config_file: Path | None, out: Path, json_file: Path | None,
+) -> None:  # fmt: skip
+    """Compare the pretraining losses.
+
+    Every loss alone, all together, and the paper's preset, tested on held-out subjects. CLIPS is a table of synthetic clips,
+    RECORDINGS one of labelled recordings. Settings are those of `m3n pretrain` and hold for every variant. Rerun an interrupted
+    command to resume it; add seeds and variants to extend it.
+    """
+    from m3n.commands.ablation import ablation as run
+
+    finish(run(clips, recordings, out, held_out, overrides, seeds, names, config_file, click.echo), json_file, out)
+    click.echo("\n" + (out / "ablation.md").read_text(encoding="utf-8"))
+
+
+@cli.command(cls=StageCommand)
+@click.option("--address", help="Ray cluster to check (default: the cluster of the surrounding job, or a new local one).")
+@click.option("--no-ray", is_flag=True, help="Skip Ray, which takes seconds to start.")
+@click.option("--storage", type=LOCATION, help="Folder, s3://bucket/key or gs://bucket/key that must be writable.")
+@json_option
+def doctor(address: str | None, no_ray: bool, storage: Location | None, json_file: Path | None) -> None:
+    """Check the installation, and say what to fix.
+
+    Prints one line per check. Exit status 1 if a check fails.
+    """
+    from m3n.commands.doctor.command import doctor as run
+    from m3n.errors import StoppedError
+
+    figures = run(address, not no_ray, storage, echo=click.echo)
+    finish(figures, json_file, None)
+    if figures["failures"]:
+        raise StoppedError(f"{figures['failures']} of {len(figures['checks'])} checks failed", 1)
+
+
+@cli.command(cls=StageCommand)
+@json_option
+def sync(json_file: Path | None) -> None:
+    """Send MLflow what it missed while it was down.
+
+    Values are sent in order and once each. Every command that writes to MLflow does this too. Exit status 1 if the server does not
+    answer.
+    """
+    from m3n import tracking
+
+    figures = tracking.sync()
+    finish(figures, json_file, None)
+    for server, runs in figures["for_other_servers"].items():
+        click.echo(f"  {runs} more runs are for {server}: set MLFLOW_TRACKING_URI to it and rerun this command")
+
+
+@cli.command(cls=StageCommand, context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.argument("name", required=False)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def bench(name: str | None, arguments: tuple[str, ...]) -> None:
+    """Measure the speed or accuracy of a part of m3n.
+
+    Without NAME, lists the benchmarks. `m3n bench NAME --help` shows the options of one; with --record, the figures join the
+    history in benchmarks/results/.
+    """
+    from m3n.commands.bench.command import run_benchmark, summaries
+
+    if name is None:
+        for known, summary in summaries().items():
+            click.echo(f"  {known:20s} {summary}")
+    else:
+        run_benchmark(name, list(arguments))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    from m3n.errors import TERMINATED, InputError, StoppedError
+
+    # Before torch is imported. Networks this small gain nothing from a second thread (0.043 s a step with one, 0.042 s with two),
+    # and threads that wait for each other make a step up to twenty times slower once another process wants a core.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    try:
+        cli.main(arguments, standalone_mode=False, prog_name="m3n")
+    except InputError as error:
+        click.echo(f"m3n: {error}", err=True)
+        return 2
+    except StoppedError as error:
+        click.echo(f"m3n: {error.message}", err=True)
+        return error.status
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return 2
+    except click.ClickException as error:
+        click.echo(f"m3n: {error.format_message()}", err=True)
+        return 2
+    except SystemExit as ended:
+        if ended.code != TERMINATED:
+            raise
+        click.echo("m3n: terminated; rerun the same command to resume (simulate, pretrain, tune, reproduce)", err=True)
+        return TERMINATED
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("m3n: interrupted", err=True)
+        return 130
+    return 0
+
+
+def entry(*command: str) -> None:
+    """Console script, and the scripts of `jobs/`, whose `command` comes before the arguments they are given."""
+    sys.exit(main([*command, *sys.argv[1:]]))
