@@ -3,8 +3,8 @@
     python tools/draw_overview.py
 
 Nothing in it is sketched by hand: the stand-in body moves as authored clips do, the traces come from `m3n.simulate`, and the
-probabilities from an `m3n.M3NClassifier` that learns from simulated clips and is shown three of a virtual person it has never seen.
-Only the video frame is a stand-in, because no film can be copied here: it shows the same body. Takes about a minute on two cores.
+probabilities from an `m3n.M3NClassifier` that was trained on simulated clips and then sees three clips of another virtual person.
+The video frame shows the same body, because no film may be copied here. Takes about a minute on two cores.
 """
 
 from __future__ import annotations
@@ -35,22 +35,8 @@ CLASSES = {"external rotation": "#3b6fb6", "abduction": "#e08a1e", "upright row"
 LEARNT_FROM, SHOWN_S, RATE_HZ = 160, 6.0, 50.0  # clips; seconds of each clip that is shown; Hz
 WINDOW_S, HOP_S = 2.0, 0.2
 BONES = (
-    (0, 1),
-    (1, 4),
-    (4, 7),
-    (0, 2),
-    (2, 5),
-    (5, 8),
-    (0, 12),
-    (12, 15),
-    (12, 16),
-    (16, 18),
-    (18, 20),
-    (12, 17),
-    (17, 19),
-    (19, 21),
-)
-RIGHT_WRIST = 21
+    (0, 1), (1, 4), (4, 7), (0, 2), (2, 5), (5, 8), (0, 12), (12, 15), (12, 16), (16, 18), (18, 20), (12, 17), (17, 19), (19, 21),
+)  # fmt: skip
 MUTED = "#7b828c"
 
 Row = dict[str, Any]
