@@ -10,6 +10,7 @@ The video frame shows the same body, because no film may be copied here. Takes a
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ MUTED = "#7b828c"
 Row = dict[str, Any]
 
 
-def clips_of(labels: set[str], seed: int) -> dict[str, list[Row]]:
+def clips_of(labels: Sequence[str], seed: int) -> dict[str, list[Row]]:
     """Authored clips by label, made by the right arm, that last long enough to be shown."""
     options = choreography.Options(seed=seed, exercises_share=1.0, fps=30.0)
     found: dict[str, list[Row]] = {label: [] for label in labels}
@@ -233,7 +234,7 @@ def draw_probabilities(axes: Axes, model: m3n.M3NClassifier, samples: list[np.nd
 
 def draw() -> plt.Figure:
     """The whole picture."""
-    found = clips_of(set(CLASSES), seed=0)
+    found = clips_of(tuple(CLASSES), seed=0)
     unseen = person_with_all(found)
     mine = {label: next(row for row in rows if row["subject"] == unseen) for label, rows in found.items()}
     samples = [samples_of(mine[label])[: round(SHOWN_S * RATE_HZ)] for label in CLASSES]

@@ -32,7 +32,7 @@ def test_every_placement_is_drawn_where_it_is_worn(monkeypatch: pytest.MonkeyPat
 def test_the_overview_shows_a_wrist_that_rises_and_samples_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     overview = script("draw_overview", monkeypatch)
     overview["clips_of"].__globals__["LEARNT_FROM"] = 3
-    found = overview["clips_of"]({"abduction"}, seed=0)
+    found = overview["clips_of"](("abduction",), seed=0)
     moving = overview["Moving"](found["abduction"][0])
     low, high = moving.stroke()
     assert moving.sensor[high, 2] - moving.sensor[low, 2] > 0.3  # metres that an arm is lifted sideways
