@@ -25,7 +25,7 @@ from matplotlib.patheffects import withStroke
 
 from m3n.body.kinematics import joint_transforms, skinned_points
 from m3n.body.model import load_body
-from m3n.imu.placement import mount
+from m3n.imu.placement import SITES, mount
 from m3n.motion.posture import Arm, Body, in_world, smpl_motion
 from m3n.schema import PLACEMENTS
 
@@ -75,7 +75,7 @@ def standing() -> Scene:
     vertices = skinned_points(body, poses, trans, None, np.arange(len(body.v_template)))[0]
     frames = {}
     for placement in PLACEMENTS:
-        worn = mount(body, np.zeros(10), placement)
+        worn = mount(body, np.zeros(10), SITES[placement])
         rotation, position = joint_transforms(body, poses, trans, joints=[worn.joint])
         frames[placement] = position[0, 0] + rotation[0, 0] @ worn.offset, rotation[0, 0] @ worn.rotation
     faces = body.faces.astype(np.int64)

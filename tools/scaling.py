@@ -34,7 +34,7 @@ def assumed(value: float, unit: str, why: str) -> Number:
     return Number(value, unit, f"assumed: {why}")
 
 
-SIMULATOR, PRETRAINING = "[simulator.md](simulator.md#how-fast)", "[pretraining.md](pretraining.md#measured)"
+SPEED = "[results.md](results.md#how-fast)"
 NUMBERS = {
     # the corpus
     "clip_s": assumed(10, "s", "length of a clip of video"),
@@ -42,11 +42,11 @@ NUMBERS = {
     "pose_floats": Number(75, "floats/frame", "24 rotations and a translation of SMPL, `m3n/schema.py`"),
     "imu_rate": assumed(50, "samples/s", "`rate_hz=50`, two wrists"),
     # what was measured
-    "simulate": measured(0.31e6, "frames/s a core", f"{SIMULATOR}: the job on Ray, one worker, Parquet to Parquet"),
-    "cpu_windows": measured(211, "windows/s a core", f"{PRETRAINING}: `m3n pretrain`, default model, one thread"),
-    "feed_windows": measured(23_800, "windows/s a worker", f"{PRETRAINING}: data alone, Ray Data, two cores"),
+    "simulate": measured(0.31e6, "frames/s a core", f"{SPEED}: the job on Ray, one worker, Parquet to Parquet"),
+    "cpu_windows": measured(211, "windows/s a core", f"{SPEED}: `m3n pretrain`, default model, one thread"),
+    "feed_windows": measured(23_800, "windows/s a worker", f"{SPEED}: data alone, Ray Data, two cores"),
     "cut_windows": measured(1_600, "windows/s a core", "`cut_shard` on clips of 10 s, CPU time on a busy machine, 2026-11-26"),
-    "window_kb": measured(21, "kB a window", "[pretraining.md](pretraining.md#from-clips-to-batches)"),
+    "window_kb": measured(21, "kB a window", "[pretraining_data.md](pretraining_data.md#four-steps)"),
     "gflops": measured(0.171, "GFLOP a window", "forward and backward of the default model, counted by PyTorch (`gpu_step.py`)"),
     "finetune_windows": Number(540, "windows/s a core", "`cpu_windows`, by the 0.067 GFLOP that the IMU encoder alone takes"),
     # the cluster

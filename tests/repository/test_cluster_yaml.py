@@ -87,8 +87,10 @@ def test_ray_accepts_the_runtime_environment_of_jobs() -> None:
 
 
 def test_the_google_cloud_of_the_docs_is_accepted_too() -> None:
-    """docs/cluster.md says what replaces the keys of the same names."""
-    (block,) = re.findall(r"```yaml\n(# gcp.*?)```", (REPOSITORY / "docs" / "cluster.md").read_text(encoding="utf-8"), re.S)
+    """docs/google_cloud.md says what replaces the keys of the same names."""
+    (block,) = re.findall(
+        r"```yaml\n(# gcp.*?)```", (REPOSITORY / "docs" / "google_cloud.md").read_text(encoding="utf-8"), re.S
+    )
     config = prepare_config(load("cluster.yaml") | yaml.safe_load(block))
     validate_config(config)
     assert config["provider"]["type"] == "gcp"

@@ -27,12 +27,12 @@ def test_the_page_is_what_the_script_prints(scaling: dict[str, Any], numbers: di
 
 
 def test_measured_numbers_stand_on_the_pages_that_they_name(scaling: dict[str, Any]) -> None:
-    simulator, pretraining = ((REPOSITORY / "docs" / f"{name}.md").read_text() for name in ("simulator", "pretraining"))
+    results, feed = ((REPOSITORY / "docs" / f"{name}.md").read_text() for name in ("results", "pretraining_data"))
     numbers = scaling["NUMBERS"]
-    assert f"| {numbers['simulate'].value / 1e6:.2f} / " in simulator
-    assert f"| {numbers['cpu_windows'].value:.0f} " in pretraining
-    assert f"| {numbers['feed_windows'].value:,.0f} |" in pretraining
-    assert f"take {numbers['window_kb'].value:.0f} kB each" in pretraining
+    assert f"| {numbers['simulate'].value / 1e6:.2f} / " in results
+    assert f"| {numbers['cpu_windows'].value:.0f} " in results
+    assert f"| {numbers['feed_windows'].value:,.0f} |" in results
+    assert f"take {numbers['window_kb'].value:.0f} kB each" in feed
 
 
 def test_a_stage_takes_as_long_as_its_busiest_resource(scaling: dict[str, Any], numbers: dict[str, float]) -> None:
