@@ -399,7 +399,7 @@ def test_a_text_model_that_is_not_there_is_named(refused, ray_cluster, tmp_path,
 def test_what_only_the_workers_find_out_is_one_line_too(refused, synthetic, ray_cluster):
     table = synthetic()
     settings = ["windows.window_s=3.9", "val_share=0", "workers=2", "model.width=16"]
-    refused(["pretrain", table, *settings, "optim.groups={imu_: {lr: 0.1}}"], "no parameter is called 'imu_'")
+    refused(["pretrain", table, *settings, "optim.groups={imu_: {lr: 0.1}}"], "no parameter matches 'imu_'")
 
 
 def test_fewer_windows_than_workers_are_refused_before_any_worker_starts(refused, ray_cluster, tmp_path, synthetic_clip):

@@ -187,7 +187,7 @@ def test_what_cannot_be_searched_is_said_before_anything_runs(inputs, undisturbe
         capfd, [*inputs, *out, *TINY, "finetune.val_subjects=[]", "finetune.train_subjects=1"]
     )
     assert "did you mean 'joint'" in said(capfd, [*inputs[:4], "jiont", *out])
-    assert "grace is 9, expected below" in said(capfd, [*inputs, *out, *TINY, "scheduler=asha", "grace=9"])
+    assert "grace is 9, expected fewer than the 6 reports" in said(capfd, [*inputs, *out, *TINY, "scheduler=asha", "grace=9"])
     assert not (tmp_path / "out").exists()
 
 
