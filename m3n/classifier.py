@@ -7,6 +7,7 @@ calibration) takes a pretrained encoder like any other model. Windows come as Nu
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from m3n.config import FinetuneConfig, WindowsConfig, check
 from m3n.data.resampling import resample
-from m3n.data.scale import check_scale
+from m3n.data.scale import check_physics, check_scale
 from m3n.data.windows import RecordingWindows
 from m3n.errors import InputError
 from m3n.models.imu import IMU_ENCODERS
-from m3n.schema import check_placement_names
+from m3n.schema import PLACEMENTS, check_placement_names
 from m3n.training import checkpoint as checkpoints
 from m3n.training.checkpoint import Checkpoint
 from m3n.training.fit import fit
@@ -38,9 +39,10 @@ class M3NClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Activities from windows of one or more IMUs, from scratch or from a checkpoint made by `m3n pretrain`.
 
     X is (windows, samples, 6 per placement): ax ay az gx gy gz of the first placement, then of the next, specific force in m/s² and
-    angular rate in rad/s, in the frames of `m3n/schema.py`. A 2-D X is the same, each window flattened row by row. Windows are
-    resampled from `rate_hz` to the checkpoint's rate; their length need not be that of the checkpoint's windows, though it is best
-    near it.
+    angular rate in rad/s, in the frames of `m3n/schema.py`. A 2-D X is the same, each window flattened row by row. Without
+    gyroscopes X has 3 channels per placement, or NaN throughout for the angular rate of a window. Units are checked by physics.
+    Windows are resampled from `rate_hz` to the checkpoint's rate; their length need not be that of the checkpoint's windows,
+    though it is best near it.
 
     In a notebook, with windows of 2 s of a watch at 50 Hz, and who wore it:
 
@@ -86,7 +88,7 @@ class M3NClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         *,
         clips: str | Path | None = None,
         rehearse: float = 0.5,
-        placements: Sequence[str] = ("right_wrist",),
+        placements: Sequence[str] | str = ("right_wrist",),
         rate_hz: float = 50.0,
         freeze: str = "not_frozen",
         head: str = "linear",
@@ -123,9 +125,9 @@ class M3NClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def fit(self, X: Any, y: Any) -> M3NClassifier:
         """Train on all of the windows; InputError (a ValueError) for settings, placements or units that do not fit."""
+        self._check_settings()
         X, y = validate_data(self, self._flat(X), y, dtype=np.float32)
         check_classification_targets(y)
-        check_placement_names(list(self.placements))
         if self.head == "text":
             raise InputError(
                 "head='text' starts from the classes' sentences, which `m3n finetune` knows: choose another head here"
@@ -133,7 +135,7 @@ class M3NClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         config = self._config()
         pretrained = checkpoints.load_pretrained(Path(self.checkpoint)) if self.checkpoint is not None else None
         self.classes_, label = np.unique(y, return_inverse=True)
-        self._own_hz = float(pretrained.windows.rate_hz if pretrained else self.rate_hz)
+        self._own_hz = float(pretrained.windows.rate_hz if pretrained else self._rate_hz)
         windows = self._windows(X, label)
         shape, rehearsed = self._shape(windows, pretrained), None
         if self.clips is not None and config.rehearse:
@@ -165,17 +167,67 @@ class M3NClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         folder.mkdir(parents=True, exist_ok=True)
         checkpoints.save(folder, self.fitted_.checkpoint())
 
+    @property
+    def _placements(self) -> tuple[str, ...]:
+        """The placements; one may be given by its name alone."""
+        return (self.placements,) if isinstance(self.placements, str) else tuple(self.placements)
+
+    @property
+    def _rate_hz(self) -> float:
+        try:
+            rate = float(self.rate_hz)
+        except (TypeError, ValueError):
+            rate = np.nan
+        if not 1 <= rate <= 10_000:
+            raise InputError(f"rate_hz is {self.rate_hz!r}: expected the sampling rate of X, 1 to 10,000 Hz")
+        return rate
+
+    def _check_settings(self) -> None:
+        """InputError for a rate or placements that cannot be meant."""
+        _ = self._rate_hz
+        check_placement_names(list(self._placements))
+        for name in self._placements:
+            if name in PLACEMENTS:
+                continue
+            sides = [known for known in PLACEMENTS if known.endswith(f"_{name}")] or get_close_matches(name, PLACEMENTS, 2, 0.8)
+            if sides:
+                raise InputError(f"placements: '{name}' is unknown; is it {' or '.join(sides)}?")
+
     def _flat(self, X: Any) -> Any:
-        """Windows (n, samples, channels) flattened row by row; anything else as it is, for scikit-learn to judge."""
+        """Windows (n, samples, channels) flattened row by row; anything else as it is, for scikit-learn to check."""
+        if isinstance(X, list | tuple) and X and all(np.ndim(window) == 2 for window in X):
+            shapes = {np.shape(window) for window in X}
+            if len(shapes) > 1:
+                named = " and ".join(map(str, sorted(shapes)[:2]))
+                raise InputError(
+                    f"X is a list of windows of {len(shapes)} shapes, such as {named}: expected windows of one length"
+                )
+            X = np.stack([np.asarray(window) for window in X])
         if getattr(X, "ndim", None) != 3:
             return X
         n, samples, channels = X.shape
-        if channels != CHANNELS * len(self.placements):
+        p = len(self._placements)
+        if channels not in (CHANNELS * p, CHANNELS // 2 * p):
             raise InputError(
-                f"X is {tuple(X.shape)}: expected (windows, samples, {CHANNELS * len(self.placements)}), 6 channels for each of "
-                f"{', '.join(self.placements)}"
+                f"X is {tuple(X.shape)}: expected (windows, samples, {CHANNELS * p}), 6 channels for each of "
+                f"{', '.join(self._placements)}, or {CHANNELS // 2 * p} without gyroscopes"
             )
-        return np.asarray(X).reshape(n, samples * channels)
+        held = np.asarray(X)
+        if held.dtype.kind not in "fiub":
+            try:
+                held = held.astype(np.float64)
+            except (TypeError, ValueError):
+                raise InputError(f"X holds {held.dtype}: expected numbers, m/s² and rad/s") from None
+        held = held.reshape(n, samples, p, -1)
+        if held.shape[-1] == 3:
+            held = np.concatenate([held, np.zeros_like(held)], axis=-1)
+        elif held.dtype.kind == "f":
+            absent = np.isnan(held[..., 3:]).all(
+                axis=(1, 3)
+            )  # of a window and placement: no gyroscope, which windows have as zeros
+            if absent.any():
+                held = np.where(absent[:, None, :, None] & (np.arange(CHANNELS) >= 3), 0, held)
+        return held.reshape(n, -1)
 
     def _config(self) -> FinetuneConfig:
         seed = self.random_state
@@ -191,11 +243,14 @@ class M3NClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _windows(self, flat: np.ndarray, label: np.ndarray) -> RecordingWindows:
         """Windows at the model's own rate."""
-        imu_npt6 = self._samples(flat).transpose(0, 2, 1, 3)
-        if self._own_hz != self.rate_hz:
+        samples = self._samples(flat)
+        for number, placement in enumerate(self._placements):
+            check_physics(samples[:, :, number], self._rate_hz, "X" if len(self._placements) == 1 else f"X, {placement}")
+        imu_npt6 = samples.transpose(0, 2, 1, 3)
+        if self._own_hz != self._rate_hz:
             n, p, t, _ = imu_npt6.shape
             series = imu_npt6.transpose(2, 0, 1, 3).reshape(t, -1)
-            imu_npt6 = resample(series, self.rate_hz, self._own_hz).reshape(-1, n, p, CHANNELS).transpose(1, 2, 0, 3)
+            imu_npt6 = resample(series, self._rate_hz, self._own_hz).reshape(-1, n, p, CHANNELS).transpose(1, 2, 0, 3)
         n, p = imu_npt6.shape[:2]
         return RecordingWindows(
             imu_npt6=np.ascontiguousarray(imu_npt6, np.float32),
@@ -203,27 +258,27 @@ class M3NClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             label=label.astype(int),
             recording=np.arange(n),
             start_s=np.zeros(n),
-            rate_n=np.full(n, self.rate_hz, np.float32),
+            rate_n=np.full(n, self._rate_hz, np.float32),
             classes=[str(name) for name in self.classes_],
             recording_ids=[],
             subjects=[],
             sources=[],
-            placements=tuple(self.placements),
+            placements=self._placements,
         )
 
     def _samples(self, flat: np.ndarray) -> np.ndarray:
         """(windows, samples, placements, 6) from (windows, numbers)."""
-        width = CHANNELS * len(self.placements)
+        width = CHANNELS * len(self._placements)
         if flat.shape[1] % width:
             raise InputError(
                 f"X has {flat.shape[1]} numbers in a window, which is no multiple of {width}: expected {CHANNELS} channels for "
-                f"each of {', '.join(self.placements)}"
+                f"each of {', '.join(self._placements)}"
             )
         if flat.shape[1] < SHORTEST * width:
             raise InputError(
                 f"X has windows of {flat.shape[1] // width} samples: expected at least {SHORTEST}, one step of the encoder"
             )
-        return flat.reshape(len(flat), -1, len(self.placements), CHANNELS)
+        return flat.reshape(len(flat), -1, len(self._placements), CHANNELS)
 
     def _shape(self, windows: RecordingWindows, pretrained: Checkpoint | None) -> WindowsConfig:
         """The shape of the windows; from scratch or from a checkpoint, predicting later cuts recordings as X was cut."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,7 @@ IMU_PREFIX = "imu_"  # of the columns with samples
 OWN_PLACEMENT = re.compile(r"[a-z][a-z0-9_]*")  # name of a placement that a user defines
 
 FLOATS = pa.list_(pa.float32())
+INSTANT = pa.timestamp("ms", tz="UTC")
 SEGMENTS = pa.list_(pa.struct([("start_s", pa.float32()), ("stop_s", pa.float32()), ("label", pa.string())]))
 
 POSE_CLIPS = pa.schema(
@@ -60,12 +62,19 @@ POSE_CLIPS = pa.schema(
 )
 
 
+ADDED_LATER = ("started_at",)  # columns that older tables lack: they are read as null
+
+
 @dataclass(frozen=True)
 class Rejected:
-    """One item of the input that could not become a row, and why."""
+    """One item of the input that could not become a row, and why.
+
+    `seconds`: how long it is, where only a piece of a recording was left out.
+    """
 
     item: str
     reason: str
+    seconds: float | None = None
 
 
 def imu_column(placement: str) -> str:
@@ -112,6 +121,7 @@ def imu_recordings(placements: tuple[str, ...] | list[str] = PLACEMENTS) -> pa.S
             ("source", pa.string()),
             ("subject", pa.string()),
             ("session", pa.string()),
+            ("started_at", INSTANT),
             ("label", pa.string()),
             ("segments", SEGMENTS),
             ("rate_hz", pa.float32()),
@@ -154,6 +164,8 @@ def validate_imu_recordings(columns: pa.Schema, where: str) -> tuple[str, ...]:
 def _require_columns(columns: pa.Schema, expected: pa.Schema, where: str, table: str) -> None:
     for field in expected:
         if field.name not in columns.names:
+            if field.name in ADDED_LATER:
+                continue
             raise InputError(f"{where}: column '{field.name}' is missing; a {table} table needs {field.type}")
         found = columns.field(field.name).type
         if not _same_kind(found, field.type):
@@ -164,6 +176,8 @@ def _same_kind(found: pa.DataType, expected: pa.DataType) -> bool:
     """Whether a cast loses nothing that matters: other writers choose other widths and offsets."""
     if pa.types.is_null(found):
         return True
+    if pa.types.is_timestamp(expected):
+        return pa.types.is_timestamp(found)
     if pa.types.is_list(expected):
         is_list = pa.types.is_list(found) or pa.types.is_large_list(found) or pa.types.is_fixed_size_list(found)
         return is_list and _same_kind(found.value_type, expected.value_type)
@@ -210,6 +224,8 @@ def check_imu_recording(row: Mapping[str, Any], placements: tuple[str, ...]) -> 
     for name in ("recording_id", "source", "subject", "session", "label"):
         if not _is_text(row.get(name)):
             return f"{name} is not text that can be written as UTF-8"
+    if not isinstance(row.get("started_at"), datetime | None):
+        return f"started_at is {row['started_at']!r}, expected a time stamp in UTC or null"
     if all(row.get(imu_column(p)) is None for p in placements):
         return "no placement was worn: every imu_<placement> column is null"
     segments = row.get("segments")

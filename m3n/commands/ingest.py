@@ -14,6 +14,8 @@ from m3n.errors import InputError
 from m3n.io import tables
 from m3n.io.staging import staged
 from m3n.schema import Rejected
+from m3n.sources.shared.ingest_notes import Notes
+from m3n.sources.shared.sensor_axes import SensorAxes
 
 KINDS = {"poses": ("pose_clips", "clip_id"), "recordings": ("imu_recordings", "recording_id")}
 
@@ -31,6 +33,7 @@ def ingest(source: str, path: Path | None, out: Path, options: Options | None = 
     """
     module = sources.load(source)
     options = options_of(source)() if options is None else options
+    settings: Any = options
     if path is not None and not path.exists():
         raise InputError(f"{path} does not exist")
     readers = {kind: getattr(module, table) for kind, (table, _) in KINDS.items() if hasattr(module, table)}
@@ -38,23 +41,49 @@ def ingest(source: str, path: Path | None, out: Path, options: Options | None = 
         raise InputError(f"{source} reads a file or folder: give its path, as in `m3n ingest {source} PATH --out {out}`")
     figures: dict[str, Any] = {}
     inputs = {} if path is None else {path.name: tables.file_sha256(path)}
-    limits: Any = options
-    with ExitStack() as stack:  # the tables appear together; other files in `out` stay untouched
+    axes = SensorAxes(settings.axes, settings.axes_from)
+    if settings.axes_from is not None:
+        inputs[settings.axes_from.name] = tables.file_sha256(settings.axes_from)
+    if axes and "recordings" not in readers:
+        raise InputError(f"{source} gives no recordings: axes and axes_from have nothing to turn")
+    with ExitStack() as stack:  # the tables appear together, other files in `out` stay untouched
         for kind, reader in readers.items():
             staging = stack.enter_context(staged(out / kind, inputs=[path] if path else []))
             rejected: list[Rejected] = []
             totals = {"rows": 0, "seconds": 0.0}
-            rows = _checked(reader(path, options), kind, rejected, totals)
+            notes = Notes()
+            takes_notes = "notes" in inspect.signature(reader).parameters
+            found = reader(path, options, notes) if takes_notes else reader(path, options)
+            if kind == "recordings" and axes:
+                found = (item if isinstance(item, Rejected) else axes.turned(item, notes) for item in found)
+            rows = _checked(found, kind, rejected, totals)
             columns = schema.POSE_CLIPS if kind == "poses" else schema.imu_recordings()
-            tables.write_table(staging, rows, columns, limits.rows_per_shard)
-            tables.check_rejected(rejected, int(totals["rows"]), limits.max_rejected, f"{path or source}")
+            tables.write_table(staging, rows, columns, settings.rows_per_shard)
+            _check_rejected(rejected, totals, settings.max_rejected, f"{path or source}")
             tables.write_quarantine(staging, rejected)
             tables.write_manifest(
                 staging, table=KINDS[kind][0], totals=totals, inputs=inputs,
                 config={"source": source, **options.model_dump(mode="json")}, rejected=rejected,
+                facts=notes.facts(),
             )  # fmt: skip
             figures |= {kind: totals["rows"], f"{kind}_seconds": totals["seconds"], f"{kind}_rejected": len(rejected)}
+            figures |= notes.figures()
     return figures
+
+
+def _check_rejected(rejected: list[Rejected], totals: dict[str, float], limit: float, where: str) -> None:
+    """InputError where too much was rejected: whole items by their number, pieces of recordings by their share of the time."""
+    pieces = [item for item in rejected if item.seconds is not None]
+    whole = [item for item in rejected if item.seconds is None]
+    lost = sum(item.seconds or 0.0 for item in pieces)
+    share = lost / max(lost + totals["seconds"], 1e-9)
+    if pieces and (share > limit or not totals["rows"]):
+        raise InputError(
+            f"{pieces[0].reason} ({len(pieces)} such pieces, {100 * share:.0f} % of the time); correct the file, or raise "
+            "max_rejected "
+            "to leave them out"
+        )
+    tables.check_rejected(whole, int(totals["rows"]), limit, where)
 
 
 def _needs_file(reader: Callable[..., Any]) -> bool:

@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ import pyarrow.parquet as pq
 
 from m3n import schema
 from m3n.config import PredictConfig, WindowsConfig
-from m3n.data.scale import check_scale
+from m3n.data.scale import check_rate_scale, check_scale
 from m3n.data.timeline import CellMeans, check_hop, cut_lazily, lay_out, stretches
 from m3n.errors import InputError
 from m3n.io import storage, tables
@@ -41,7 +42,7 @@ SHOWN = 12  # recordings in the picture
 ROWS = 1 << 14  # of a row group
 TIMELINE = pa.schema(
     [("recording_id", pa.string()), ("subject", pa.string()), ("start_s", pa.float64()), ("stop_s", pa.float64()),
-     ("label", pa.string()), ("confidence", pa.float32())]
+     ("label", pa.string()), ("confidence", pa.float32()), ("start_time", schema.INSTANT), ("stop_time", schema.INSTANT)]
 )  # fmt: skip
 CELLS = pa.schema(
     [("recording_id", pa.string()), ("start_s", pa.float64()), ("label", pa.string()), ("confidence", pa.float32()),
@@ -52,10 +53,11 @@ CELLS = pa.schema(
 def predict(recordings: Location, checkpoint: Path, out: Path, config: PredictConfig = PredictConfig()) -> dict[str, Any]:
     """Label every moment of the recordings in a table, or in one of its shards, with a classifier; returns the figures.
 
-    `checkpoint` is a folder made by `m3n finetune` or `M3NClassifier.save`. Leaves in `out` the timeline (`timeline.csv`,
-    `timeline.parquet`, `timeline.png`) and the class probabilities of every cell (`cells.parquet`; its metadata has the order of
-    the classes). Placements that were not worn are masked; recordings without any of the classifier's placements are left out and
-    named in `quarantine/`. Raises InputError for unsuitable data, units, checkpoint or settings; then nothing is left in `out`.
+    `checkpoint` is a folder made by `m3n finetune` or `M3NClassifier.save`. Leaves in `out` the timeline (`timeline.csv` and
+    `timeline.parquet`, with clock time in UTC where a recording knows when it began; `timeline.png`) and the class probabilities of
+    every cell (`cells.parquet`; its metadata has the order of the classes). Placements that were not worn are masked; recordings
+    without any of the classifier's placements are left out and named in `quarantine/`. Raises InputError for unsuitable data, units,
+    checkpoint or settings; then nothing is left in `out`.
     """
     started = time.perf_counter()
     model, found = load_classifier(checkpoint)
@@ -70,6 +72,9 @@ def predict(recordings: Location, checkpoint: Path, out: Path, config: PredictCo
         with storage.writing(staging), bar("predict", total) as advance, _Output(staging, found.classes) as output:
             for row, placements, where in _usable_rows(shards, found.placements, rejected):
                 check_scale(found.normaliser, [row[schema.imu_column(p)] for p in placements], where)
+                for placement in placements:
+                    samples = row[schema.imu_column(placement)].reshape(-1, 6)
+                    check_rate_scale(samples, float(row["rate_hz"]), f"{where}, {placement}")
 
                 def on_share(share: float, name: str = row["recording_id"]) -> None:
                     advance(share, name)
@@ -174,12 +179,15 @@ class _Output:
         name, subject = row["recording_id"], row["subject"]
         runs = [(a, b, str(self.names[i]), c) for a, b, i, c in stretches(answer.label, answer.confidence, answer.edges_s)]
         start, stop, label, confidence = zip(*runs, strict=True)
-        self._timeline.add([[name] * len(runs), [subject] * len(runs), start, stop, label, confidence])
+        began = row["started_at"]
+        clock = [(None, None) if began is None else (_at(began, a), _at(began, b)) for a, b, _, _ in runs]
+        start_time, stop_time = zip(*clock, strict=True)
+        self._timeline.add([[name] * len(runs), [subject] * len(runs), start, stop, label, confidence, start_time, stop_time])
         probabilities = tables.sequence_column(list(answer.probability))
         cells = len(answer.label)
         self._cells.add([[name] * cells, answer.edges_s[:-1], self.names[answer.label], answer.confidence, probabilities])
-        for begin, end, activity, share in runs:
-            self._sheet.writerow([name, subject, f"{begin:.3f}", f"{end:.3f}", activity, f"{share:.3f}"])
+        for (begin, end, activity, share), times in zip(runs, clock, strict=True):
+            self._sheet.writerow([name, subject, f"{begin:.3f}", f"{end:.3f}", activity, f"{share:.3f}", *map(_written, times)])
             self.seconds_of[activity] += end - begin
         if len(self.shown) < SHOWN:
             self.shown.append((name, runs))
@@ -198,6 +206,15 @@ class _Output:
             "mean_confidence": self.certain_s / max(seconds, 1e-9),
         }
         return figures
+
+
+def _at(began: datetime, seconds: float) -> datetime:
+    return began + timedelta(milliseconds=round(1000 * seconds))
+
+
+def _written(moment: datetime | None) -> str:
+    """Clock time in UTC, to the millisecond; empty where the recording does not know it."""
+    return "" if moment is None else moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class _Appended:

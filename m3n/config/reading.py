@@ -68,13 +68,16 @@ def resolve(
         if not equals or not key.strip():
             raise InputError(f"'{override}' is not an override: expected key=value, as in seed=1 or optim.lr=0.001")
         try:
-            value = _parsed(text)
+            value = text if _PATTERN.match(text) else _parsed(text)
         except Exception as error:  # YAML's own types, such as !!int of nothing, fail in any way at all
             raise InputError(f"cannot read the override '{override}': {_first_line(error)}") from None
         for part in reversed(key.split(".")):
             value = {part: value}
         values = overlay(values, todays(schema, value))
     return check(schema, values, file)
+
+
+_PATTERN = re.compile(r"\{\w+\}")  # path={subject}/*.csv, which YAML would take for a mapping
 
 
 def check(schema: type[C], values: Any, file: Path | None = None) -> C:

@@ -1,8 +1,9 @@
-"""Whether recordings are in the units that a model was trained on, told by their size.
+"""Whether recordings are in the units that a model was trained on, told by their size and by physics.
 
 The classic mistake is a recording in g, or in degrees per second, before a model of m/s² and rad/s: nothing fails, and every answer
 is wrong. A model's normaliser knows how large its training samples were; gravity keeps specific force near that size whatever
-somebody does, and no wrist turns at 10 rad/s on end.
+somebody does, and no wrist turns at 10 rad/s on end. Without a model, gravity itself says how large a force is, and how fast it
+turns in the sensor's axes says how large an angular rate is.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from m3n.data.sensor_physics import Pieces
 from m3n.data.windows import Normaliser
 from m3n.errors import InputError
 from m3n.schema import GRAVITY
@@ -25,12 +27,14 @@ NEAR = 2.5
 DEGREES = np.degrees(1.0)
 FASTEST = 10.0  # rad/s, root mean square per axis over a recording; a vigorous one has 3, and a resting one anything near 0
 _PIECE = 1 << 18  # samples squared at a time
+_MOST_WINDOWS = 512  # that physics is asked about
+_ANY_G = (0.4, 2.5)  # median norm over all windows, g; also the least mean vector over seconds
 
 
 def check_scale(normaliser: Normaliser, imu: Iterable[np.ndarray], where: str) -> None:
     """InputError, with the likely unit, where samples (…, 6) are off from what a model was trained on as other units would be.
 
-    `imu`: arrays that are judged together, such as the placements of one recording; NaN and all-zero signals are passed over.
+    `imu`: arrays that are checked together, such as the placements of one recording; NaN and all-zero signals are passed over.
     """
     squares, count = np.zeros(2), np.zeros(2)
     for array in imu:
@@ -53,3 +57,63 @@ def check_scale(normaliser: Normaliser, imu: Iterable[np.ndarray], where: str) -
             f"{where}: angular rate is {gyro:.3g} (root mean square), the model was trained on {normaliser.gyro:.3g} rad/s: it is "
             "probably in degrees per second; expected rad/s, so give the source its unit and ingest it again"
         )
+
+
+def check_rate_scale(samples: np.ndarray, rate_hz: float, where: str) -> None:
+    """InputError where the angular rate is many times too small or too large for how gravity turns: radians taken for degrees, say.
+
+    `samples`: one recording (n, 6) or windows (windows, n, 6) in m/s² and rad/s; a gyroscope that is not there is NaN or zero.
+    """
+    _refuse_rate(_pieces(samples, rate_hz), where)
+
+
+def check_physics(samples: np.ndarray, rate_hz: float, where: str) -> None:
+    """InputError where windows (windows, n, 6) cannot be specific force in m/s² and angular rate in rad/s.
+
+    Windows too short to tell, under 0.4 s, pass.
+    """
+    pieces = _pieces(samples, rate_hz)
+    gravity = pieces.gravity()
+    if gravity is None:
+        return
+    if not np.asarray(samples)[..., :3].any():
+        raise InputError(f"{where} is zero throughout: the sensor was off, or the array was never filled")
+    force = np.asarray(samples, np.float64)[..., :3]
+    size = float(np.sqrt(np.median((force**2).sum(-1)))) / GRAVITY
+    if not _ANY_G[0] < size < _ANY_G[1]:
+        near = [unit for factor, unit in ACCELERATION if factor / NEAR < size < factor * NEAR] if gravity.shows else []
+        hint = f"it is probably {near[0]}" if near else "is it in another unit, in counts, or without gravity?"
+        raise InputError(
+            f"{where}: acceleration measures {size:.3g} g when read as m/s², expected about 1 g: {hint}; give specific force in "
+            "m/s²"
+        )
+    if gravity.mean < _ANY_G[0]:
+        raise InputError(
+            f"{where}: acceleration averages {gravity.mean:.2g} g over seconds, expected about 1 g: gravity has probably been "
+            "taken off "
+            "(linear acceleration); give the accelerometer's own readings"
+        )
+    _refuse_rate(pieces, where)
+
+
+def _pieces(samples: np.ndarray, rate_hz: float) -> Pieces:
+    pieces = Pieces()
+    windows = samples if samples.ndim == 3 else samples[None]
+    for window in windows[:: max(1, -(-len(windows) // _MOST_WINDOWS))]:
+        rates = window[:, 3:]
+        pieces.add(window if rates.any() else np.concatenate([window[:, :3], np.full_like(rates, np.nan)], axis=1), rate_hz)
+    return pieces
+
+
+def _refuse_rate(pieces: Pieces, where: str) -> None:
+    factor = pieces.rate_factor()
+    if factor is None:
+        return
+    times, word = (factor, "small") if factor > 1 else (1 / factor, "large")
+    likely = (
+        "; it is probably in degrees per second" if factor < 1 else "; radians were probably converted as if they were degrees"
+    )
+    raise InputError(
+        f"{where}: the angular rate is about {times:.2g} times too {word} for how gravity turns in the accelerometer's axes"
+        f"{likely if 10 < times < 600 else ''}; expected rad/s"
+    )

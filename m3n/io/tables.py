@@ -23,7 +23,7 @@ from m3n import schema
 from m3n.errors import InputError, one_line
 from m3n.io import storage
 from m3n.io.storage import L, Location
-from m3n.schema import SCHEMA_VERSION, Rejected
+from m3n.schema import ADDED_LATER, SCHEMA_VERSION, Rejected
 
 MANIFEST = "manifest.json"
 QUARANTINE = "quarantine"
@@ -73,6 +73,9 @@ def read_shard(path: Location, schema: pa.Schema, content: bytes | None = None) 
 
 def _cast(table: pa.Table, schema: pa.Schema, path: Location) -> pa.Table:
     try:
+        for field in schema:
+            if field.name in ADDED_LATER and field.name not in table.column_names:
+                table = table.append_column(field, pa.nulls(table.num_rows, field.type))
         return table.select(schema.names).cast(schema)
     except (pa.ArrowException, KeyError) as error:
         raise InputError(f"{path}: {' '.join(str(error).split())}") from None

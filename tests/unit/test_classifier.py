@@ -156,6 +156,64 @@ def test_mistakes_are_named(pretrained, tmp_path):
         M3NClassifier(**QUICK).fit(X, y).predict(X[:, :50])
 
 
+@pytest.mark.parametrize("rate_hz", [0, -50, "fast", None, float("nan")])
+def test_a_rate_that_is_none_is_named(rate_hz):
+    X, y, _ = gestures(1)
+    with pytest.raises(InputError, match=r"rate_hz is .*: expected the sampling rate of X"):
+        M3NClassifier(rate_hz=rate_hz).fit(X, y)
+
+
+def test_what_is_unambiguous_is_taken():
+    X, y, _ = gestures(2)
+    expected = M3NClassifier(**QUICK).fit(X, y).predict_proba(X)
+    same = M3NClassifier(**QUICK, placements="right_wrist", rate_hz="50").fit(list(X), y)
+    np.testing.assert_array_equal(same.predict_proba([window.tolist() for window in X]), expected)
+    assert clone(same).placements == "right_wrist"
+
+
+def test_windows_without_gyroscopes_are_those_with_none_in_them():
+    X, y, _ = gestures(2)
+    absent = X.copy()
+    absent[..., 3:] = np.nan
+    alone = M3NClassifier(**QUICK).fit(X[..., :3], y)
+    np.testing.assert_array_equal(alone.predict_proba(X[..., :3]), alone.predict_proba(absent))
+    np.testing.assert_array_equal(M3NClassifier(**QUICK).fit(absent, y).predict_proba(absent), alone.predict_proba(absent))
+    absent[3, 7, 1] = np.nan
+    with pytest.raises(ValueError, match="NaN"):
+        M3NClassifier(**QUICK).fit(absent, y)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda X: 0 * X, "zero throughout"), (lambda X: X / np.float32(GRAVITY), "in g "),
+        (lambda X: np.round(X / GRAVITY * 2048).astype(np.int16), "in counts"),
+        (lambda X: X * np.float32([1, 1, 1, 57.3, 57.3, 57.3]), "times too large"),
+        (lambda X: X * np.float32([1, 1, 1, 0.0175, 0.0175, 0.0175]), "times too small"),
+        (lambda X: [X[0], X[1][:50]], "windows of 2 shapes"), (lambda X: X.astype(str), "expected numbers|ufunc|could not convert"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_force_and_rate_is_refused_without_a_checkpoint(change, said):
+    X, y, _ = gestures(2)
+    if "windows" in said:
+        y = y[:2]
+    if "numbers" in said:
+        M3NClassifier(**QUICK).fit(change(X), y)  # numbers as text are numbers
+        return
+    with pytest.raises(InputError, match=said):
+        M3NClassifier(**QUICK).fit(change(X), y)
+
+
+@pytest.mark.parametrize(
+    ("placements", "said"),
+    [(("wrist",), "is it left_wrist or right_wrist"), ("rigth_wrist", "is it right_wrist"), ((), "placements is empty")],
+)
+def test_a_placement_that_is_none_is_named(placements, said):
+    X, y, _ = gestures(1)
+    with pytest.raises(InputError, match=said):
+        M3NClassifier(placements=placements).fit(X, y)
+
+
 class FilledUp(M3NClassifier):
     """For scikit-learn's checks alone, whose tables have 1 to 20 columns: zeros fill them up to whole samples, which are
     held for eight samples."""

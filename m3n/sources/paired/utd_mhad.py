@@ -157,6 +157,7 @@ def imu_recordings(path: Path, options: Options) -> Iterator[dict[str, Any] | Re
                 "source": SOURCE,
                 "subject": f"s{key[1]}",
                 "session": None,
+                "started_at": None,
                 "label": _actions()[key[0]]["label"],
                 "segments": None,
                 "rate_hz": IMU_RATE_HZ,

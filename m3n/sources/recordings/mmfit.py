@@ -91,10 +91,11 @@ def _workout(files: _Files, read: _Reader, workout: str, options: Options) -> It
             if (placement, "acc") in sampled:
                 acc = sampled[placement, "acc"]
                 samples[placement] = np.concatenate([acc, sampled.get((placement, "gyr"), np.full_like(acc, np.nan))], axis=1)
-                check_units(files[workout, f"{_SIDES[placement]}_acc.npy"], samples[placement], "m/s2", "rad/s")
+                check_units(files[workout, f"{_SIDES[placement]}_acc.npy"], samples[placement], RATE_HZ, "m/s2", "rad/s")
         stop = start + len(values[0]) / RATE_HZ
         yield recording_row(
             f"{SOURCE}-{workout}-{number}", SOURCE, options.subjects.get(workout, workout), RATE_HZ, samples, session=workout,
+            started_s=start,
             segments=None if labels is None else within(_with_rests(sets, start, stop), start, stop - start),
         )  # fmt: skip
 

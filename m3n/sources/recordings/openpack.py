@@ -92,13 +92,13 @@ def _session(
         name = files.get((user, session, device))
         if name is not None:
             streams[placement] = _samples(name, read(name))
-            check_units(name, streams[placement][1], "g", "deg/s")
+            check_units(name, streams[placement][1], RATE_HZ, "g", "deg/s")
     operations = files.get((user, session, "openpack-operations"))
     segments = [] if operations is None else _operations(operations, read(operations))
     for number, (start, values) in enumerate(common_clock(list(streams.values()), RATE_HZ)):
         yield recording_row(
             f"{SOURCE}-{user}-{session}-{number}", SOURCE, user, RATE_HZ, dict(zip(streams, values, strict=True)),
-            session=session, segments=within(segments, start, len(values[0]) / RATE_HZ) or None,
+            session=session, started_s=start, segments=within(segments, start, len(values[0]) / RATE_HZ) or None,
         )  # fmt: skip
 
 

@@ -1,87 +1,37 @@
-"""How the columns of a file of samples become the stretches of recordings: which columns, which units, which rate, where to cut.
+"""From the rows of a file to the stretches of recordings: what the whole file shows of its rate and units, then its usable rows.
 
-Nothing about a unit is guessed; what the whole file shows about its rate and its units is checked against what was declared before
-the first sample is used.
+A file is read twice. The survey finds the rate, checks the units, and finds what is no data: rows of zeros, values that stand still
+for half a second, rows written twice. Nothing about a unit is guessed; what the survey sees is checked against what was declared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
 
-from m3n.config import Options as BaseOptions
-from m3n.config import Positive
 from m3n.errors import InputError, shown
-from m3n.schema import CHANNELS, PLACEMENTS, check_placements
+from m3n.sources.recordings.arrival_times import EvenStamps, StepCounts, gap_s, step_of
 from m3n.sources.recordings.sample_files import SampleFile
+from m3n.sources.recordings.still_values import Frozen
+from m3n.sources.recordings.table_columns import Columns, found_columns
+from m3n.sources.recordings.table_options import Options
+from m3n.sources.recordings.time_stamps import SECONDS, TimeStamps
+from m3n.sources.shared.ingest_notes import Notes
 from m3n.sources.shared.recording_rows import MAX_GAP_S, FloatArray
 from m3n.sources.shared.unit_checks import ACC_UNITS, GYRO_UNITS, UnitCheck, required
 
-_SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 _RATES_HZ = (2.0, 10_000.0)  # slower ones have a gap between any two samples, faster ones are a wrong unit of time
 _LIKELY_HZ = (5.0, 2_000.0)
-_KEPT_STEPS = 4096  # steps of time kept of a batch for the median
-
-
-class Options(BaseOptions):
-    """Settings of `m3n ingest recordings`."""
-
-    acc_unit: Literal["m/s2", "g", "mg"] | None = Field(
-        default=None, description="unit of acceleration: m/s2, g or mg; must be given"
-    )
-    gyro_unit: Literal["rad/s", "deg/s"] | None = Field(
-        default=None, description="unit of angular rate: rad/s or deg/s; must be given where the file has a gyroscope"
-    )
-    rate_hz: Positive | None = Field(
-        default=None, description="sampling rate [Hz]; null: the median rate of the file's time stamps, which it then must have"
-    )
-    time: str | None = Field(
-        default="time", description="column of time stamps, used where the file has it; null: rows are 1 / rate_hz apart"
-    )
-    time_unit: Literal["s", "ms", "us", "ns"] = Field(default="s", description="unit of the time stamps: s, ms, us or ns")
-    placement: str = Field(default="right_wrist", description="where the sensor of columns ax ay az gx gy gz was worn")
-    columns: dict[str, list[str]] = Field(
-        default={},
-        description="columns.<placement>=[...]: its 3 columns of acceleration, or 6 with angular rate; {}: ax ay az gx gy gz, or "
-        "right_wrist_ax ... for several placements",
-    )
-    subject: str | None = Field(
-        default=None, coerce_numbers_to_str=True, description="who moves, where no column says so; null: the file's name"
-    )
-    subject_column: str = Field(default="subject", description="column that says who moves, used where the file has it")
-    session_column: str = Field(default="session", description="column of the session, used where the file has it")
-    label_column: str = Field(
-        default="label", description="column of activity labels, used where the file has it; empty: no label"
-    )
-    delimiter: Literal[",", ";", "tab"] = Field(
-        default=",", description="what stands between the columns of a CSV: , or ; or tab"
-    )
-
-    @field_validator("placement")
-    @classmethod
-    def _known_placement(cls, value: str) -> str:
-        check_placements([value])
-        return value
-
-    @field_validator("columns")
-    @classmethod
-    def _known_columns(cls, value: dict[str, list[str]]) -> dict[str, list[str]]:
-        if value:
-            check_placements(list(value))
-        for placement, names in value.items():
-            if len(names) not in (3, 6) or len(set(names)) != len(names):
-                raise ValueError(
-                    f"columns.{placement} names {len(names)} columns, expected 3 of acceleration or 6 with angular rate, x y z each"
-                )
-        return value
+_WHOLE_HZ = 1e-3  # a rate this near to a whole number is that number: samples come onto the grid by their times anyway
+_COARSE_STEPS = (0.01, 0.003)  # m/s² and rad/s: larger than the noise of good sensors
+_OFTEN_BLANK = 0.2  # share of rows that are empty: then these lines are a way to write, and no ends of recordings
 
 
 @dataclass(frozen=True)
@@ -96,30 +46,60 @@ class Stretch:
     labels: NDArray[Any] | None
 
 
-class SampleReader:
-    """A file and how its columns are to be read."""
+@dataclass
+class _Survey:
+    rate_hz: float = 0.0
+    gap_s: float = MAX_GAP_S
+    even: EvenStamps | None = None
+    blanks_end: bool = True
+    frozen: Frozen = field(default_factory=Frozen)
 
-    def __init__(self, file: Path, options: Options) -> None:
-        self._options, self._name = options, file.name
-        self._file = SampleFile(file, "\t" if options.delimiter == "tab" else options.delimiter)
-        self._sensors = self._found_sensors()
+
+@dataclass(frozen=True)
+class _Rows:
+    """A batch: for every row its time (NaN: unknown), values, whether these are whole, and whether it is a line without values."""
+
+    times: FloatArray
+    values: FloatArray
+    whole: NDArray[np.bool_]
+    blank: NDArray[np.bool_]
+    again: NDArray[np.bool_]  # the row before, written again
+    zero: int
+
+
+class SampleReader:
+    """A file and how its columns are to be read; `said` is what its path says of subject, session and label."""
+
+    def __init__(self, file: Path, options: Options, said: Mapping[str, str] | None = None, notes: Notes | None = None) -> None:
+        self._options, self._name, self._said = options, file.name, dict(said or {})
+        self._notes = Notes() if notes is None else notes
+        self._file = SampleFile(file, options)
+        types = {name: self._file.stored_type(name) for name in self._file.columns}
+        self.columns: Columns = found_columns(file.name, self._file.columns, types, options, self._said)
+        self._sensors = self.columns.sensors
         has_gyro = any(len(names) == 6 for names in self._sensors.values())
-        acc = required(file.name, "acc_unit", options.acc_unit, ACC_UNITS)
-        gyro = required(file.name, "gyro_unit", options.gyro_unit, GYRO_UNITS) if has_gyro else 1.0
+        acc = required(file.name, "acc_unit", options.acc_unit, ACC_UNITS) * options.acc_scale
+        gyro = required(file.name, "gyro_unit", options.gyro_unit, GYRO_UNITS) * options.gyro_scale if has_gyro else 1.0
         self._channels = [name for names in self._sensors.values() for name in names]
         self._factors = np.concatenate([[acc] * 3 + [gyro] * (len(names) - 3) for names in self._sensors.values()])
-        own = {name: self._one(name) for name in (options.subject_column, options.session_column, options.label_column)}
-        if len(own) != 3:
-            raise InputError(f"{file.name}: subject_column, session_column and label_column must be three different columns")
-        self._subject, self._session, self._label = own.values()
-        self._time = None if options.time is None else self._one(options.time)
-        if self._time is None and options.rate_hz is None:
+        if self.columns.time is None and options.rate_hz is None:
+            raise InputError(f"{file.name}: time=null needs rate_hz=<Hz>: nothing else says how far apart its rows are")
+        self._subject = options.subject or self._said.get("subject")
+        if self._subject is None and self.columns.subject is None:
             raise InputError(
-                f"{file.name}: no column '{shown(options.time or 'time')}' and no rate_hz; give rate_hz=<Hz> or time=<column> of "
-                f"{self._listed()}"
+                f"{file.name}: nothing says who wore the sensor; give subject=NAME, subject_column=COLUMN, or for files with "
+                "names that "
+                "say it path={subject}/*.csv: splits by person need it"
             )
-        self._first_stamp: float | None = None
-        self._fallback_subject = options.subject or file.stem
+        self._clock = None if self.columns.time is None else TimeStamps(self._file, self.columns.time, options)
+        self._found = _Survey()
+        self._row_before: FloatArray | None = None
+        self._time_before: float | None = None
+
+    @property
+    def unix_s(self) -> float | None:
+        """When time 0 of the stretches was; None where the file does not say."""
+        return None if self._clock is None else self._clock.unix_s
 
     def by_placement(self, values: FloatArray) -> dict[str, NDArray[np.float32]]:
         """(n, channels of the file) -> (n, 6) for every placement."""
@@ -132,108 +112,261 @@ class SampleReader:
 
     def surveyed_rate(self) -> float:
         """Rate of the grid, after a look at the time stamps and the units of the whole file."""
+        steps, rows = self._surveyed()
+        if self._clock is not None and steps.back > 9 * max(steps.forwards, 1) and steps.back > 0.5 * rows:
+            self._file.reverse()
+            self._notes.count("files that ran from newest to oldest, read backwards", 1, self._name)
+            steps, rows = self._surveyed()
+        return self._found.rate_hz
+
+    def _surveyed(self) -> tuple[StepCounts, int]:
         checks = {placement: UnitCheck() for placement in self._sensors}
-        kept: list[FloatArray] = []
-        still = rows = whole = 0
+        steps, frozen = (
+            StepCounts(),
+            [Frozen(coarse=_COARSE_STEPS[place]) for names in self._sensors.values() for place in range(len(names) // 3)],
+        )
+        rows = whole = blank = again = zero = 0
         empty = np.zeros(len(self._channels), int)
         last: float | None = None
-        for first, batch in self._file.batches(self._wanted):
-            values = self._values(batch, first)
-            missing = ~np.isfinite(values)
-            kept_rows = ~missing.any(axis=1)
-            for placement, samples in self.by_placement(values[kept_rows]).items():
-                checks[placement].add(samples.astype(float))
-            rows, whole, empty = rows + len(values), whole + int(kept_rows.sum()), empty + missing.sum(axis=0)
-            if self._time is not None:
-                times = self._times(batch, first)
-                times = times[kept_rows & np.isfinite(times)]
-                steps = np.diff(times if last is None else np.r_[last, times])
-                last = times[-1] if len(times) else last
-                still += int((steps == 0).sum())
-                steps = steps[steps > 0]
-                kept.append(steps[:: max(1, -(-len(steps) // _KEPT_STEPS))])
-        if rows < 2:
-            raise InputError(f"{self._name}: {rows} rows of samples, expected at least 2")
+        for batch in self._batches():
+            good = batch.whole & ~batch.again
+            rows, whole, again, zero = (
+                rows + len(good),
+                whole + int(good.sum()),
+                again + int(batch.again.sum()),
+                zero + batch.zero,
+            )
+            blank += int(batch.blank.sum())
+            empty += (~np.isfinite(batch.values) & ~batch.blank[:, None]).sum(axis=0)
+            for number, runs in enumerate(frozen):
+                runs.add(batch.values[:, 3 * number : 3 * number + 3], good)
+            stamped = np.isfinite(batch.times) & ~batch.again
+            if self._clock is not None:
+                times = batch.times[stamped]
+                if len(times):
+                    steps.add(times, last)
+                    last = float(times[-1])
+            about = self._options.rate_hz or _rate_of_batch(batch.times[good])
+            for placement, samples in self.by_placement(batch.values[good]).items():
+                for part in _parts(samples, batch.times[good], batch.blank, good):
+                    checks[placement].add(part.astype(float), about)
+        if rows - blank < 2:
+            raise InputError(f"{self._name}: {rows - blank} rows of samples, expected at least 2")
+        if steps.back > 9 * max(steps.forwards, 1) and steps.back > 0.5 * rows and not self._file.reversed:
+            return steps, rows
         if whole < 2:
             raise InputError(
                 f"{self._name}: {whole} of {rows} rows have a value in every channel, expected at least 2; "
                 f"{shown(self._channels[int(empty.argmax())])} is empty in {empty.max()}"
+                + (f", and {zero} rows are 0, 0, 0" if zero else "")
             )
-        rate = self._rate_of(np.concatenate([*kept, np.zeros(0)]), still, rows)
+        self._found = self._concluded(steps, rows)
+        self._found.frozen = Frozen.together([runs.longer_than(MAX_GAP_S * self._found.rate_hz) for runs in frozen])
+        self._found.blanks_end = blank <= _OFTEN_BLANK * rows
+        if self._found.frozen.rows > 0.9 * whole:
+            raise InputError(
+                f"{self._name}: the values stand still in {self._found.frozen.rows} of {whole} rows: the sensor was off"
+            )
+        self._note(again, zero, blank)
         for placement, check in checks.items():
+            names = self._sensors[placement]
             where = self._name if len(checks) == 1 else f"{self._name}, {placement}"
-            gyro = self._options.gyro_unit if len(self._sensors[placement]) == 6 else None
-            check.judge(where, str(self._options.acc_unit), gyro)
-        return rate
+            check.check(where, str(self._options.acc_unit), self._options.gyro_unit if len(names) == 6 else None, names[:3])
+        return steps, rows
 
-    def _rate_of(self, steps: FloatArray, still: int, rows: int) -> float:
-        given, unit = self._options.rate_hz, self._options.time_unit
-        if self._time is None and given is not None:
-            rate = given
+    def _note(self, again: int, zero: int, blank: int) -> None:
+        self._notes.columns(self.columns.told(), self._name)
+        self._notes.count("rows written twice, left out", again, self._name)
+        self._notes.count("rows of 0, 0, 0, left out", zero, self._name)
+        self._notes.count("rows whose values stand still, left out", self._found.frozen.rows, self._name)
+        self._notes.count(
+            "empty lines that end a recording" if self._found.blanks_end else "empty lines between rows", blank, self._name
+        )
+        self._notes.count(
+            "lines above the samples that are no names", int(bool(self._file.untold)), f"{self._name}: {self._file.untold}"
+        )
+        if self._clock is not None:
+            self._notes.count("counters of time that started again at 0", self._clock.wraps, self._name)
+
+    def _concluded(self, steps: StepCounts, rows: int) -> _Survey:
+        """The rate, and even stamps where those of the file are of arrivals."""
+        given, found = self._options.rate_hz, _Survey()
+        if self._clock is None:
+            rate = float(given or 0.0)
         else:
-            where = f"{self._name}: the time stamps in {shown(self._time)}"
-            if not len(steps) or 4 * still > rows:
-                raise InputError(
-                    f"{where} stand still in {still} of {rows} rows, too coarse for samples; give time=null and rate_hz=<Hz>"
-                )
-            step = float(np.median(steps))  # s, if the unit is right
-            found = 1 / step
-            if not _RATES_HZ[0] < found <= _RATES_HZ[1]:
-                raw = step / _SECONDS[unit]
-                likely = [u for u, size in _SECONDS.items() if u != unit and _LIKELY_HZ[0] <= 1 / (raw * size) <= _LIKELY_HZ[1]]
-                hint = f"; time_unit={likely[0]} would make it {1 / (raw * _SECONDS[likely[0]]):.4g} Hz" if likely else ""
-                raise InputError(f"{where} have a median step of {raw:.6g} {unit}, which is {found:.3g} Hz{hint}")
-            if given is not None and given > 4 * found:
-                raise InputError(f"{where} run at {found:.4g} Hz, too slow for rate_hz={given:g}: leave it out")
-            if given is not None and given < 0.9 * found:
-                raise InputError(
-                    f"{where} run at {found:.4g} Hz, but rate_hz is {given:g}: leave it out; later stages resample with a low pass"
-                )
-            rate = found if given is None else given
+            where = f"{self._name}: the time stamps in {shown(self.columns.time)}"
+            if not steps.forwards:
+                raise InputError(f"{where} stand still in {steps.still} of {rows} rows; give time=null and rate_hz=<Hz>")
+            found.gap_s = gap_s(steps, MAX_GAP_S)
+            unit = None if self._clock.is_text else self._clock.unit
+            step, arrivals = step_of(steps, found.gap_s)
+            if (steps.median() > 1 / _RATES_HZ[0] and steps.still <= steps.forwards) or step <= 0:
+                step, arrivals = steps.median(), False
+            rate = self._rate_of(where, step, unit, given)
+            if arrivals:
+                found.even = self._even(step, found.gap_s)
+                rate = self._rate_of(where, found.even.step_s, unit, given)
+            rate = given or rate
         if not _RATES_HZ[0] < rate <= _RATES_HZ[1]:
             raise InputError(f"{self._name}: rate_hz is {rate:g}, expected {_RATES_HZ[0]:g} to {_RATES_HZ[1]:,g} Hz")
-        return rate
+        found.rate_hz = rate
+        return found
 
-    def stretches(self, rate_hz: float) -> Iterator[Stretch]:
-        """The usable rows of the file, cut at every new recording and at every batch."""
-        last: tuple[Any, Any, float] | None = None  # subject, session and time of the last row
-        for first, batch in self._file.batches(self._wanted):
-            values = self._values(batch, first)
-            times = (first + np.arange(len(values))) / rate_hz if self._time is None else self._times(batch, first)
-            kept = np.flatnonzero(np.isfinite(values).all(axis=1) & np.isfinite(times))
-            subjects, sessions, labels = (
-                None if name is None else self._file.words(batch, name) for name in (self._subject, self._session, self._label)
+    def _even(self, step: float, gap: float) -> EvenStamps:
+        even = EvenStamps(step, gap)
+        for batch in self._batches():
+            stamped = np.isfinite(batch.times) & ~batch.again
+            if stamped.any():
+                even.add(batch.times[stamped])
+        jitter = even.finish()
+        self._notes.count(
+            "files with stamps of arrival, made even", 1, f"{self._name}: {1 / step:.4g} Hz, jitter {1000 * jitter:.3g} ms"
+        )
+        return even
+
+    def _rate_of(self, where: str, step: float, unit: str | None, given: float | None) -> float:
+        found = 1 / step
+        if not _RATES_HZ[0] < found <= _RATES_HZ[1]:
+            if unit is None:
+                raise InputError(f"{where} are {step:.3g} s apart, expected 1/{_RATES_HZ[1]:,g} to 1/{_RATES_HZ[0]:g} s")
+            raw = step / SECONDS[unit]
+            likely = [u for u, size in SECONDS.items() if u != unit and _LIKELY_HZ[0] <= 1 / (raw * size) <= _LIKELY_HZ[1]]
+            hint = f"; time_unit={likely[0]} would make it {1 / (raw * SECONDS[likely[0]]):.4g} Hz" if likely else ""
+            raise InputError(f"{where} have a median step of {raw:.6g} {unit}, which is {found:.3g} Hz{hint}")
+        if given is not None and given > 4 * found:
+            raise InputError(f"{where} run at {found:.4g} Hz, too slow for rate_hz={given:g}: leave it out")
+        if given is not None and given < 0.9 * found:
+            raise InputError(
+                f"{where} run at {found:.4g} Hz, but rate_hz is {given:g}: leave it out; later stages resample with a low pass"
             )
-            who = np.full(len(values), self._fallback_subject, object) if subjects is None else subjects
-            what = np.full(len(values), None, object) if sessions is None else sessions
-            opened = []  # places in `kept` at which a recording starts
-            used: list[int] = []
-            for row in kept.tolist():
-                key = who[row], what[row], times[row]
-                if last is None or key[:2] != last[:2] or times[row] - last[2] > MAX_GAP_S:
-                    opened.append(len(used))
-                elif times[row] <= last[2]:
-                    if times[row] < last[2]:
-                        raise InputError(
-                            f"{self._file.line(first + row)}: time goes back by {last[2] - times[row]:.6g} s; sort the rows, or "
-                            "mark where a recording ends by a column 'session'"
-                        )
-                    continue  # the same sample twice
-                used.append(row)
-                last = key
-            cuts = [0, *(place for place in opened if place), len(used)]
-            for a, b in pairwise(cuts):
-                rows = used[a:b]
-                if rows:
-                    yield Stretch(
-                        a in opened, str(who[rows[0]] or self._fallback_subject), what[rows[0]], times[rows], values[rows],
-                        None if labels is None else labels[rows],
-                    )  # fmt: skip
+        return float(round(found)) if abs(round(found) / found - 1) < _WHOLE_HZ else found
+
+    def stretches(self) -> Iterator[Stretch]:
+        """The usable rows of the file, cut at every new recording and at every batch."""
+        last: tuple[Any, Any, float, int] | None = None  # subject, session, time and ends of recordings before the last row
+        ends = stamped = 0
+        found, first = self._found, 0
+        for batch, raw in self._batches(with_raw=True):
+            times = batch.times
+            here = np.isfinite(times) & ~batch.again
+            if found.even is not None and here.any():
+                times = np.full(len(times), np.nan)
+                times[here] = found.even.at(stamped + np.arange(int(here.sum())))
+                stamped += int(here.sum())
+            frozen = found.frozen.rows_in(first, first + len(times))
+            used = np.flatnonzero(batch.whole & ~batch.again & np.isfinite(times) & ~frozen)
+            ended = ends + np.cumsum(batch.blank) if found.blanks_end else np.zeros(len(times), int)
+            ends = int(ended[-1]) if len(ended) else ends
+            if len(used):
+                who, what, labels = self._words(raw, first, used)
+                yield from self._cut(first, used, times[used], batch.values[used], who, what, labels, ended[used], last)
+                last = who[-1], what[-1], float(times[used[-1]]), int(ended[used[-1]])
+            first += len(times)
+
+    def _cut(
+        self, first: int, used: NDArray[Any], times: FloatArray, values: FloatArray, who: NDArray[Any], what: NDArray[Any],
+        labels: NDArray[Any] | None, ended: NDArray[Any], last: tuple[Any, Any, float, int] | None,
+    ) -> Iterator[Stretch]:  # fmt: skip
+        opens = np.ones(len(used), bool)
+        opens[1:] = (who[1:] != who[:-1]) | (what[1:] != what[:-1]) | (ended[1:] != ended[:-1])
+        steps = np.diff(times, prepend=times[0])
+        if last is not None:
+            opens[0] = bool(who[0] != last[0] or what[0] != last[1] or ended[0] != last[3])
+            steps[0] = times[0] - last[2]
+        opens |= steps > self._found.gap_s
+        self._check_order(first, used, steps, opens)
+        still = np.flatnonzero(~opens & (steps == 0))
+        if len(still):  # few: the next stamp lies further on, half a step is room enough
+            self._notes.count("rows with the stamp of the row before, moved on by half a step", len(still), self._name)
+            times = times.copy()
+            times[still] += 0.5 / self._found.rate_hz
+            times = _increasing(times, opens)
+        for a, b in pairwise([0, *(int(place) for place in np.flatnonzero(opens) if place), len(used)]):
+            if b > a:
+                yield Stretch(
+                    bool(opens[a]), str(who[a]), what[a], times[a:b], values[a:b], None if labels is None else labels[a:b]
+                )
+
+    def _check_order(self, first: int, used: NDArray[Any], steps: FloatArray, opens: NDArray[np.bool_]) -> None:
+        back = ~opens & (steps < 0)
+        local = self._clock is not None and self._clock.is_local
+        if local:
+            shifted = np.flatnonzero((np.abs(np.abs(steps) - 3600) < 2.0) & (back | (steps > 0)))
+            if len(shifted):
+                row = int(shifted[0])
+                raise InputError(
+                    f"{self._file.line(first + int(used[row]))}: local time {'goes back' if steps[row] < 0 else 'jumps'} by an "
+                    "hour, "
+                    "as clocks do in spring or autumn; give timezone=<zone>, as Europe/Berlin, or export UTC"
+                )
+        if back.any():
+            row = int(np.argmax(back))
+            raise InputError(
+                f"{self._file.line(first + int(used[row]))}: time goes back by {-steps[row]:.6g} s; sort the rows, or mark where a "
+                "recording ends by a column 'session' or an empty line"
+            )
+
+    def _words(
+        self, raw: pa.RecordBatch, first: int, used: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
+        """Subject, session and label of the rows."""
+        columns = self.columns
+        if columns.subject is None:
+            who = np.full(len(used), self._subject, object)
+        else:
+            who = self._file.words(raw, columns.subject)[used]
+            missing = np.array([word is None for word in who])
+            if missing.any():
+                if self._subject is None:
+                    row = int(used[int(np.argmax(missing))])
+                    raise InputError(
+                        f"{self._file.line(first + row)}: {shown(columns.subject)} is empty, expected who wore the sensor"
+                    )
+                who[missing] = self._subject
+        session = self._options.session or self._said.get("session")
+        what = np.full(len(used), session, object) if columns.session is None else self._file.words(raw, columns.session)[used]
+        if columns.label is not None:
+            return who, what, self._file.words(raw, columns.label)[used]
+        label = self._said.get("label")
+        return who, what, None if label is None else np.full(len(used), label, object)
 
     @property
     def _wanted(self) -> list[str]:
-        own = (self._time, self._subject, self._session, self._label)
+        own = (self.columns.time, self.columns.subject, self.columns.session, self.columns.label)
         return [*self._channels, *(name for name in own if name is not None)]
+
+    def _batches(self, with_raw: bool = False) -> Iterator[Any]:
+        if self._clock is not None:
+            self._clock.restart()
+        self._row_before, self._time_before = None, None
+        numeric = set(self._channels)
+        for first, raw in self._file.batches(self._wanted, numeric):
+            rows = self._rows(raw, first)
+            yield (rows, raw) if with_raw else rows
+
+    def _rows(self, raw: pa.RecordBatch, first: int) -> _Rows:
+        values = self._values(raw, first)
+        if self._clock is not None:
+            times = self._clock.seconds(raw, first)
+        else:
+            times = (first + np.arange(len(values))) / float(self._options.rate_hz or 1.0)
+        whole = np.isfinite(values).all(axis=1)
+        zero = np.zeros(len(values), bool)
+        at = 0
+        for names in self._sensors.values():
+            zero |= (values[:, at : at + 3] == 0).all(axis=1)
+            at += len(names)
+        blank = self._file.empty_rows(raw) if not whole.all() else np.zeros(len(values), bool)
+        blank |= self._file.blank_before(first, len(values))
+        again = np.zeros(len(values), bool)
+        if self._clock is not None and len(values):
+            same = times[1:] == times[:-1]
+            if same.any():
+                again[1:] = same & (values[1:] == values[:-1]).all(axis=1)
+            if self._row_before is not None:
+                again[0] = bool(times[0] == self._time_before and (values[0] == self._row_before).all())
+            self._row_before, self._time_before = values[-1], float(times[-1])
+        return _Rows(times, values, whole & ~zero, blank, again & whole, int((zero & whole).sum()))
 
     def _values(self, batch: pa.RecordBatch, first: int) -> FloatArray:
         columns = [self._file.numbers(batch, name, first) for name in self._channels]
@@ -248,55 +381,28 @@ class SampleReader:
             )
         return values
 
-    def _times(self, batch: pa.RecordBatch, first: int) -> FloatArray:
-        """Seconds since the first time stamp of the file, which is taken off before Unix times lose their last digits."""
-        column, scale = batch.column(str(self._time)), _SECONDS[self._options.time_unit]
-        if pa.types.is_timestamp(column.type):
-            ticks = column.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
-            stamps, scale = np.asarray(ticks.to_numpy(zero_copy_only=False), float), _SECONDS["us"]
-        else:
-            stamps = self._file.numbers(batch, str(self._time), first)
-        if self._first_stamp is None and np.isfinite(stamps).any():
-            self._first_stamp = float(stamps[np.isfinite(stamps)][0])
-        return (stamps - (self._first_stamp or 0.0)) * scale
 
-    def _one(self, name: str) -> str | None:
-        """The name, if the file has the column."""
-        count = self._file.columns.count(name)
-        if count > 1:
-            raise InputError(f"{self._name}: {count} columns are called '{shown(name)}'")
-        return name if count else None
+def _rate_of_batch(times: FloatArray) -> float:
+    """About how many rows a second there are."""
+    steps = np.diff(times[np.isfinite(times)])
+    steps = steps[(np.abs(steps) <= MAX_GAP_S)]
+    return 1 / max(float(np.abs(steps).mean()), 1e-4) if len(steps) else 50.0
 
-    def _found_sensors(self) -> dict[str, list[str]]:
-        if self._options.columns:
-            sensors = dict(self._options.columns)
-        else:
-            prefixes = {placement: f"{placement}_" for placement in PLACEMENTS}
-            sensors = {p: self._channels_of(x) for p, x in prefixes.items() if f"{x}ax" in self._file.columns}
-            if "ax" in self._file.columns:
-                if self._options.placement in sensors:
-                    raise InputError(
-                        f"{self._name}: columns ax and {self._options.placement}_ax are both of placement={self._options.placement}"
-                    )
-                sensors[self._options.placement] = self._channels_of("")
-        for placement, names in sensors.items():
-            for name in names:
-                if self._one(name) is None:
-                    raise InputError(
-                        f"{self._name}: column '{shown(name)}' of {placement} is missing; there are {self._listed()}"
-                    )
-        if not sensors:
-            other = next((d for d in (";", "tab", ",") if ("\t" if d == "tab" else d) in "".join(self._file.columns[:1])), None)
-            hint = f"; delimiter='{other}' would part them" if len(self._file.columns) == 1 and other else ""
-            raise InputError(
-                f"{self._name}: no columns ax ay az or right_wrist_ax ...; name them by columns.right_wrist=[...]; there are "
-                f"{self._listed()}{hint}"
-            )
-        return sensors
 
-    def _channels_of(self, prefix: str) -> list[str]:
-        has_gyro = any(f"{prefix}{name}" in self._file.columns for name in CHANNELS[3:])
-        return [f"{prefix}{name}" for name in (CHANNELS if has_gyro else CHANNELS[:3])]
+_MOST_PARTS = 200
 
-    def _listed(self) -> str:
-        return ", ".join(shown(name) for name in self._file.columns[:12]) + (" ..." if len(self._file.columns) > 12 else "")
+
+def _parts(samples: NDArray[Any], times: FloatArray, blank: NDArray[np.bool_], good: NDArray[np.bool_]) -> list[NDArray[Any]]:
+    """Samples cut where they do not follow each other, unless that is everywhere."""
+    steps = np.diff(times)
+    ended = np.cumsum(blank)[good]
+    cuts = np.flatnonzero((steps > MAX_GAP_S) | (steps < 0) | (np.diff(ended) != 0)) + 1
+    return np.split(samples, cuts) if len(cuts) < _MOST_PARTS else [samples]
+
+
+def _increasing(times: FloatArray, opens: NDArray[np.bool_]) -> FloatArray:
+    """Times that go on within a recording, where one that was moved on passes the next."""
+    steps = np.diff(times)
+    for place in np.flatnonzero((steps <= 0) & ~opens[1:]):
+        times[place + 1] = max(times[place + 1], times[place] + 1e-6)
+    return times

@@ -1,16 +1,17 @@
 """Anybody's recordings: CSV or Parquet files with one row per sample become IMU recordings.
 
 A file has three columns of acceleration, and three of angular rate where there is a gyroscope, for each placement; a column of
-time stamps, or rate_hz; and may have `subject`, `session` and `label`. It is read twice, a batch at a time: first for its rate and
-its units, which are never guessed but are checked, then for its samples. Where there is no gyroscope, the three channels of angular
-rate are NaN throughout, which is how `m3n.schema` says so; windows have zeros there. Samples stay in the sensor's own axes.
+time stamps, or rate_hz; and may have `subject`, `session` and `label`, which names of folders and files may say too. It is read
+twice, a batch at a time: first for its rate and its units, which are never guessed but are checked, then for its samples. Where
+there is no gyroscope, the three channels of angular rate are NaN throughout, which is how `m3n.schema` says so; windows have zeros
+there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,16 @@ from numpy.typing import NDArray
 
 from m3n.errors import InputError
 from m3n.schema import Rejected
-from m3n.sources.recordings.sample_files import SUFFIXES
-from m3n.sources.recordings.sample_reader import Options, SampleReader, Stretch
-from m3n.sources.shared.pose_rows import files_in
+from m3n.sources.recordings.sample_reader import SampleReader, Stretch
+from m3n.sources.recordings.table_options import Options
+from m3n.sources.shared.ingest_notes import Notes
+from m3n.sources.shared.path_pattern import PathPattern
 from m3n.sources.shared.recording_rows import MAX_GAP_S, FloatArray, interpolated, recording_row
 
+__all__ = ["Options", "chunks", "imu_recordings"]
+
 SOURCE = "recordings"
+_SUFFIXES = (".csv", ".parquet", ".tsv")  # of files in a folder
 
 
 @dataclass(frozen=True)
@@ -37,29 +42,50 @@ class Chunk:
     rate_hz: float
     samples: dict[str, NDArray[np.float32]]  # placement -> (n, 6) m/s² and rad/s; angular rate NaN where there is no gyroscope
     labels: NDArray[Any] | None  # (n,) text, None where a sample has no label; None: the file has no labels
+    started_s: float | None = None  # Unix time of the recording's first sample, where the file says it
 
 
-def imu_recordings(path: Path, options: Options) -> Iterator[dict[str, Any] | Rejected]:
+def imu_recordings(path: Path, options: Options, notes: Notes | None = None) -> Iterator[dict[str, Any] | Rejected]:
     """Rows of `imu_recordings` of a file, or of every CSV and Parquet file in a folder, where a bad one is Rejected.
 
-    A new recording starts where the subject or the session changes, and after a gap of over 0.5 s. One label for all its samples is
-    its `label`; otherwise every stretch of a label is one of its `segments`. Raises InputError where `path` holds no such file, and
-    for a single file that cannot be read, lacks a column, or has units that cannot be right.
+    A new recording starts where the subject or the session changes, at an empty line, and after a gap of over 0.5 s. One label for
+    all its samples is its `label`; otherwise every stretch of a label is one of its `segments`. `notes` is told how the columns
+    were understood and what was left out or corrected. Raises InputError where `path` holds no such file, and for a single file
+    that cannot be read, lacks a column, does not say who wore the sensor, or has units that cannot be right.
     """
+    pattern = PathPattern(options.path) if options.path else None
     single = Path(path).is_file()
-    for file, name in files_in(path, SUFFIXES, "a CSV or Parquet file with one row per sample, or a folder of them"):
+    for file, below in _files(Path(path), pattern):
         try:
-            yield from _rows(file, name, options)
+            said = pattern.match(Path(path).absolute() if single else below) if pattern else {}
+            yield from _rows(file, below.with_suffix("").as_posix(), options, said, notes)
         except InputError as error:
             if single:
                 raise
-            yield Rejected(name, str(error))
+            yield Rejected(below.as_posix(), str(error))
 
 
-def _rows(file: Path, name: str, options: Options) -> Iterator[dict[str, Any] | Rejected]:
+def _files(path: Path, pattern: PathPattern | None) -> list[tuple[Path, PurePath]]:
+    """(file, its path below the folder) of `path` itself, or of the tables in a folder, by name."""
+    if path.is_file():
+        return [(path, PurePath(path.name))]
+    suffixes = {*_SUFFIXES, *((PurePath(pattern.pattern).suffix.lower(),) if pattern else ())}
+    found = sorted(f for f in path.rglob("*") if f.suffix.lower() in suffixes and f.is_file() and not f.name.startswith("."))
+    if not found:
+        raise InputError(
+            f"{path}: no {' or '.join(sorted(suffixes))} file; expected a CSV or Parquet file with one row per sample, or a "
+            "folder of "
+            "them"
+        )
+    return [(file, file.relative_to(path)) for file in found]
+
+
+def _rows(
+    file: Path, name: str, options: Options, said: Mapping[str, str], notes: Notes | None
+) -> Iterator[dict[str, Any] | Rejected]:
     held: list[Chunk] = []
     number = 0
-    for chunk in chunks(file, options):
+    for chunk in chunks(file, options, said, notes):
         if chunk.opens and held:
             yield _row(held, f"{name}-{number:03d}", file.name)
             held, number = [], number + 1
@@ -73,9 +99,10 @@ def _row(held: list[Chunk], name: str, where: str) -> dict[str, Any] | Rejected:
     samples = {p: np.concatenate([chunk.samples[p] for chunk in held]) for p in first.samples}
     count = len(next(iter(samples.values())))
     if count < MAX_GAP_S * first.rate_hz:
-        return Rejected(
-            name, f"{where}: {count} samples between gaps or changes of person: under {MAX_GAP_S:g} s, too short to use"
+        reason = (
+            f"{where}: {count} samples between gaps, empty lines or changes of person: under {MAX_GAP_S:g} s, too short to use"
         )
+        return Rejected(name, reason, count / first.rate_hz)
     label, segments = None, None
     if first.labels is not None:
         labels = np.concatenate([chunk.labels for chunk in held if chunk.labels is not None])
@@ -90,20 +117,22 @@ def _row(held: list[Chunk], name: str, where: str) -> dict[str, Any] | Rejected:
                 if labels[a] is not None
             ]
     return recording_row(
-        f"{SOURCE}-{name}", SOURCE, first.subject, first.rate_hz, samples, session=first.session, label=label, segments=segments
-    )
+        f"{SOURCE}-{name}", SOURCE, first.subject, first.rate_hz, samples, session=first.session, started_s=first.started_s,
+        label=label, segments=segments,
+    )  # fmt: skip
 
 
-def chunks(file: Path, options: Options) -> Iterator[Chunk]:
+def chunks(file: Path, options: Options, said: Mapping[str, str] | None = None, notes: Notes | None = None) -> Iterator[Chunk]:
     """The samples of one CSV or Parquet file, in order, as regular chunks of bounded size: a file of any length can be streamed.
 
-    Irregular time stamps are resampled linearly onto the grid of options.rate_hz, or of the file's median rate. Rows in which a
-    value is missing are left out, and bridged where the gap is short. Raises InputError, which names the file and the line.
+    Irregular time stamps are resampled linearly onto the grid of options.rate_hz, or of the rate that the file shows. Rows in
+    which a value is missing are left out, and bridged where the gap is short. `said`: subject, session and label where the file's
+    path says them. Raises InputError, which names the file and the line.
     """
-    reader = SampleReader(file, options)
+    reader = SampleReader(file, options, said, notes)
     rate = reader.surveyed_rate()
     grid: _Grid | None = None
-    for stretch in reader.stretches(rate):
+    for stretch in reader.stretches():
         if stretch.opens or grid is None:
             grid = _Grid(reader, stretch, rate)
         yield from grid.chunk(stretch)
@@ -134,7 +163,11 @@ class _Grid:
             row = np.searchsorted(times, grid + 1e-3 / self._rate, side="right") - 1
             named = labels[np.clip(row, 0, None)]
         samples = self._reader.by_placement(interpolated(times, values, grid))
-        yield Chunk(opens, stretch.subject, stretch.session, self._next / self._rate, self._rate, samples, named)
+        unix_s = self._reader.unix_s
+        yield Chunk(
+            opens, stretch.subject, stretch.session, self._next / self._rate, self._rate, samples, named,
+            None if unix_s is None else unix_s + float(self._start),
+        )  # fmt: skip
         self._next = stop
 
 

@@ -75,9 +75,9 @@ def imu_recordings(path: Path, options: Options) -> Iterator[dict[str, Any] | Re
         check = UnitCheck()
         for window in windows:
             if np.isfinite(window).all():
-                check.add(_samples(window[:, number * width : (number + 1) * width], factors).astype(float))
+                check.add(_samples(window[:, number * width : (number + 1) * width], factors).astype(float), options.rate_hz)
         gyro_unit = options.gyro_unit if width == 6 else None
-        check.judge(where if len(options.placements) == 1 else f"{where}, {placement}", str(options.acc_unit), gyro_unit)
+        check.check(where if len(options.placements) == 1 else f"{where}, {placement}", str(options.acc_unit), gyro_unit)
     for index, window in enumerate(windows):
         if not (np.isfinite(window).all() and np.abs(window).max() <= 1e6):
             yield Rejected(f"window {index}", f"{where}: X of window {index} is not finite, or over a million")

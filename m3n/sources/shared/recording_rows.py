@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from m3n.schema import imu_column
 
 FloatArray = NDArray[np.float64]
 MAX_GAP_S = 0.5  # a longer silence of a sensor is not bridged: it splits the recording
+_YEAR_2100 = 4_102_444_800.0
 Segment = tuple[float, float, str]  # start and stop, s, and label
 
 
@@ -67,6 +69,13 @@ def within(segments: Iterable[Segment], start_s: float, duration_s: float) -> li
     return [{"start_s": a, "stop_s": b, "label": label} for a, b, label in cut if b > a]
 
 
+def utc(unix_s: float) -> datetime | None:
+    """A Unix time as a time stamp in whole milliseconds; None outside 1970 to 2100, where it is no clock's."""
+    if not 0 <= unix_s < _YEAR_2100:
+        return None
+    return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=round(1000 * unix_s))
+
+
 def recording_row(
     recording_id: str,
     source: str,
@@ -75,15 +84,17 @@ def recording_row(
     samples: Mapping[str, NDArray[Any]],
     *,
     session: str | None = None,
+    started_s: float | None = None,
     label: str | None = None,
     segments: list[dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
-    """A row of `imu_recordings`; samples: placement -> (n, 6) m/s² and rad/s, all of one length."""
+    """A row of `imu_recordings`; samples: placement -> (n, 6) m/s² and rad/s, all of one length; `started_s`: Unix time, s."""
     return {
         "recording_id": recording_id,
         "source": source,
         "subject": subject,
         "session": session,
+        "started_at": None if started_s is None else utc(started_s),
         "label": label,
         "segments": segments,
         "rate_hz": float(rate_hz),

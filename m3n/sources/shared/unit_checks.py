@@ -1,18 +1,21 @@
 """Units of recordings: given by the user or known from the format, never guessed, and checked against gravity.
 
-An accelerometer at rest measures 1 g whichever way it lies, so its median norm there tells a wrong unit from a right one, and
-acceleration from which gravity was taken off from an accelerometer's own readings. Gyroscopes are checked for degrees only: a
-wrist does not turn at 30 rad/s (1,700 °/s) for long.
+An accelerometer at rest measures 1 g whichever way it lies, and over seconds it measures 1 g on average whatever its wearer does
+(`m3n.data.sensor_physics`). That tells a wrong unit from a right one, and acceleration from which gravity was taken off from an
+accelerometer's own readings. A likely unit is named only where gravity shows in the samples: without it, any unit would be wrong.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from m3n.errors import InputError
+from m3n.data.sensor_physics import Gravity, Pieces
+from m3n.errors import InputError, shown
 from m3n.schema import GRAVITY
 
 ACC_UNITS = {"m/s2": 1.0, "g": GRAVITY, "mg": GRAVITY / 1000}  # in m/s²
@@ -20,11 +23,14 @@ GYRO_UNITS = {"rad/s": 1.0, "deg/s": float(np.pi / 180)}  # in rad/s
 REST_RAD_S = 0.3
 _FASTEST_STD = 30.0  # rad/s
 _REST_G = (0.8, 1.2)  # norm at rest: calibration errors of cheap sensors, and of slow motion taken for rest, stay within
-_ANY_G = (0.5, 2.0)  # median norm where there is no rest to look at
+_ANY_G = (0.5, 2.0)  # median norm, and mean vector over seconds, where there is no rest to look at
+_OFF = 1e4  # times too small
+_STEADY_ENOUGH = 0.8  # share of gravity in a force whose column says that it has none
 _FEWEST = 25  # samples at rest that a median needs
 _KEPT = 2000  # norms kept of one `add`
 _BLOCK = 16  # samples that are at rest together, where there is no gyroscope, if their norm hardly varies
 _STEADY = 0.03
+_NO_GRAVITY = re.compile(r"linear|lin_?acc|user_?acc|free_?acc|body_?acc|no_?grav|without_?g|gravity", re.IGNORECASE)
 
 
 def required(where: str, name: str, unit: str | None, known: dict[str, float]) -> float:
@@ -35,15 +41,16 @@ def required(where: str, name: str, unit: str | None, known: dict[str, float]) -
 
 
 class UnitCheck:
-    """Sees samples of one sensor piece by piece, in m/s² and rad/s as the declared units make them, and judges the units."""
+    """Sees samples of one sensor piece by piece, in m/s² and rad/s as the declared units make them, and checks the units."""
 
     def __init__(self) -> None:
         self._rest: list[NDArray[Any]] = []
         self._norm: list[NDArray[Any]] = []
         self._gyro = np.zeros((3, 3))  # per axis: count, sum, sum of squares
+        self._pieces = Pieces()
 
-    def add(self, samples: NDArray[Any]) -> None:
-        """Samples (n, 6) m/s² and rad/s in their order of time; a gyroscope that is not there is NaN."""
+    def add(self, samples: NDArray[Any], rate_hz: float) -> None:
+        """Samples (n, 6) m/s² and rad/s that follow each other at about `rate_hz`; a gyroscope that is not there is NaN."""
         with np.errstate(over="ignore", invalid="ignore"):
             norm = np.linalg.norm(samples[:, :3], axis=1) / GRAVITY
             rates = samples[:, 3:]
@@ -53,46 +60,104 @@ class UnitCheck:
             else:
                 rest = norm[np.linalg.norm(rates, axis=1) < REST_RAD_S]
                 self._gyro += np.stack([np.full(3, len(rates)), rates.sum(0), (rates**2).sum(0)])
+            self._pieces.add(samples, rate_hz)
         self._norm.append(_thinned(norm))
         self._rest.append(_thinned(rest))
 
-    def judge(self, where: str, acc_unit: str, gyro_unit: str | None) -> None:
-        """InputError, which names `where` and the likely unit, where the declared ones cannot be right."""
+    def check(self, where: str, acc_unit: str, gyro_unit: str | None, columns: Sequence[str] = ()) -> None:
+        """InputError, which names `where` and what is likely, where samples cannot be an accelerometer's and a gyroscope's in the
+        declared units. `columns`: what the file calls the acceleration, which may say that gravity was taken off."""
         rest, norm = (np.concatenate([*values, np.zeros(0)]) for values in (self._rest, self._norm))
         if not len(norm):
             return
+        named = next((name for name in columns if _NO_GRAVITY.search(name.replace(" ", "_"))), None)
+        hint = f" (its column is called '{shown(named)}')" if named else ""
+        if self._pieces.norm_is_constant():
+            raise InputError(
+                f"{where}: the norm of the acceleration is constant to 1 % while the sensor turns: it is a gravity vector, not an "
+                f"accelerometer{hint}; give the accelerometer's own readings"
+            )
+        alone = self._pieces.gravity(turned_back=False)
+        if alone is not None and not alone.is_lacking:  # a wrong gyroscope must not make the accelerometer look wrong
+            self._check_rate(where, gyro_unit)
+        self._check_acceleration(where, acc_unit, rest, norm, hint)
+        self._check_rate(where, gyro_unit)
+
+    def _check_acceleration(self, where: str, unit: str, rest: NDArray[Any], norm: NDArray[Any], named: str) -> None:
+        gravity = self._pieces.gravity()
         still = len(rest) >= _FEWEST
         found = float(np.median(rest if still else norm))
         low, high = _REST_G if still else _ANY_G
-        if not low <= found <= high:
-            raw = found * GRAVITY / ACC_UNITS[acc_unit]
-            likely = [unit for unit, size in ACC_UNITS.items() if low <= raw * size / GRAVITY <= high]
-            if likely:
-                hint = f"as if it were in {likely[0]}"
-            elif found < low:
-                hint = "as if gravity had been taken off (linear acceleration): give the accelerometer's own readings"
-            else:
-                hint = "is the unit right?"
-            raise InputError(
-                f"{where}: acceleration {'at rest ' if still else ''}measures {found:.3g} g when read as {acc_unit}, "
-                f"expected about 1 g; {hint}"
-            )
+        if gravity is not None and gravity.is_sure:
+            return
+        doubtful = bool(named) and gravity is not None and gravity.steady < _STEADY_ENOUGH
+        if low <= found <= high and not (gravity is not None and (doubtful or gravity.is_lacking or gravity.mean > _ANY_G[1])):
+            return
+        raise InputError(
+            f"{where}: {_measured(found, still, gravity, unit)}{_advice(found, (low, high), gravity, unit, named)}"
+        )
+
+    def _check_rate(self, where: str, gyro_unit: str | None) -> None:
         count, total, squares = self._gyro
-        if gyro_unit == "rad/s" and count[0]:
-            spread = float(np.sqrt(np.maximum(squares / count - (total / count) ** 2, 0)).max())
-            if spread > _FASTEST_STD:
-                raise InputError(
-                    f"{where}: the standard deviation of the angular rate is {spread:.3g} when read as rad/s, more than a body "
-                    "does; as if it were in deg/s"
-                )
+        if gyro_unit is None or not count[0]:
+            return
+        spread = float(np.sqrt(np.maximum(squares / count - (total / count) ** 2, 0)).max())
+        if gyro_unit == "rad/s" and spread > _FASTEST_STD:
+            raise InputError(
+                f"{where}: the standard deviation of the angular rate is {spread:.3g} when read as rad/s, more than a body "
+                "does; as if it were in deg/s"
+            )
+        factor = self._pieces.rate_factor()
+        if factor is not None and factor > _OFF:
+            raise InputError(
+                f"{where}: the angular rate is zero while gravity turns in the accelerometer's axes: the gyroscope was off; name "
+                "the three "
+                "columns of acceleration alone"
+            )
+        if factor is not None:
+            raise InputError(f"{where}: {rate_problem(factor)} when read as {gyro_unit}{_rate_hint(factor, gyro_unit)}")
 
 
-def check_units(where: str, samples: NDArray[Any], acc_unit: str, gyro_unit: str | None) -> None:
+def rate_problem(factor: float) -> str:
+    """In words what `Pieces.rate_factor` found."""
+    times, word = (factor, "small") if factor > 1 else (1 / factor, "large")
+    return f"the angular rate is about {times:.2g} times too {word} for how gravity turns in the accelerometer's axes"
+
+
+def _rate_hint(factor: float, unit: str) -> str:
+    other = {"deg/s": "rad/s", "rad/s": "deg/s"}[unit]
+    likely = (factor > 1) == (unit == "deg/s") and 10 < max(factor, 1 / factor) < 600
+    return f"; as if it were in {other}" if likely else "; correct it by gyro_scale="
+
+
+def _measured(found: float, still: bool, gravity: Gravity | None, unit: str) -> str:
+    if gravity is not None and not still and gravity.is_lacking and gravity.mean < 0.7:
+        return f"acceleration averages {gravity.mean:.3g} g over seconds when read as {unit}, expected about 1 g"
+    return f"acceleration {'at rest ' if still else ''}measures {found:.3g} g when read as {unit}, expected about 1 g"
+
+
+def _advice(found: float, limits: tuple[float, float], gravity: Gravity | None, unit: str, named: str) -> str:
+    """What is likely: another unit only where the samples show gravity in every second."""
+    shows = gravity is not None and gravity.shows and not named
+    if shows and not limits[0] <= found <= limits[1]:
+        raw = found * GRAVITY / ACC_UNITS[unit]
+        likely = [other for other, size in ACC_UNITS.items() if limits[0] <= raw * size / GRAVITY <= limits[1]]
+        if likely:
+            return f"; as if it were in {likely[0]}"
+        if found > limits[1]:
+            return f"; is it in counts or in parts of g? acc_scale={1 / found:.4g} would make it 1 g"
+    return (
+        f"; as if gravity had been taken off (linear acceleration){named}: give the accelerometer's own readings, which include "
+        "gravity"
+    )
+
+
+def check_units(where: str, samples: NDArray[Any], rate_hz: float, acc_unit: str, gyro_unit: str | None) -> None:
     """`UnitCheck` of one array (n, 6), m/s² and rad/s as the declared units make them."""
     check = UnitCheck()
-    check.add(samples)
-    check.judge(where, acc_unit, gyro_unit)
+    check.add(samples, rate_hz)
+    check.check(where, acc_unit, gyro_unit)
 
 
 def _thinned(values: NDArray[Any]) -> NDArray[Any]:
-    return values[:: max(1, -(-len(values) // _KEPT))]
+    return values[:: max(1, -(-len(values) // _KEPT))].copy()  # a view would keep all of them

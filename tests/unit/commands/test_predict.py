@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import sensors
 
 import m3n
 from m3n import schema
@@ -158,6 +160,34 @@ def test_units_that_the_classifier_was_not_trained_on_are_named(
     message = refusal(capsys, write(tmp_path / "in", [row]), "--checkpoint", classifier, "--out", tmp_path / "out")
     assert unit in message
     assert "recording 'wrong'" in message
+
+
+def test_clock_time_is_shown_where_a_recording_knows_it(recording, classifier, tmp_path):
+    began = datetime(2022, 3, 29, 5, 25, 21, 123_000, tzinfo=UTC)
+    rows = [both(recording, "a", [("wave", 20), ("shake", 30)]) | {"started_at": began}, recording("b", 7.3, label="shake")]
+    m3n.predict(write(tmp_path / "in", rows), classifier, tmp_path / "out")
+    lines = list(csv.DictReader((tmp_path / "out" / "timeline.csv").open(encoding="utf-8")))
+    assert lines[0]["start_time"] == "2022-03-29T05:25:21.123Z"
+    assert lines[1]["stop_time"] == "2022-03-29T05:26:11.123Z"
+    assert (lines[2]["start_time"], lines[2]["stop_time"]) == ("", "")
+    table = pq.read_table(tmp_path / "out" / "timeline.parquet").to_pylist()
+    assert table[0]["start_time"] == began
+    assert table[2]["start_time"] is None
+
+
+def test_a_table_without_clock_time_is_still_read(recording, classifier, tmp_path):
+    table = tables.to_table([recording("a", label="wave")], schema.imu_recordings(WRISTS)).drop_columns(["started_at"])
+    (tmp_path / "in").mkdir()
+    tables.write_shard(tmp_path / "in" / "part-00000.parquet", table)
+    assert m3n.predict(tmp_path / "in", classifier, tmp_path / "out")["recordings"] == 1
+
+
+def test_a_gyroscope_that_is_57_times_too_small_is_refused(classifier, recording, tmp_path, capsys):
+    force, rate = sensors.worn_sensor(np.arange(0, 20, 0.02))
+    row = recording("wrong", 20.0) | {schema.imu_column("right_wrist"): np.concatenate([force, np.radians(rate)], axis=1)}
+    message = refusal(capsys, write(tmp_path / "in", [row]), "--checkpoint", classifier, "--out", tmp_path / "out")
+    assert "recording 'wrong'" in message
+    assert "times too small for how gravity turns" in message
 
 
 def test_a_shard_larger_than_memory_is_read_row_by_row(recording, tmp_path):

@@ -1,0 +1,210 @@
+"""What gravity and rigid rotation say about the samples of one accelerometer and gyroscope, whatever their unit is called.
+
+Three facts hold for every sensor that a body wears. The specific force, averaged over seconds in a frame that does not turn, is
+gravity, because a body's velocity hardly changes in that time; so the root mean square over seconds is never much below 1 g. The
+norm of a real accelerometer changes while the sensor turns, because it does not sit on the axis; a fused gravity vector's does not.
+And the direction of gravity turns in the sensor's axes as fast as the gyroscope says: d(force)/dt = -rate x force, which tells a
+gyroscope that is 57 times too small or too large (degrees and radians mixed up) from a right one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from m3n.schema import GRAVITY
+
+FloatArray = NDArray[np.float64]
+PIECE_S = 4.0
+_SHORTEST_S = 0.4
+_PIECES_OF_ONE_ADD = 16
+_MOST_PIECES = 256
+_TURNING = 1.5  # rad/s, of gravity in the axes: a slower sensor's own acceleration may vanish in its noise
+_SLOW_S, _FAST_S = 0.5, 0.2  # intervals that a gyroscope which is too small, or too large, is looked at over
+_SLOW_TURN, _FAST_TURN = 0.3, 1.0  # rad in those intervals, by the force and by the gyroscope
+_FEWEST_TURNS = 4
+_TOO_SMALL, _TOO_LARGE = 5.0, 0.2  # right ones give 0.2 to 1.8, and 0.5 to 3; off by 57 times, 13 to 100, and 0.003 to 0.3
+
+
+@dataclass(frozen=True)
+class Gravity:
+    """What pieces of seconds say about gravity, in g of the declared unit."""
+
+    mean: float  # norm of the mean force over a piece, in the sensor's axes or turned back by the gyroscope: median, the larger
+    world: float  # the same turned back by the gyroscope alone; NaN without one
+    steady: float  # the mean as a share of the root mean square: 1 where the force is gravity alone, near 0 where it has none
+    quiet: float  # root mean square of the quietest pieces
+    dips: float  # lower fifth of the norm over its median: a force without gravity keeps passing near zero
+    pieces: int
+    agreement: float  # lower over upper quartile of the means: near 1 for gravity, which is the same in every piece
+
+    @property
+    def is_sure(self) -> bool:
+        """True where the mean, turned back, is 1 g in every piece, as on public recordings however vigorous."""
+        return 0.85 < self.world < 1.15 and self.agreement > 0.75 and self.steady > 0.55
+
+    @property
+    def is_lacking(self) -> bool:
+        """True where no unit of this size can have gravity in it. With a gyroscope, real recordings have a mean of at least 0.84,
+        an agreement of 0.76 and a steadiness of 0.45; without one, turns take some of it away. Quiet seconds have 0.94."""
+        if self.quiet < 0.75:
+            return True
+        if np.isnan(self.world):
+            few = self.mean < 0.12
+            return few or (
+                self.pieces >= 2 and (self.mean < 0.4 or self.steady < 0.48 or (self.dips < 0.55 and self.steady < 0.6))
+            )
+        scattered = self.pieces >= 4 and (self.agreement < 0.6 or self.steady < 0.5)
+        return self.mean < 0.7 or self.steady < 0.35 or scattered
+
+    @property
+    def shows(self) -> bool:
+        """True where every piece has the same constant force in it, whatever its size: an accelerometer in some unit or other."""
+        alike = self.pieces >= 3 and self.agreement > 0.75 and self.quiet > 0.8 * self.mean
+        return self.agreement > 0.75 and (self.steady > 0.85 or (self.steady > 0.6 and alike))
+
+
+@dataclass
+class Pieces:
+    """A bounded choice of pieces of `PIECE_S` out of all samples of a sensor: some evenly spaced, some that turn most."""
+
+    _held: list[tuple[FloatArray, float]] = field(default_factory=list)  # samples (n, 6), rate
+    _every: int = 1
+    _seen: int = 0
+
+    def add(self, samples: NDArray[Any], rate_hz: float) -> None:
+        """Samples (n, 6) in m/s² and rad/s that follow each other at `rate_hz`; an angular rate that is not there is NaN."""
+        length = min(round(PIECE_S * rate_hz), len(samples))
+        if length < max(4, _SHORTEST_S * rate_hz):
+            return
+        cut = np.asarray(samples[: len(samples) // length * length], np.float64).reshape(-1, length, 6)
+        if len(cut) > _PIECES_OF_ONE_ADD:
+            middle = length // 2
+            turn = np.linalg.norm(cut[:, :middle, :3].mean(1) - cut[:, middle:, :3].mean(1), axis=1)
+            most = np.argsort(-turn, kind="stable")[: _PIECES_OF_ONE_ADD // 2]
+            even = np.linspace(0, len(cut) - 1, _PIECES_OF_ONE_ADD // 2).astype(int)
+            cut = cut[np.unique(np.r_[most, even])]
+        for piece in cut:
+            if self._seen % self._every == 0:
+                self._held.append((piece.copy(), rate_hz))
+            self._seen += 1
+        if len(self._held) > _MOST_PIECES:
+            self._held, self._every = self._held[::2], 2 * self._every
+
+    def gravity(self, *, turned_back: bool = True) -> Gravity | None:
+        """None where there are no samples; without `turned_back`, what the accelerometer alone says."""
+        if not self._held:
+            return None
+        plain, turned, rms = np.concatenate([_means(pieces, rate) for pieces, rate in self._alike()]).T
+        turned = turned if turned_back else np.full_like(turned, np.nan)
+        known = turned[np.isfinite(turned)]
+        world = float(np.median(known)) if len(known) else np.nan
+        mean = max(float(np.median(plain)), world) if len(known) else float(np.median(plain))
+        steady = float(np.median(np.fmax(plain, turned) / np.maximum(rms, 1e-12)))
+        quiet = float(np.quantile(rms, 0.05)) if len(rms) >= 10 else float(rms.min())
+        norm = np.concatenate([np.linalg.norm(piece[:, :3], axis=1) for piece, _ in self._held])
+        dips = float(np.quantile(norm, 0.2) / max(float(np.median(norm)), 1e-12))
+        low, high = np.quantile(known if len(known) else plain, (0.25, 0.75))
+        return Gravity(
+            mean / GRAVITY, world / GRAVITY, steady, quiet / GRAVITY, dips, len(rms), float(low / max(high, 1e-12))
+        )  # fmt: skip
+
+    def _alike(self) -> list[tuple[FloatArray, float]]:
+        """(pieces (p, n, 6) of one length, their mean rate)."""
+        lengths = sorted({len(piece) for piece, _ in self._held})
+        made = []
+        for length in lengths:
+            chosen = [(piece, rate) for piece, rate in self._held if len(piece) == length]
+            made.append((np.stack([piece for piece, _ in chosen]), float(np.mean([rate for _, rate in chosen]))))
+        return made
+
+    def norm_is_constant(self) -> bool:
+        """True where the norm varies by under 1 % although the sensor turns: that is a gravity vector, no accelerometer."""
+        norms, total_s = [], 0.0
+        for piece, rate in self._held:
+            force = piece[:, :3]
+            norm = np.linalg.norm(force, axis=1)
+            apart = max(1, round(0.1 * rate))
+            if len(piece) <= apart:
+                continue
+            direction = force / np.maximum(norm, 1e-12)[:, None]
+            speed = np.linalg.norm(direction[apart:] - direction[:-apart], axis=1) * rate / apart
+            turning = speed > _TURNING
+            norms.append(norm[apart:][turning])
+            total_s += float(turning.sum()) / rate
+        found = np.concatenate([*norms, np.zeros(0)])
+        if total_s < 0.4 or len(found) < 10:
+            return False
+        return bool(found.std() < 0.01 * found.mean())
+
+    def rate_factor(self) -> float | None:
+        """How many times too small (over 1) or too large (under 1) the angular rate is, None where nothing speaks against it."""
+        slow, fast = [], []
+        for piece, rate in self._held:
+            if np.isfinite(piece).all():
+                slow += _turns(piece, rate, _SLOW_S, by_force=True)
+                fast += _turns(piece, rate, _FAST_S, by_force=False)
+        small, large = (float(np.median(turns)) if len(turns) >= _FEWEST_TURNS else 1.0 for turns in (slow, fast))
+        return small if small > _TOO_SMALL else large if large < _TOO_LARGE else None
+
+
+def _means(pieces: FloatArray, rate_hz: float) -> FloatArray:
+    """For every piece: norm of its mean force in the sensor's axes, turned back (NaN without gyroscope), root mean square."""
+    force = pieces[..., :3]
+    plain = np.linalg.norm(force.mean(1), axis=1)
+    rms = np.sqrt((force**2).sum(2).mean(1))
+    turned = np.full(len(pieces), np.nan)
+    known = np.isfinite(pieces[..., 3:]).all((1, 2))
+    if known.any():
+        turned[known] = np.linalg.norm(_turned_back(pieces[known], rate_hz).mean(1), axis=1)
+    return np.stack([plain, turned, rms], axis=1)
+
+
+def _turned_back(pieces: FloatArray, rate_hz: float) -> FloatArray:
+    """Force (p, n, 3) in the axes that each sensor had at its first sample."""
+    from scipy.spatial.transform import Rotation
+
+    force, rate = pieces[..., :3], pieces[..., 3:]
+    turns = ((rate[:, 1:] + rate[:, :-1]) / (2 * rate_hz)).reshape(-1, 3)
+    steps = Rotation.from_rotvec(turns).as_matrix().reshape(len(pieces), -1, 3, 3)
+    attitude = np.tile(np.eye(3), (len(pieces), 1, 1))
+    made = np.empty_like(force)
+    made[:, 0] = force[:, 0]
+    for place in range(steps.shape[1]):
+        attitude = attitude @ steps[:, place]
+        made[:, place + 1] = np.einsum("pij,pj->pi", attitude, force[:, place + 1])
+    return made
+
+
+def _turns(piece: FloatArray, rate_hz: float, interval_s: float, *, by_force: bool) -> list[float]:
+    """Turn of gravity over what the gyroscope says, for the intervals in which one of them turns enough.
+
+    `by_force`: intervals in which the force turns, against the whole way of the gyroscope, which no turn can exceed. Otherwise
+    those in which the gyroscope says that gravity turns, against the turn of the force.
+    """
+    force, rate = piece[:, :3], piece[:, 3:]
+    step = round(interval_s * rate_hz)
+    ends = max(1, round(0.04 * rate_hz)) if not by_force else max(1, round(0.1 * rate_hz))
+    if step < 2 or len(piece) < step + ends:
+        return []
+    starts = np.arange(0, len(piece) - step - ends + 1, max(1, step // 4))
+    sums = np.concatenate([np.zeros((1, 3)), np.cumsum(force, axis=0)])
+    means = (sums[ends:] - sums[:-ends]) / ends
+    first, last = means[starts], means[starts + step]
+    norms = np.linalg.norm(first, axis=1), np.linalg.norm(last, axis=1)
+    near_g = (np.abs(norms[0] / GRAVITY - 1) < 0.3) & (np.abs(norms[1] / GRAVITY - 1) < 0.3)
+    cosine = (first * last).sum(1) / np.maximum(norms[0] * norms[1], 1e-12)
+    turn = np.arccos(np.clip(cosine, -1, 1))
+    if by_force:
+        way = np.concatenate([[0.0], np.cumsum(np.linalg.norm(rate, axis=1))]) / rate_hz
+        said = way[starts + step + ends] - way[starts]
+        chosen = near_g & (turn > _SLOW_TURN)
+    else:
+        direction = force / np.maximum(np.linalg.norm(force, axis=1), 1e-12)[:, None]
+        across = np.concatenate([np.zeros((1, 3)), np.cumsum(np.cross(rate, direction), axis=0)]) / rate_hz
+        said = np.linalg.norm(across[starts + step] - across[starts], axis=1)
+        chosen = near_g & (said > _FAST_TURN)
+    return (turn[chosen] / np.maximum(said[chosen], 1e-9)).tolist()
