@@ -56,8 +56,8 @@ def predict(recordings: Location, checkpoint: Path, out: Path, config: PredictCo
     `checkpoint` is a folder made by `m3n finetune` or `M3NClassifier.save`. Leaves in `out` the timeline (`timeline.csv` and
     `timeline.parquet`, with clock time in UTC where a recording knows when it began; `timeline.png`) and the class probabilities of
     every cell (`cells.parquet`; its metadata has the order of the classes). Placements that were not worn are masked; recordings
-    without any of the classifier's placements are left out and named in `quarantine/`. Raises InputError for unsuitable data, units,
-    checkpoint or settings; then nothing is left in `out`.
+    without any of the classifier's placements are left out and named in `quarantine/`. Raises InputError for unsuitable data,
+    units, checkpoint or settings; then nothing is left in `out`.
     """
     started = time.perf_counter()
     model, found = load_classifier(checkpoint)

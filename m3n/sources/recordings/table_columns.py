@@ -62,7 +62,7 @@ def found_columns(
     where: str, names: Sequence[str], types: dict[str, pa.DataType | None], options: Options, said: Any
 ) -> Columns:
     """What the columns called `names` are; `said`: what the file's path says already. InputError, naming `where`, for a column that
-    is missing, stands there twice, or could be two things."""
+    is missing, is there twice, or could be two things."""
     look = _Names(where, list(names))
     sensors = _sensors(look, options)
     taken = {name for channels in sensors.values() for name in channels}
