@@ -26,6 +26,13 @@ class IngestConfig(Options):
         None, description="what `m3n report mounting --json` wrote: each person's recordings are turned into m3n's frame by it"
     )
 
+    @field_validator("axes_from")
+    @classmethod
+    def _known_report(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_file():
+            raise ValueError(f"axes_from={value} is no file; expected what `m3n report mounting --json` wrote")
+        return value
+
     @field_validator("axes")
     @classmethod
     def _known_axes(cls, value: dict[str, list[str]]) -> dict[str, list[str]]:

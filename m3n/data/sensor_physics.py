@@ -25,6 +25,7 @@ _MOST_PIECES = 256
 _TURNING = 1.5  # rad/s, of gravity in the axes: a slower sensor's own acceleration may vanish in its noise
 _SLOW_S, _FAST_S = 0.5, 0.2  # intervals that a gyroscope which is too small, or too large, is looked at over
 _SLOW_TURN, _FAST_TURN = 0.3, 1.0  # rad in those intervals, by the force and by the gyroscope
+_SLOWEST_HZ = 12.0  # slower gyroscopes do not follow an arm
 _FEWEST_TURNS = 4
 _TOO_SMALL, _TOO_LARGE = 5.0, 0.2  # right ones give 0.2 to 1.8, and 0.5 to 3; off by 57 times, 13 to 100, and 0.003 to 0.3
 
@@ -144,7 +145,7 @@ class Pieces:
         """How many times too small (over 1) or too large (under 1) the angular rate is, None where nothing speaks against it."""
         slow, fast = [], []
         for piece, rate in self._held:
-            if np.isfinite(piece).all():
+            if np.isfinite(piece).all() and rate > _SLOWEST_HZ:
                 slow += _turns(piece, rate, _SLOW_S, by_force=True)
                 fast += _turns(piece, rate, _FAST_S, by_force=False)
         small, large = (float(np.median(turns)) if len(turns) >= _FEWEST_TURNS else 1.0 for turns in (slow, fast))
@@ -157,7 +158,7 @@ def _means(pieces: FloatArray, rate_hz: float) -> FloatArray:
     plain = np.linalg.norm(force.mean(1), axis=1)
     rms = np.sqrt((force**2).sum(2).mean(1))
     turned = np.full(len(pieces), np.nan)
-    known = np.isfinite(pieces[..., 3:]).all((1, 2))
+    known = np.isfinite(pieces[..., 3:]).all((1, 2)) & (rate_hz > _SLOWEST_HZ)
     if known.any():
         turned[known] = np.linalg.norm(_turned_back(pieces[known], rate_hz).mean(1), axis=1)
     return np.stack([plain, turned, rms], axis=1)

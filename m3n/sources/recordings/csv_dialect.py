@@ -21,6 +21,7 @@ _LOOKED_AT = 40  # lines of samples that are looked at
 _DELIMITERS = (";", "\t", ",", " ")
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?$")
 _DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?$")
+_SIGNS = {"tab": "\t", "space": " ", "comma": ",", "semicolon": ";", "point": "."}
 _STAMP = re.compile(r"(?:\d{1,4}[-./]\d{1,2}[-./]\d{1,4}|\d{1,2}:\d{2})")
 _NO_NUMBER = {"", "nan", "na", "n/a", "null", "none"}
 
@@ -54,7 +55,7 @@ def found_dialect(
         lines = lines[:-1]
     if not any(line.strip() for line in lines):
         raise InputError(f"{file.name}: is empty; expected a line of column names, then a row per sample")
-    given = {"tab": "\t", "space": " "}.get(delimiter or "", delimiter)
+    given, decimal = _SIGNS.get(delimiter or "", delimiter), _SIGNS.get(decimal or "", decimal)
     start = 0
     if lines[0].lower().startswith("sep=") and len(lines[0].strip()) == 5:  # what Excel writes and reads
         given, start = given or lines[0].strip()[4], 1

@@ -259,7 +259,7 @@ def _why(word: Any) -> str:
         return (
             "; thousands separators are not read: export without them"
             if "." in text
-            else "; give decimal=, for a decimal comma"
+            else "; give decimal=comma for a decimal comma"
         )
     if ":" in text or text.count("-") == 2:
         return "; name it by time= if it is a time"

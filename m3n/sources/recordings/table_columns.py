@@ -47,9 +47,9 @@ class Columns:
 
     def told(self) -> str:
         """In words, for the manifest."""
-        used = [(f"{placement}", ",".join(names)) for placement, names in self.sensors.items()]
-        used += [(name, str(getattr(self, name))) for name in ("time", "subject", "session", "label") if getattr(self, name)]
-        said = " ".join(f"{what}={shown(names)}" for what, names in used)
+        used = [(placement, ",".join(map(shown, names))) for placement, names in self.sensors.items()]
+        used += [(name, shown(getattr(self, name))) for name in ("time", "subject", "session", "label") if getattr(self, name)]
+        said = " ".join(f"{what}={names}" for what, names in used)
         return f"{said}; left over: {', '.join(map(shown, self.left)) or 'none'}"
 
 

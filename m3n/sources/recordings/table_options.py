@@ -84,10 +84,13 @@ class Options(BaseOptions):
     label_column: str | None = Field(
         default=AUTO, description="column of activity labels, empty where there is none; auto: label, activity ...; null: none"
     )
-    delimiter: Literal[",", ";", "tab", "space"] | None = Field(
-        default=None, description="what stands between the columns of a CSV: , or ; or tab or space; null: found out"
+    delimiter: Literal[",", ";", "comma", "semicolon", "tab", "space"] | None = Field(
+        default=None,
+        description="what stands between the columns of a CSV: comma, semicolon (;), tab or space; null: found out",
     )
-    decimal: Literal[".", ","] | None = Field(default=None, description="decimal sign of a CSV: . or , ; null: found out")
+    decimal: Literal[".", ",", "point", "comma"] | None = Field(
+        default=None, description="decimal sign of a CSV: point or comma; null: found out"
+    )
     skip_rows: int | None = Field(
         default=None, ge=0, description="lines of a CSV above its line of column names; null: found out"
     )

@@ -24,6 +24,7 @@ REST_RAD_S = 0.3
 _FASTEST_STD = 30.0  # rad/s
 _REST_G = (0.8, 1.2)  # norm at rest: calibration errors of cheap sensors, and of slow motion taken for rest, stay within
 _ANY_G = (0.5, 2.0)  # median norm, and mean vector over seconds, where there is no rest to look at
+_NEARLY, _LEAST_CALIBRATED = 0.4, 0.8  # g: too much for another unit, too little for a sensor
 _OFF = 1e4  # times too small
 _STEADY_ENOUGH = 0.8  # share of gravity in a force whose column says that it has none
 _FEWEST = 25  # samples at rest that a median needs
@@ -94,7 +95,7 @@ class UnitCheck:
         if low <= found <= high and not (gravity is not None and (doubtful or gravity.is_lacking or gravity.mean > _ANY_G[1])):
             return
         raise InputError(
-            f"{where}: {_measured(found, still, gravity, unit)}{_advice(found, (low, high), gravity, unit, named)}"
+            f"{where}: {_measured(found, still, gravity, unit, (low, high))}{_advice(found, (low, high), gravity, unit, named)}"
         )
 
     def _check_rate(self, where: str, gyro_unit: str | None) -> None:
@@ -130,15 +131,19 @@ def _rate_hint(factor: float, unit: str) -> str:
     return f"; as if it were in {other}" if likely else "; correct it by gyro_scale="
 
 
-def _measured(found: float, still: bool, gravity: Gravity | None, unit: str) -> str:
+def _measured(found: float, still: bool, gravity: Gravity | None, unit: str, limits: tuple[float, float]) -> str:
     if gravity is not None and not still and gravity.is_lacking and gravity.mean < 0.7:
         return f"acceleration averages {gravity.mean:.3g} g over seconds when read as {unit}, expected about 1 g"
+    if limits[0] <= found <= limits[1]:
+        return f"acceleration measures {found:.3g} g when read as {unit}, but over seconds no steady gravity shows in it"
     return f"acceleration {'at rest ' if still else ''}measures {found:.3g} g when read as {unit}, expected about 1 g"
 
 
 def _advice(found: float, limits: tuple[float, float], gravity: Gravity | None, unit: str, named: str) -> str:
     """What is likely: another unit only where the samples show gravity in every second."""
     shows = gravity is not None and gravity.shows and not named
+    if gravity is not None and shows and _NEARLY < gravity.mean < _LEAST_CALIBRATED:
+        return f"; is the sensor calibrated? acc_scale={1 / gravity.mean:.4g} would make it 1 g"
     if shows and not limits[0] <= found <= limits[1]:
         raw = found * GRAVITY / ACC_UNITS[unit]
         likely = [other for other, size in ACC_UNITS.items() if limits[0] <= raw * size / GRAVITY <= limits[1]]

@@ -96,3 +96,11 @@ def test_lines_above_the_names_can_be_given_and_are_noted_where_found(tmp_path: 
 )  # fmt: skip
 def test_a_message_names_the_line_as_an_editor_counts_it(tmp_path: Path, text: str, said: str) -> None:
     assert said in refused(write(tmp_path / "a.csv", text))
+
+
+def test_a_decimal_comma_between_commas_is_read_where_it_is_said(tmp_path: Path, expected: np.ndarray) -> None:
+    head, *rest = TEXT.splitlines()
+    quoted = [",".join('"{}"'.format(word.replace(".", ",")) for word in line.split(",")) for line in rest]
+    file = write(tmp_path / "a.csv", [head, *quoted])
+    assert "give decimal=comma for a decimal comma" in refused(file)
+    np.testing.assert_array_equal(ingested(file, decimal="comma", delimiter="comma")[0]["imu_right_wrist"], expected)

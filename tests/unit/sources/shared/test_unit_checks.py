@@ -105,3 +105,14 @@ def test_slow_turns_in_degrees_are_found_where_their_size_alone_would_pass() -> 
 def test_a_sensor_at_rest_gives_no_reason_to_doubt_its_gyroscope() -> None:
     still = np.array([0.0, 0.0, GRAVITY]) + 0.02 * np.random.default_rng(0).normal(size=(1000, 3))
     check_units("a.csv", np.concatenate([still, 1e-4 * RATE], axis=1), 50.0, "m/s2", "rad/s")
+
+
+def test_a_slow_gyroscope_that_cannot_follow_an_arm_makes_nothing_suspect() -> None:
+    clock = np.arange(0, 400, 0.4)
+    check = UnitCheck()
+    check.add(np.concatenate(sensors.worn_sensor(clock), axis=1), 2.5)
+    check.check("a.csv", "m/s2", "rad/s")
+
+
+def test_a_sensor_out_of_calibration_is_named_as_one() -> None:
+    assert "is the sensor calibrated? acc_scale=1." in refusal(0.6 * FORCE / 1.03, RATE)
