@@ -1,0 +1,193 @@
+"""Frames that do not belong to a motion: a T-pose before it starts, a flash of another pose, left and right exchanged, another person.
+
+A body's parts have mass, so their accelerations are bounded: what moves from frame to frame as no muscle could move it is a fault of
+the capture. The limits are far above sport (a pitcher's wrist reaches 600 m/s², a landing pelvis 80) and above the noise of depth
+cameras, whose joints jump by decimetres; below 12 cm nothing counts, because at high frame rates small noise is a large acceleration.
+Positions are metres, frames are numbered from 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from m3n.body.model import FloatArray
+from m3n.body.rotations import dot, unit
+
+TRUNK = {
+    "pelvis", "spine1", "spine2", "spine3", "neck", "left_collar", "right_collar", "left_shoulder", "right_shoulder", "left_hip",
+    "right_hip",
+}  # fmt: skip
+PAIRS = ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
+_FASTEST = {"trunk": 200.0, "limb": 700.0}  # m/s²
+_LEAST_M = 0.12  # second difference that counts
+_START_FRAMES = 10  # in which a rest pose blends into the motion
+_START_SPEED = (8.0, 6.0)  # m/s of the fastest joint, and times the 95th percentile of each one's own speed over the clip
+_USUAL_FRAMES = 80  # that show how fast somebody usually moves
+_START_SHARE = 0.4  # of the joints that move so fast: one arm may well
+_REST_POSE_SPEED = (3.0, 5.0)  # the same after a T-pose: m/s, and times the clip's median
+_SWAP_M = 0.12  # mean distance of the joints from where they were, had left and right not been exchanged
+_SHORTEST_S = 0.5  # a stretch between two jumps that is kept
+_SHORTEST_FRAMES = 6
+_REUNITED = (0.15, 12.0)  # how far (m, m/s) joints may move over frames that are bridged
+
+
+@dataclass(frozen=True)
+class Broken:
+    """`bad` (F,) bool: frames to leave out; `breaks`: frames at which another motion starts; `start`, `stop`: what is left once the
+    ends are trimmed; `jumps`: the frames after which something jumps, with the joint's number; `exchanged`: whether left and right
+    are exchanged at one of them."""
+
+    bad: NDArray[np.bool_]
+    start: int
+    stop: int
+    breaks: tuple[int, ...] = ()
+    jumps: tuple[tuple[int, int], ...] = ()
+    exchanged: bool = False
+
+    @property
+    def kept(self) -> int:
+        """Number of good frames."""
+        return int((~self.bad).sum())
+
+
+def broken_frames(points: FloatArray, names: Sequence[str], fps: float) -> Broken:
+    """Frames of joints (F, K, 3) m that are no part of one person's movement; NaN: not seen. `names` (K,) are SMPL's."""
+    frames = len(points)
+    found = _Jumps(points, names, fps)
+    if not found.links.any():
+        return Broken(np.zeros(frames, bool), 0, frames)
+    ends = _START_FRAMES if frames > 3 * _START_FRAMES else min(3, frames // 4)
+    first, last = np.flatnonzero(found.links[:ends]), np.flatnonzero(found.links[frames - 1 - ends :])
+    start = int(first[-1]) + 1 if len(first) else 0
+    stop = frames - ends + int(last[0]) if len(last) else frames
+    cuts = [start, *(int(f) + 1 for f in np.flatnonzero(found.links) if start <= f < stop - 1), stop]
+    runs = [(a, b) for a, b in zip(cuts, cuts[1:], strict=False) if b > a]
+    shortest = max(_SHORTEST_FRAMES, round(_SHORTEST_S * fps))
+    longest = max(runs, key=lambda run: run[1] - run[0])
+    runs = [run for run in runs if run[1] - run[0] >= shortest or run == longest]
+    runs = _of_one_side(points, names, runs)
+    bad = np.ones(frames, bool)
+    for a, b in runs:
+        bad[a:b] = False
+    breaks = tuple(b[0] for a, b in zip(runs, runs[1:], strict=False) if not _reunited(points, a[1] - 1, b[0], fps))
+    return Broken(bad, runs[0][0], runs[-1][1], breaks, found.named(), found.exchanged)
+
+
+def rest_pose(points: FloatArray, names: Sequence[str]) -> bool:
+    """True where one frame's joints (K, 3) form a T-pose: both arms straight, level and across the trunk."""
+    place = {name: k for k, name in enumerate(names)}
+    needed = [f"{side}_{joint}" for side in ("left", "right") for joint in ("shoulder", "elbow", "wrist", "hip")]
+    if any(name not in place or not np.isfinite(points[place[name]]).all() for name in needed):
+        return False
+    joint = {name: points[place[name]] for name in needed}
+    across = unit(joint["left_shoulder"] - joint["right_shoulder"])
+    middle = {part: joint[f"left_{part}"] + joint[f"right_{part}"] for part in ("shoulder", "hip")}
+    trunk = unit(middle["shoulder"] - middle["hip"])
+    for side, sign in (("left", 1.0), ("right", -1.0)):
+        shoulder, elbow, wrist = (joint[f"{side}_{part}"] for part in ("shoulder", "elbow", "wrist"))
+        arm = unit(wrist - shoulder)
+        straight = float(dot(unit(elbow - shoulder), unit(wrist - elbow)))
+        if straight < 0.94 or sign * float(arm @ across) < 0.9 or abs(float(arm @ trunk)) > 0.35:
+            return False
+    return True
+
+
+@dataclass
+class _Jumps:
+    """`links` (F - 1,): True where a jump lies between a frame and the next; `joints`: of which joint; `exchanged`: see Broken."""
+
+    points: FloatArray
+    names: Sequence[str]
+    fps: float
+    links: NDArray[np.bool_] = field(init=False)
+    joints: NDArray[np.int64] = field(init=False)
+    exchanged: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        with np.errstate(invalid="ignore"):
+            change = np.diff(self.points, axis=0)
+            steps = np.nan_to_num(np.sqrt(dot(change, change)))
+            self.joints = steps.argmax(1) if steps.size else np.zeros(len(steps), int)
+            exchanged = self._exchanged()
+            self.exchanged = bool(exchanged.any())
+            self.links = self._accelerated(change, steps) | self._at_the_ends(steps) | exchanged
+
+    def named(self) -> tuple[tuple[int, int], ...]:
+        return tuple((int(f), int(self.joints[f])) for f in np.flatnonzero(self.links))
+
+    def _accelerated(self, change: FloatArray, steps: FloatArray) -> NDArray[np.bool_]:
+        links = np.zeros(len(steps), bool)
+        if len(steps) < 2:
+            return links
+        kinds = ["trunk" if name in TRUNK else "limb" for name in self.names]
+        limit = np.maximum([_FASTEST[kind] / self.fps**2 for kind in kinds], _LEAST_M)
+        if (steps < 0.5 * limit).all():  # no second difference can be over the limit
+            return links
+        bend = np.diff(change, axis=0)
+        bend = np.nan_to_num(np.sqrt(dot(bend, bend)))
+        over = bend > limit
+        links[:-1] |= (over & (steps[:-1] >= 0.4 * bend)).any(1)
+        links[1:] |= (over & (steps[1:] >= 0.4 * bend)).any(1)
+        return links
+
+    def _at_the_ends(self, steps: FloatArray) -> NDArray[np.bool_]:
+        links = np.zeros(len(steps), bool)
+        if len(steps) < 3 * _START_FRAMES:
+            return links
+        speed = steps * self.fps
+        fastest = speed.max(1)
+        usual = np.percentile(speed[_START_FRAMES:-_START_FRAMES], 95, axis=0)
+        for part in (slice(None, _START_FRAMES), slice(-_START_FRAMES, None)):
+            if len(steps) >= _USUAL_FRAMES and fastest[part].max() > _START_SPEED[0]:
+                many = (speed[part] > np.maximum(_START_SPEED[1] * usual, 1.0)).mean(1) > _START_SHARE
+                links[part] |= many & (fastest[part] > _START_SPEED[0])
+        low = max(_REST_POSE_SPEED[0], _REST_POSE_SPEED[1] * float(np.median(fastest[_START_FRAMES:])))
+        if fastest[:_START_FRAMES].max() > low and rest_pose(self.points[0], self.names):
+            links[:_START_FRAMES] |= fastest[:_START_FRAMES] > low
+        return links
+
+    def _exchanged(self) -> NDArray[np.bool_]:
+        same, other = _distances(self.points[:-1], self.points[1:], self.names)
+        return (same > _SWAP_M) & (other < 0.4 * same)
+
+
+def _distances(before: FloatArray, after: FloatArray, names: Sequence[str]) -> tuple[FloatArray, FloatArray]:
+    """Mean distance (F,) of the paired joints from where they were, as named, and with left and right exchanged; NaN: not seen."""
+    place = {name: k for k, name in enumerate(names)}
+    pairs = [(place[f"left_{p}"], place[f"right_{p}"]) for p in PAIRS if f"left_{p}" in place and f"right_{p}" in place]
+    if len(pairs) < 3:
+        return np.zeros(len(before)), np.ones(len(before))
+    left, right = (np.array(side) for side in zip(*pairs, strict=True))
+
+    def mean(ends: tuple[NDArray[np.int64], NDArray[np.int64]]) -> FloatArray:
+        total = np.zeros(len(before))
+        for first, second in ((left, ends[0]), (right, ends[1])):
+            moved = after[:, second] - before[:, first]
+            total += np.sqrt(dot(moved, moved)).mean(1)
+        return 0.5 * total
+
+    return mean((left, right)), mean((right, left))
+
+
+def _of_one_side(points: FloatArray, names: Sequence[str], runs: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The stretches in which left and right are as in most frames."""
+    parity, held = [0], [0, 0]
+    for (_, before), (after, _) in zip(runs, runs[1:], strict=False):
+        same, other = _distances(points[None, before - 1], points[None, after], names)
+        parity.append(parity[-1] ^ int(same[0] > _SWAP_M and other[0] < 0.5 * same[0]))
+    for side, (a, b) in zip(parity, runs, strict=True):
+        held[side] += b - a
+    kept = int(held[1] > held[0])
+    return [run for side, run in zip(parity, runs, strict=True) if side == kept]
+
+
+def _reunited(points: FloatArray, before: int, after: int, fps: float) -> bool:
+    if after == before + 1:
+        return False
+    moved = points[after] - points[before]
+    distance = float(np.nan_to_num(np.sqrt(dot(moved, moved))).max(initial=0.0))
+    return distance <= _REUNITED[0] + _REUNITED[1] * (after - before) / fps
