@@ -24,11 +24,12 @@ TRUNK = {
 PAIRS = ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
 _FASTEST = {"trunk": 200.0, "limb": 700.0}  # m/s²
 _LEAST_M = 0.12  # second difference that counts
-_START_FRAMES = 10  # in which a rest pose blends into the motion
-_START_SPEED = (8.0, 6.0)  # m/s of the fastest joint, and times the 95th percentile of each one's own speed over the clip
+START_FRAMES = 10  # in which a rest pose blends into the motion
+START_SPEED, _START_RATIO = 8.0, 6.0  # m/s of the fastest joint; times the 95th percentile of each one's own speed over the clip
 _USUAL_FRAMES = 80  # that show how fast somebody usually moves
 _START_SHARE = 0.4  # of the joints that move so fast: one arm may well
-_REST_POSE_SPEED = (3.0, 5.0)  # the same after a T-pose: m/s, and times the clip's median
+_REST_POSE_SPEED = 3.0  # m/s after a T-pose
+_ARMS_FALL_M, _ARMS_RATIO = 0.06, 3.0  # step of the arms out of a T-pose: m, and times the 95th percentile of their steps
 _SWAP_M = 0.12  # mean distance of the joints from where they were, had left and right not been exchanged
 _SHORTEST_S = 0.5  # a stretch between two jumps that is kept
 _SHORTEST_FRAMES = 6
@@ -60,7 +61,7 @@ def broken_frames(points: FloatArray, names: Sequence[str], fps: float) -> Broke
     found = _Jumps(points, names, fps)
     if not found.links.any():
         return Broken(np.zeros(frames, bool), 0, frames)
-    ends = _START_FRAMES if frames > 3 * _START_FRAMES else min(3, frames // 4)
+    ends = START_FRAMES if frames > 3 * START_FRAMES else min(3, frames // 4)
     first, last = np.flatnonzero(found.links[:ends]), np.flatnonzero(found.links[frames - 1 - ends :])
     start = int(first[-1]) + 1 if len(first) else 0
     stop = frames - ends + int(last[0]) if len(last) else frames
@@ -75,6 +76,11 @@ def broken_frames(points: FloatArray, names: Sequence[str], fps: float) -> Broke
         bad[a:b] = False
     breaks = tuple(b[0] for a, b in zip(runs, runs[1:], strict=False) if not _reunited(points, a[1] - 1, b[0], fps))
     return Broken(bad, runs[0][0], runs[-1][1], breaks, found.named(), found.exchanged)
+
+
+def farthest_bend(name: str, fps: float) -> float:
+    """Second difference (m) of a joint's positions up to which it is a movement."""
+    return max(_FASTEST["trunk" if name in TRUNK else "limb"] / fps**2, _LEAST_M)
 
 
 def rest_pose(points: FloatArray, names: Sequence[str]) -> bool:
@@ -123,8 +129,7 @@ class _Jumps:
         links = np.zeros(len(steps), bool)
         if len(steps) < 2:
             return links
-        kinds = ["trunk" if name in TRUNK else "limb" for name in self.names]
-        limit = np.maximum([_FASTEST[kind] / self.fps**2 for kind in kinds], _LEAST_M)
+        limit = np.array([farthest_bend(name, self.fps) for name in self.names])
         if (steps < 0.5 * limit).all():  # no second difference can be over the limit
             return links
         bend = np.diff(change, axis=0)
@@ -136,19 +141,31 @@ class _Jumps:
 
     def _at_the_ends(self, steps: FloatArray) -> NDArray[np.bool_]:
         links = np.zeros(len(steps), bool)
-        if len(steps) < 3 * _START_FRAMES:
+        if len(steps) < 3 * START_FRAMES:
             return links
-        speed = steps * self.fps
-        fastest = speed.max(1)
-        usual = np.percentile(speed[_START_FRAMES:-_START_FRAMES], 95, axis=0)
-        for part in (slice(None, _START_FRAMES), slice(-_START_FRAMES, None)):
-            if len(steps) >= _USUAL_FRAMES and fastest[part].max() > _START_SPEED[0]:
-                many = (speed[part] > np.maximum(_START_SPEED[1] * usual, 1.0)).mean(1) > _START_SHARE
-                links[part] |= many & (fastest[part] > _START_SPEED[0])
-        low = max(_REST_POSE_SPEED[0], _REST_POSE_SPEED[1] * float(np.median(fastest[_START_FRAMES:])))
-        if fastest[:_START_FRAMES].max() > low and rest_pose(self.points[0], self.names):
-            links[:_START_FRAMES] |= fastest[:_START_FRAMES] > low
+        ends = (slice(None, START_FRAMES), slice(-START_FRAMES, None))
+        speed = [steps[part] * self.fps for part in ends]
+        if max(part.max() for part in speed) <= _REST_POSE_SPEED:
+            return links
+        usual = steps[START_FRAMES:-START_FRAMES] * self.fps
+        for part, moved in zip(ends, speed, strict=True):
+            fastest = moved.max(1)
+            if len(steps) >= _USUAL_FRAMES and fastest.max() > START_SPEED:
+                many = (moved > np.maximum(_START_RATIO * np.percentile(usual, 95, axis=0), 1.0)).mean(1) > _START_SHARE
+                links[part] |= many & (fastest > START_SPEED)
+        if rest_pose(self.points[0], self.names):
+            arms = self._arm_steps()
+            low = max(_ARMS_FALL_M, _ARMS_RATIO * float(np.nanpercentile(arms[START_FRAMES:], 95)))
+            links[:START_FRAMES] |= (arms[:START_FRAMES] > low) & (speed[0].max(1) > _REST_POSE_SPEED)
         return links
+
+    def _arm_steps(self) -> FloatArray:
+        """Mean step (F - 1,) m of elbows and wrists, seen from the shoulders."""
+        place = {name: k for k, name in enumerate(self.names)}
+        shoulders = 0.5 * (self.points[:, place["left_shoulder"]] + self.points[:, place["right_shoulder"]])
+        arms = [place[f"{side}_{joint}"] for side in ("left", "right") for joint in ("elbow", "wrist")]
+        moved = np.diff(self.points[:, arms] - shoulders[:, None], axis=0)
+        return np.sqrt(dot(moved, moved)).mean(1)
 
     def _exchanged(self) -> NDArray[np.bool_]:
         same, other = _distances(self.points[:-1], self.points[1:], self.names)

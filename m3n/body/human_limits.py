@@ -13,7 +13,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from m3n.body.model import FloatArray
-from m3n.body.rotations import cross, dot, unit
+from m3n.body.rotations import TURN_UP, cross, dot, unit
 from m3n.schema import GRAVITY
 
 Joints = Mapping[str, FloatArray]  # SMPL joint name -> (F, 3) m; NaN: not seen
@@ -29,13 +29,12 @@ _MASSES = (("shoulder", "elbow", 0.028), ("elbow", "wrist", 0.022), ("hip", "kne
 _TRUNK_MASS = 0.578  # with the head
 FASTEST_PELVIS = 13.0  # m/s: a sprinter
 FASTEST_USUAL = 15.0  # m/s: what the fastest joint exceeds in at most half of the frames
-_FALL_S = 0.02  # standard deviation of the smoothing before accelerations are looked at
-_FALL_G = 1.75  # a body falls with 1 g
+_FALL_S = 0.015  # standard deviation of the smoothing before accelerations are looked at
+_FALL_G = 1.65  # a body falls with 1 g
 _BENT_M, _TOES_M = 0.07, 0.04  # of an adult: knee off the line from hip to ankle, toes before the ankle (0.12)
 _FALL_RATE_HZ = 18.0  # below, it is noise that the second differences show
-_UPRIGHT, _LEVEL = 0.75, 0.5  # cosine of trunk and vertical
+_UPRIGHT, _LEANING, _LEVEL = 0.9, 0.6, 0.5  # cosine of trunk and vertical
 FARTHEST_ANKLE_M = 12.0
-TURNS = {"z": (0.0, 0.0, 1.0), "y": (0.0, 1.0, 0.0), "-y": (0.0, -1.0, 0.0)}
 
 
 def height_of(joints: Joints) -> tuple[float, float] | None:
@@ -78,7 +77,8 @@ def flat(points: FloatArray) -> bool:
         return False
     some = seen[:: max(1, len(seen) // 64)]
     spread = np.linalg.svd(some - some.mean(1, keepdims=True), compute_uv=False)
-    return bool(np.median(spread[:, 2] / np.maximum(spread[:, 0], 1e-12)) < 0.012)
+    wide = spread[:, 0] > 1e-9
+    return bool(wide.any() and np.median(spread[wide, 2] / spread[wide, 0]) < 0.012)
 
 
 def mirrored(joints: Joints) -> str | None:
@@ -132,14 +132,15 @@ def likely_up(joints: Joints, declared: str = "z") -> str | None:
     if known.sum() < 2 or (trunk[known, 2] > _LEVEL).mean() > 0.1:
         return None
     feet = [joints[f"{side}_{name}"] for side in ("left", "right") for name in ("ankle", "knee") if f"{side}_{name}" in joints]
-    for name, direction in TURNS.items():
-        axis = np.array(direction) if declared == "z" else _world_axis(name, declared)
+    for name in TURN_UP:
+        axis = _world_axis(name, declared)
         if axis[2] > 0.9:
             continue
         upright = trunk[known] @ axis
         height = (middle[0] @ axis)[known]
         below = np.min([(foot @ axis)[known] - height for foot in feet], axis=0) if feet else np.full(known.sum(), -1.0)
-        if (upright > _UPRIGHT).mean() > 0.9 and np.nanmedian(below) < -0.25 and np.ptp(height) < 1.5:
+        standing = np.median(upright) > _UPRIGHT and (upright > _LEANING).mean() > 0.85
+        if standing and np.nanmedian(below) < -0.25 and np.ptp(height) < 1.5:
             return name
     return None
 
@@ -172,12 +173,26 @@ def falls_too_fast(joints: Joints, fps: float) -> float | None:
     return strongest if strongest > _FALL_G else None
 
 
-def ankle_height(joints: Joints) -> float | None:
-    """Median height (m) of the lower ankle; None without ankles."""
+def unit_of_height(joints: Joints, units: Mapping[str, float]) -> tuple[float, str] | None:
+    """The height (m) of the lower ankle and the one of `units` in which the translation may be, where nobody's ankles are so high."""
     ankles = [joints[f"{side}_ankle"][:, 2] for side in ("left", "right") if f"{side}_ankle" in joints]
-    if not ankles or not np.isfinite(ankles).any():
+    middle = _middles(joints)
+    if not ankles or middle is None:
         return None
-    return float(np.nanmedian(np.nanmin(ankles, axis=0)))
+    height = float(np.nanmedian(np.nanmin(ankles, axis=0)))
+    if not abs(height) > FARTHEST_ANKLE_M:
+        return None
+    hips = float(np.nanmedian(middle[0][:, 2]))
+    floor = {unit: abs(hips * size - (hips - height)) for unit, size in units.items()}
+    likely = min(floor, key=floor.__getitem__)
+    return (height, likely) if floor[likely] < 0.6 else None
+
+
+def skating(joints: Joints) -> float:
+    """Median step (m) of the ankle that moves less: feet stand still in turn, if the translation belongs to the pose."""
+    ankles = [joints[f"{side}_ankle"] for side in ("left", "right") if f"{side}_ankle" in joints]
+    steps = [_norm(np.diff(ankle, axis=0)) for ankle in ankles]
+    return float(np.nanmedian(np.nanmin(steps, axis=0))) if steps else 0.0
 
 
 def named(points: FloatArray, names: Sequence[str]) -> dict[str, FloatArray]:
@@ -187,13 +202,7 @@ def named(points: FloatArray, names: Sequence[str]) -> dict[str, FloatArray]:
 
 def _world_axis(name: str, declared: str) -> FloatArray:
     """Where the file's axis `name` points in a world turned from `declared` up to z up."""
-    to_z = {
-        "z": np.eye(3),
-        "y": np.array([(1, 0, 0), (0, 0, -1), (0, 1, 0)]),
-        "-y": np.array([(1, 0, 0), (0, 0, 1), (0, -1, 0)]),
-    }
-    axis: FloatArray = to_z[declared].astype(float) @ np.array(TURNS[name])
-    return axis
+    return TURN_UP[declared] @ TURN_UP[name][2]
 
 
 def _middles(joints: Joints) -> tuple[FloatArray, FloatArray] | None:

@@ -127,15 +127,15 @@ def repairs(clip_id: str, frames: int, spans: list[tuple[int, int]], over: int, 
 
 
 def described(broken: Broken, names: Any, points: FloatArray, fps: float) -> str:
-    """The worst jump of a clip, in words."""
+    """The first of a clip's large jumps, in words."""
     if not broken.jumps:
         return "frames are missing"
     sizes = [float(np.nan_to_num(np.linalg.norm(points[f + 1, k] - points[f, k]))) for f, k in broken.jumps]
-    worst = int(np.argmax(sizes))
-    frame, joint = broken.jumps[worst]
+    first = next(k for k, size in enumerate(sizes) if 2 * size >= max(sizes))
+    frame, joint = broken.jumps[first]
     count = f" and in {len(sizes) - 1} more places" if len(sizes) > 1 else ""
     swapped = ", as left and right are exchanged" if broken.exchanged else ""
-    return f"{names[joint]} jumps by {sizes[worst]:.3g} m ({sizes[worst] * fps:.3g} m/s) after frame {frame}{count}{swapped}"
+    return f"{names[joint]} jumps by {sizes[first]:.3g} m ({sizes[first] * fps:.3g} m/s) after frame {frame}{count}{swapped}"
 
 
 def motion_problem(points: FloatArray, names: Any, fps: float, options: PoseOptions, *, height: bool = True) -> str | None:
@@ -150,11 +150,9 @@ def motion_problem(points: FloatArray, names: Any, fps: float, options: PoseOpti
             f"the body comes down with {fall:.2g} g time and again, where gravity gives 1: is fps={fps:g} too high, or the translation "
             "in another unit than metres?"
         )
-    ankle = limits.ankle_height(joints)
-    if height and ankle is not None and abs(ankle) > limits.FARTHEST_ANKLE_M:
-        likely = [unit for unit, size in _UNITS.items() if -0.3 < ankle * size < 0.8]
-        if likely:
-            return f"the ankles are at a height of {ankle:.3g} m: is the translation in {likely[0]}? Metres are expected"
+    high = limits.unit_of_height(joints, _UNITS) if height else None
+    if high:
+        return f"the ankles are at a height of {high[0]:.3g} m: is the translation in {high[1]}? Metres are expected"
     return stance_problem(points, names, options)
 
 
@@ -183,10 +181,10 @@ def _shape(betas: FloatArray) -> str | None:
 
 def _translation_unit(points: FloatArray, names: Any, fps: float) -> str | None:
     centre = np.nanmean(points, axis=1, keepdims=True)
+    found = {}
     for unit, size in _UNITS.items():
         smaller = points - centre + size * centre
-        if broken_frames(smaller, names, fps).kept > 0.95 * len(points) and not limits.too_fast(
-            limits.named(smaller, names), fps
-        ):
-            return unit
-    return None
+        joints = limits.named(smaller, names)
+        if broken_frames(smaller, names, fps).kept > 0.95 * len(points) and not limits.too_fast(joints, fps):
+            found[unit] = limits.skating(joints)
+    return min(found, key=found.__getitem__) if found else None

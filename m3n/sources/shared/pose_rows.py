@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from m3n.body.rotations import TURN_UP as TURN_UP  # every source turns its world by it
 from m3n.errors import InputError, shown
 from m3n.schema import Repaired, RepairedRow
 from m3n.untrusted.archives import LARGEST_ARRAYS, member, opened_npz
@@ -23,12 +24,6 @@ FloatArray = NDArray[np.float64]
 
 MAX_FRAMES = 1_000_000  # nine hours at 30 fps: more is a damaged header or a file that should be split
 METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254}
-# Rotation from a world whose vertical is the key to m3n's (z up). A camera's frame (x right, y down, z forwards) is "-y".
-TURN_UP = {
-    "z": np.eye(3),
-    "y": np.array([(1.0, 0.0, 0.0), (0.0, 0.0, -1.0), (0.0, 1.0, 0.0)]),
-    "-y": np.array([(1.0, 0.0, 0.0), (0.0, 0.0, 1.0), (0.0, -1.0, 0.0)]),
-}
 
 
 def files_in(path: Path, suffixes: Sequence[str], expected: str) -> list[tuple[Path, str]]:
