@@ -145,6 +145,17 @@ def likely_up(joints: Joints, declared: str = "z") -> str | None:
     return None
 
 
+def upside_down(joints: Joints) -> bool:
+    """True where hips are above shoulders, and ankles above hips, in nearly all frames."""
+    middle = _middles(joints)
+    if middle is None:
+        return False
+    trunk = _unit(middle[1] - middle[0])[:, 2]
+    trunk = trunk[np.isfinite(trunk)]
+    ankles = [joints[f"{side}_ankle"][:, 2] - middle[0][:, 2] for side in ("left", "right") if f"{side}_ankle" in joints]
+    return bool((trunk < -_LEANING).mean() > 0.9) and (not ankles or float(np.nanmedian(ankles)) > 0.3)
+
+
 def too_fast(joints: Joints, fps: float) -> str | None:
     """What moves faster than people do, over the whole clip; None for what some athlete could do."""
     points = np.stack(list(joints.values()), axis=1)

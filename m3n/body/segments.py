@@ -38,6 +38,8 @@ def with_length(points: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
     kept = dict(points)
     while pair := _at_one_point(kept):
         kept.pop(next(name for name in _DISPENSABLE if name in pair))
+        if pair == ("spine1", "spine2"):  # which of the two it is nobody knows
+            kept.pop("spine1")
     collars = [f"{side}_collar" for side in ("left", "right")]
     if any(name in kept for name in collars) and not _collars_tell(kept):
         for name in collars:

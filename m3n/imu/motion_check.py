@@ -55,9 +55,9 @@ def check_motion(poses: np.ndarray, trans: np.ndarray, paths: np.ndarray, names:
     if step * fps > FASTEST_USUAL:
         usual = float(np.median(np.linalg.norm(np.diff(paths, axis=0), axis=-1).max(1))) * fps
         if usual > FASTEST_USUAL:
-            raise InputError(
-                f"sensors move at {usual:.3g} m/s in half of the frames: is fps={fps:g} too high, or trans not in metres?{_LEAVE}"
-            )
+            own = float(np.median(np.linalg.norm(np.diff(trans.astype(float), axis=0), axis=1))) * fps
+            cause = "is trans in mm, cm or scaled? Metres are expected" if own > 0.5 * usual else f"is fps={fps:g} too high?"
+            raise InputError(f"sensors move at {usual:.3g} m/s in half of the frames: {cause}{_LEAVE}")
     if fall * fps**2 > _FALL_G * GRAVITY and len(trans) > max(12, 0.7 * fps) and fps >= 18:
         strongest = float(np.percentile(-np.diff(trans[:, 2].astype(float), 2), 95)) * fps**2 / GRAVITY
         if strongest > _FALL_G:

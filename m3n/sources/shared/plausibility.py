@@ -158,12 +158,17 @@ def motion_problem(points: FloatArray, names: Any, fps: float, options: PoseOpti
 
 def stance_problem(points: FloatArray, names: Any, options: PoseOptions) -> str | None:
     """The sign of a wrong vertical axis: a trunk that is level, or upside down, in the whole clip and would stand on another axis."""
-    likely = None if options.allow_lying else limits.likely_up(limits.named(points, names), options.vertical())
+    if options.allow_lying:
+        return None
+    joints = limits.named(points, names)
+    likely, declared = limits.likely_up(joints, options.vertical()), options.vertical()
+    if likely is None and limits.upside_down(joints):
+        return f"the person is upside down in the whole clip, read with up={declared}: is up right? allow_lying=true lets it pass"
     if likely is None:
         return None
     return (
-        f"the trunk lies level or upside down in the whole clip, read with up={options.vertical()}; with up={likely} the person stands: "
-        f"give up={likely}, or allow_lying=true for somebody who does lie"
+        f"the trunk lies level or upside down in the whole clip, read with up={declared}; with up={likely} the person stands: give "
+        f"up={likely}, or allow_lying=true for somebody who does lie"
     )
 
 
