@@ -70,8 +70,8 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Repaired:
-    """What was done to one item of the input so that it could become rows: frames that were `trimmed` off an end, `bridged` by their
-    neighbours or `cut` out, or a clip that was `split`, and why."""
+    """What was done to one item of the input so that it could become rows: frames that were `trimmed` off an end, `bridged` by
+    their neighbours or `cut` out, or a clip that was `split`, and why."""
 
     item: str
     what: str

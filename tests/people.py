@@ -20,7 +20,8 @@ STAND = Rotation.from_euler("x", 90, degrees=True)  # y up to z up
 
 
 def walker(fps: float = 60.0, seconds: float = 4.0) -> tuple[np.ndarray, np.ndarray]:
-    """Poses (F, 24, 3) rad and trans (F, 3) m: 1.2 m/s along a curve, arms swinging, elbows bent, knees bending, feet near z = 0."""
+    """Poses (F, 24, 3) rad and trans (F, 3) m: 1.2 m/s along a curve, arms swinging, elbows bent, knees bending, feet near z =
+    0."""
     t = np.arange(round(fps * seconds)) / fps
     step = 2 * np.pi * 0.9 * t
     yaw = 0.4 * np.sin(0.5 * t)

@@ -1,15 +1,15 @@
-"""Frames that do not belong to a motion: a T-pose before it starts, a flash of another pose, left and right exchanged, another person.
+"""Frames that do not belong to a motion: a T-pose before it, a flash of another pose, left and right exchanged, another person.
 
-A body's parts have mass, so their accelerations are bounded: what moves from frame to frame as no muscle could move it is a fault of
-the capture. The limits are far above sport (a pitcher's wrist reaches 600 m/s², a landing pelvis 80) and above the noise of depth
-cameras, whose joints jump by decimetres; below 12 cm nothing counts, because at high frame rates small noise is a large acceleration.
-Positions are metres, frames are numbered from 0.
-"""
+A body's parts have mass, so their accelerations are bounded: what moves as no muscle could move it is a fault of the capture. The
+limits are far above sport (a pitcher's wrist reaches 600 m/s², a landing pelvis 80) and above the noise of depth cameras, whose
+joints jump by decimetres; below 12 cm nothing counts, because at high frame rates small noise is a large acceleration. Positions
+are metres, frames are numbered from 0."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,10 @@ PAIRS = ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
 _FASTEST = {"trunk": 200.0, "limb": 700.0}  # m/s²
 _LEAST_M = 0.12  # second difference that counts
 START_FRAMES = 10  # in which a rest pose blends into the motion
-START_SPEED, _START_RATIO = 8.0, 6.0  # m/s of the fastest joint; times the 95th percentile of each one's own speed over the clip
+START_SPEED, _START_RATIO = (
+    8.0,
+    6.0,
+)  # m/s of the fastest joint; times the 95th percentile of each one's own speed over the clip
 _USUAL_FRAMES = 80  # that show how fast somebody usually moves
 _START_SHARE = 0.4  # of the joints that move so fast: one arm may well
 _REST_POSE_SPEED = 3.0  # m/s after a T-pose
@@ -33,7 +36,9 @@ _ARMS_FALL_M, _ARMS_RATIO = 0.06, 3.0  # step of the arms out of a T-pose: m, an
 _SWAP_M = 0.12  # mean distance of the joints from where they were, had left and right not been exchanged
 _SHORTEST_S = 0.5  # a stretch between two jumps that is kept
 _SHORTEST_FRAMES = 6
-_REUNITED = (0.15, 12.0)  # how far (m, m/s) joints may move over frames that are bridged
+_FEWEST_FRAMES = 8  # of a clip that tells what is usual in it
+_SHORTEST_AGAIN, _LONGEST_FLASH = 3, 5  # frames of a shorter one that a few broken frames part from a long one
+_REUNITED_M, _REUNITED_RATIO = 0.1, 1.5  # how far joints may get over broken frames: m, and times their fast steps
 
 
 @dataclass(frozen=True)
@@ -58,24 +63,33 @@ class Broken:
 def broken_frames(points: FloatArray, names: Sequence[str], fps: float) -> Broken:
     """Frames of joints (F, K, 3) m that are no part of one person's movement; NaN: not seen. `names` (K,) are SMPL's."""
     frames = len(points)
-    found = _Jumps(points, names, fps)
-    if not found.links.any():
+    found = _Jumps(points, names, fps) if frames >= _FEWEST_FRAMES else None
+    if found is None or not found.links.any():
         return Broken(np.zeros(frames, bool), 0, frames)
-    ends = START_FRAMES if frames > 3 * START_FRAMES else min(3, frames // 4)
-    first, last = np.flatnonzero(found.links[:ends]), np.flatnonzero(found.links[frames - 1 - ends :])
-    start = int(first[-1]) + 1 if len(first) else 0
-    stop = frames - ends + int(last[0]) if len(last) else frames
-    cuts = [start, *(int(f) + 1 for f in np.flatnonzero(found.links) if start <= f < stop - 1), stop]
-    runs = [(a, b) for a, b in zip(cuts, cuts[1:], strict=False) if b > a]
-    shortest = max(_SHORTEST_FRAMES, round(_SHORTEST_S * fps))
-    longest = max(runs, key=lambda run: run[1] - run[0])
-    runs = [run for run in runs if run[1] - run[0] >= shortest or run == longest]
-    runs = _of_one_side(points, names, runs)
+    cuts = [0, *(int(f) + 1 for f in np.flatnonzero(found.links)), frames]
+    runs = _of_one_side(points, names, _kept(points, list(pairwise(cuts)), fps))
     bad = np.ones(frames, bool)
     for a, b in runs:
         bad[a:b] = False
-    breaks = tuple(b[0] for a, b in zip(runs, runs[1:], strict=False) if not _reunited(points, a[1] - 1, b[0], fps))
+    reach = _reach(points)
+    breaks = tuple(b[0] for a, b in pairwise(runs) if not _reunited(points, a[1] - 1, b[0], reach))
     return Broken(bad, runs[0][0], runs[-1][1], breaks, found.named(), found.exchanged)
+
+
+def _kept(points: FloatArray, runs: list[tuple[int, int]], fps: float) -> list[tuple[int, int]]:
+    """The stretches between jumps that are long, and short ones that go on where a long one ends, a few broken frames further."""
+    shortest, reach = max(_SHORTEST_FRAMES, round(_SHORTEST_S * fps)), _reach(points)
+    longest = max(runs, key=lambda run: run[1] - run[0])
+    kept = [run[1] - run[0] >= shortest or run == longest for run in runs]
+    for order in (range(len(runs)), range(len(runs) - 1, -1, -1)):
+        last = None
+        for k in order:
+            if not kept[k] and last is not None and runs[k][1] - runs[k][0] >= _SHORTEST_AGAIN:
+                first, second = sorted((runs[k], runs[last]))
+                gap = second[0] - first[1]
+                kept[k] = 0 < gap <= _LONGEST_FLASH and _reunited(points, first[1] - 1, second[0], reach)
+            last = k if kept[k] else last
+    return [run for run, keep in zip(runs, kept, strict=True) if keep]
 
 
 def farthest_bend(name: str, fps: float) -> float:
@@ -193,7 +207,7 @@ def _distances(before: FloatArray, after: FloatArray, names: Sequence[str]) -> t
 def _of_one_side(points: FloatArray, names: Sequence[str], runs: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """The stretches in which left and right are as in most frames."""
     parity, held = [0], [0, 0]
-    for (_, before), (after, _) in zip(runs, runs[1:], strict=False):
+    for (_, before), (after, _) in pairwise(runs):
         same, other = _distances(points[None, before - 1], points[None, after], names)
         parity.append(parity[-1] ^ int(same[0] > _SWAP_M and other[0] < 0.5 * same[0]))
     for side, (a, b) in zip(parity, runs, strict=True):
@@ -202,9 +216,18 @@ def _of_one_side(points: FloatArray, names: Sequence[str], runs: list[tuple[int,
     return [run for side, run in zip(parity, runs, strict=True) if side == kept]
 
 
-def _reunited(points: FloatArray, before: int, after: int, fps: float) -> bool:
+def _reach(points: FloatArray) -> FloatArray:
+    """How far (K,) m each joint gets from one frame to the next in the fast parts of its clip."""
+    moved = np.diff(points, axis=0)
+    steps = np.sqrt(dot(moved, moved))
+    reach: FloatArray = np.nan_to_num(np.nanpercentile(np.where(np.isfinite(steps), steps, 0.0), 95, axis=0))
+    return reach
+
+
+def _reunited(points: FloatArray, before: int, after: int, reach: FloatArray) -> bool:
+    """True where every joint may have got from frame `before` to frame `after` over the broken ones between them."""
     if after == before + 1:
         return False
     moved = points[after] - points[before]
-    distance = float(np.nan_to_num(np.sqrt(dot(moved, moved))).max(initial=0.0))
-    return distance <= _REUNITED[0] + _REUNITED[1] * (after - before) / fps
+    distance = np.nan_to_num(np.sqrt(dot(moved, moved)))
+    return bool((distance <= _REUNITED_M + _REUNITED_RATIO * reach * (after - before)).all())

@@ -185,7 +185,8 @@ def falls_too_fast(joints: Joints, fps: float) -> float | None:
 
 
 def unit_of_height(joints: Joints, units: Mapping[str, float]) -> tuple[float, str] | None:
-    """The height (m) of the lower ankle and the one of `units` in which the translation may be, where nobody's ankles are so high."""
+    """The height (m) of the lower ankle and the one of `units` in which the translation may be, where nobody's ankles are so
+    high."""
     ankles = [joints[f"{side}_ankle"][:, 2] for side in ("left", "right") if f"{side}_ankle" in joints]
     middle = _middles(joints)
     if not ankles or middle is None:

@@ -63,12 +63,11 @@ class FitResult:
 def fit_joints(joints: ArrayLike, names: Sequence[str], body: Body | None = None, smooth_frames: float = 1.0) -> FitResult:
     """SMPL poses whose joints follow `joints` (F, K, 3), metres, z up.
 
-    `names` (K,) are SMPL joint names: both hips, both shoulders, and elbow and wrist of at least one arm are needed; neck,
-    head, hands, knees, ankles, feet, pelvis, collars, spine1, spine3 and `KNUCKLES` are used where they are given. Positions that
-    are not finite or exactly zero count as not seen and are interpolated in time. Joints that lie on top of another one are left out
-    (`m3n.body.segments`). `smooth_frames` is the standard deviation, in
-    frames, of a Gaussian over the positions; 0 leaves them as they are. `body` (24 joints) is the neutral SMPL body or its
-    stand-in where None.
+    `names` (K,) are SMPL joint names: both hips, both shoulders, and elbow and wrist of at least one arm are needed; neck, head,
+    hands, knees, ankles, feet, pelvis, collars, spine1, spine3 and `KNUCKLES` are used where they are given. Positions that are
+    not finite or exactly zero count as not seen and are interpolated in time. Joints that lie on top of another one are left out
+    (`m3n.body.segments`). `smooth_frames` is the standard deviation, in frames, of a Gaussian over the positions; 0 leaves them
+    as they are. `body` (24 joints) is the neutral SMPL body or its stand-in where None.
 
     Raises InputError for shapes and names that do not fit, missing joints, joints hardly ever seen, and fewer than 2 frames.
     """

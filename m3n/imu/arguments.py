@@ -1,7 +1,7 @@
 """What callers of `m3n.simulate` pass, brought to plain numbers and names, or refused with what was expected.
 
-Arrays out of npz files hold single values as arrays (`gender`, `mocap_framerate`), torch tensors are not NumPy's, and nobody writes a
-tuple for one placement. What can only mean one thing is taken; anything else is an InputError that names the argument.
+Arrays out of npz files hold single values as arrays (`gender`, `mocap_framerate`), torch tensors are not NumPy's, and nobody
+writes a tuple for one placement. What can only mean one thing is taken; anything else is an InputError that names the argument.
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ def placement_names(value: Any) -> Sequence[str] | Mapping[str, Site]:
     if isinstance(value, str | bytes | np.str_ | np.bytes_) or (isinstance(value, np.ndarray) and value.ndim == 0):
         return (word("placements", value),)
     if isinstance(value, np.ndarray | list | tuple | set | frozenset):
-        return tuple(word("placements", one) for one in (sorted(value, key=str) if isinstance(value, set | frozenset) else value))
+        return tuple(
+            word("placements", one) for one in (sorted(value, key=str) if isinstance(value, set | frozenset) else value)
+        )
     raise InputError(f"placements is {shown(value)}, expected names such as ('left_wrist', 'right_wrist')")
 
 
@@ -84,7 +86,9 @@ def motion(poses: Any, trans: Any, body_model: Any) -> tuple[np.ndarray, np.ndar
     if poses.ndim == 2 and poses.shape[1] % 3 == 0 and poses.shape[1] > 3:
         poses = poses.reshape(len(poses), -1, 3)
     if poses.ndim != 3 or poses.shape[2] != 3:
-        matrices = "; rotation matrices or quaternions must be turned into axis-angle" if given[-1:] == (4,) or poses.ndim == 4 else ""
+        matrices = (
+            "; rotation matrices or quaternions must be turned into axis-angle" if given[-1:] == (4,) or poses.ndim == 4 else ""
+        )
         raise InputError(f"poses have shape {given}, expected (frames, J, 3) axis-angle with J = 24, 52 or 55{matrices}")
     model = None if body_model is None else word("body_model", body_model)
     if model is not None and model not in JOINT_COUNT:

@@ -1,8 +1,7 @@
 """Does a body's motion look like a person's? The few questions that `m3n.simulate` can ask at next to no cost.
 
-`m3n ingest` follows every joint; here only the sensors' own paths are at hand, and some frames of the poses. The limits are those of
-`m3n.body.broken_frames`.
-"""
+`m3n ingest` follows every joint; here only the sensors' own paths are at hand, and some frames of the poses. The limits are those
+of `m3n.body.broken_frames`."""
 
 from __future__ import annotations
 
@@ -62,16 +61,16 @@ def check_motion(poses: np.ndarray, trans: np.ndarray, paths: np.ndarray, names:
         strongest = float(np.percentile(-np.diff(trans[:, 2].astype(float), 2), 95)) * fps**2 / GRAVITY
         if strongest > _FALL_G:
             warnings.warn(
-                f"m3n.simulate: the body comes down with {strongest:.2g} g time and again, where gravity gives 1: is fps={fps:g} too high, "
-                "or trans not in metres?",
+                f"m3n.simulate: the body comes down with {strongest:.2g} g time and again, where gravity gives 1: is "
+                f"fps={fps:g} too high, or trans not in metres?",
                 stacklevel=4,
             )
 
 
 @njit(cache=True, nogil=True)
 def _postures(poses: np.ndarray, trans: np.ndarray, every: int, most: float) -> tuple[float, float, bool]:
-    """Of every so-manieth frame: the largest angle (rad) of a joint but the root, the share of frames with one over `most`, and whether
-    the body lies with its own up along y in nearly all of them, moves its root, and does not travel along y."""
+    """Of every so-manieth frame: the largest angle (rad) of a joint but the root, the share of frames with one over `most`, and
+    whether the body lies with its own up along y in nearly all of them, moves its root, and does not travel along y."""
     largest, over, lying, seen, moved = 0.0, 0, 0, 0, False
     low = high = trans[0, 1]
     for f in range(0, len(poses), every):
@@ -94,8 +93,8 @@ def _postures(poses: np.ndarray, trans: np.ndarray, every: int, most: float) -> 
 
 @njit(cache=True, nogil=True)
 def _extremes(paths: np.ndarray, trans: np.ndarray, ends: int) -> tuple[float, float, float, float]:
-    """Largest step, second difference, and step within `ends` frames of an end (m) of paths (F, n, 3), and the strongest fall (m per
-    frame²) of trans (F, 3)."""
+    """Largest step, second difference, and step within `ends` frames of an end (m) of paths (F, n, 3), and the strongest fall (m
+    per frame²) of trans (F, 3)."""
     step = bend = at_ends = fall = 0.0
     frames = len(paths)
     for f in range(1, frames):

@@ -49,7 +49,8 @@ class Options(PoseOptions):
 
 
 def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Rejected]:
-    """Rows of `pose_clips`, one per npz file (several where frames are missing): `path` itself, or every one in a folder, where a bad one is Rejected.
+    """Rows of `pose_clips`, one per npz file (several where frames are missing): `path` itself, or every one in a folder, where a
+    bad one is Rejected.
 
     Raises InputError where `path` holds no npz file, and for a single file that cannot become a clip.
     """

@@ -1,9 +1,8 @@
 """From joints of any skeleton to fitted bodies: what every source of joint positions does before and after the fit.
 
-Before it, the joints must be those of a person: three-dimensional, of a human size and proportions, upright at some time, left on the
-left. Missing and broken frames are bridged or cut by the rules of `gaps` and `plausibility`, because the fit would spread them over
-their neighbours. After it, the body's limbs must point where the joints' do.
-"""
+Before it, the joints must be those of a person: three-dimensional, of a human size and proportions, upright at some time, left on
+the left. Missing and broken frames are bridged or cut by the rules of `gaps` and `plausibility`, because the fit would spread
+them over their neighbours. After it, the body's limbs must point where the joints' do."""
 
 from __future__ import annotations
 
@@ -29,7 +28,8 @@ _USUAL_HEIGHT_M = 1.7
 
 @dataclass(frozen=True)
 class FittedClip:
-    """A fitted body, its clip's id, which of the given frames it covers, which of them (F,) were bridged, and all that was repaired."""
+    """A fitted body, its clip's id, which of the given frames it covers, which of them (F,) were bridged, and all that was
+    repaired."""
 
     clip_id: str
     frames: slice
@@ -52,9 +52,8 @@ def fitted_clips(
 ) -> Iterator[FittedClip | Rejected]:
     """Bodies fitted to joints (F, K, 3) m, z up, of SMPL's `names`: one, or several where frames had to be cut out.
 
-    `declared`: how a user gave the unit, for messages; empty for formats that have one. `repair`: look for broken frames too, and not
-    for missing ones alone. Raises InputError naming `where` for joints that are no person's.
-    """
+    `declared`: how a user gave the unit, for messages; empty for formats that have one. `repair`: look for broken frames too, and
+    not for missing ones alone. Raises InputError naming `where` for joints that are no person's."""
     seen = np.isfinite(joints_m).all(-1) & (joints_m != 0).any(-1)
     points = joints_m if seen.all() else np.where(seen[..., None], joints_m, np.nan)
     problem = _skeleton_problem(points, names, declared)
@@ -177,7 +176,7 @@ def _fitted(where: str, joints_m: FloatArray, names: Sequence[str], smooth_frame
     limb, off = max(fitted.limbs_off_deg.items(), key=lambda item: item[1])
     if not off <= _LARGEST_LIMB_DEG:
         raise InputError(
-            f"{where}: no body fits these joints: the fitted {limb} points {off:.0f} degrees away from the one given; are the names "
-            "those of the joints?"
+            f"{where}: no body fits these joints: the fitted {limb} points {off:.0f} degrees away from the one given; are "
+            "the names those of the joints?"
         )
     return fitted

@@ -1,8 +1,8 @@
-"""Missing frames: one rule for every source. Up to `MAX_GAP_FRAMES` are bridged, more end the clip, and another one starts after them.
+"""Missing frames: one rule for every source. Up to `MAX_GAP_FRAMES` are bridged, more end the clip, and another one starts after
+them.
 
-Whatever is bridged was not measured, so it must stay short. Rotations are bridged by turning each joint evenly (slerp), positions on
-straight lines.
-"""
+Whatever is bridged was not measured, so it must stay short. Rotations are bridged by turning each joint evenly (slerp), positions
+on straight lines."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ MAX_GAP_FRAMES = 5
 
 
 def stretches(frames: NDArray[np.int64], max_gap: int, breaks: Collection[int] = ()) -> list[slice]:
-    """Slices of the increasing frame numbers (F,) between which over `max_gap` frames are missing, or one of `breaks` starts a clip.
+    """Slices of the increasing frame numbers (F,) between which over `max_gap` frames are missing, or one of `breaks` starts a
+    clip.
 
     Stretches of a single frame are left out.
     """

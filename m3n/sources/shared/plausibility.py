@@ -1,13 +1,14 @@
 """Is this a person who moves? Every pose clip of every source is asked, in one place, before it becomes a row of a table.
 
-A wrong unit, frame rate, axis or file gives numbers that look like any others and an accelerometer signal that no body could make. The
-limits are `m3n.body.human_limits` and `m3n.body.broken_frames`. Frames that do not belong to the motion are trimmed, bridged or cut, and the
-row is a `RepairedRow`; a clip that is wrong as a whole is `Rejected`, and the reason names the likely cause.
-"""
+A wrong unit, frame rate, axis or file gives numbers that look like any others and an accelerometer signal that no body could
+make. The limits are `m3n.body.human_limits` and `m3n.body.broken_frames`. Frames that do not belong to the motion are trimmed,
+bridged or cut, and the row is a `RepairedRow`; a clip that is wrong as a whole is `Rejected`, and the reason names the likely
+cause."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -67,7 +68,7 @@ def broken_cause(points: FloatArray, names: Any, fps: float) -> str:
     if broken_frames(about, names, fps).kept > 0.9 * total:
         unit = _translation_unit(points, names, fps)
         return (
-            f"it is the translation that jumps: is it in {unit} (metres are expected), or does the file have a scale to divide it by?"
+            f"it is the translation that jumps: is it in {unit} (metres are expected), or has the file a scale to divide it by?"
             if unit
             else "it is the translation that jumps: is it that of another person or file?"
         )
@@ -120,7 +121,7 @@ def _checked(row: dict[str, Any], options: PoseOptions, whole: bool) -> Iterator
 def repairs(clip_id: str, frames: int, spans: list[tuple[int, int]], over: int, reason: str) -> tuple[Repaired, ...]:
     """What became of a clip of so many `frames`, of which those of `spans` are kept and `over` among them bridged."""
     trimmed = spans[0][0] + frames - spans[-1][1]
-    between = sum(b[0] - a[1] for a, b in zip(spans, spans[1:], strict=False))
+    between = sum(b[0] - a[1] for a, b in pairwise(spans))
     counts = {"trimmed": trimmed, "bridged": over, "cut": between}
     done = [Repaired(clip_id, what, count, reason) for what, count in counts.items() if count]
     return (*done, *([Repaired(clip_id, "split", len(spans), reason)] if len(spans) > 1 else []))
@@ -147,8 +148,8 @@ def motion_problem(points: FloatArray, names: Any, fps: float, options: PoseOpti
     fall = limits.falls_too_fast(joints, fps)
     if fall is not None:
         return (
-            f"the body comes down with {fall:.2g} g time and again, where gravity gives 1: is fps={fps:g} too high, or the translation "
-            "in another unit than metres?"
+            f"the body comes down with {fall:.2g} g time and again, where gravity gives 1: is fps={fps:g} too high, or the "
+            "translation in another unit than metres?"
         )
     high = limits.unit_of_height(joints, _UNITS) if height else None
     if high:
@@ -157,13 +158,16 @@ def motion_problem(points: FloatArray, names: Any, fps: float, options: PoseOpti
 
 
 def stance_problem(points: FloatArray, names: Any, options: PoseOptions) -> str | None:
-    """The sign of a wrong vertical axis: a trunk that is level, or upside down, in the whole clip and would stand on another axis."""
+    """The sign of a wrong vertical axis: a trunk that is level, or upside down, in the whole clip and would stand on another
+    axis."""
     if options.allow_lying:
         return None
     joints = limits.named(points, names)
     likely, declared = limits.likely_up(joints, options.vertical()), options.vertical()
     if likely is None and limits.upside_down(joints):
-        return f"the person is upside down in the whole clip, read with up={declared}: is up right? allow_lying=true lets it pass"
+        return (
+            f"the person is upside down in the whole clip, read with up={declared}: is up right? allow_lying=true lets it pass"
+        )
     if likely is None:
         return None
     return (

@@ -31,7 +31,7 @@ def t_pose_first(poses: np.ndarray) -> np.ndarray:
         (lambda p, t: (p, 93.6 * t), "mm, cm or scaled"),
         (lambda p, t: (p, with_frame(t, 100, 0)), "where trans is zero"),
         (lambda p, t: (t_pose_first(p), t), "T-pose"),
-        (lambda p, t: (p, np.concatenate([t[:120], t[120:] + [1, 2, 0]])), "are these two clips"),
+        (lambda p, t: (p, t + np.outer(np.arange(len(t)) >= 120, [1, 2, 0])), "are these two clips"),
     ],
     ids=["degrees", "mm", "aist", "zero", "t-pose", "two people"],
 )

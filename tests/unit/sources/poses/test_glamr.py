@@ -22,3 +22,10 @@ def test_glamr_position_is_the_pelvis(tmp_path: Path) -> None:
     assert stands_upright(rows[0])
     rest = np.array((-0.0022, -0.2408, 0.0286))  # official neutral SMPL
     np.testing.assert_allclose(rows[0]["trans"] + rest, np.tile((1, 2, 0.9), (FRAMES, 1)), atol=1e-6)
+
+
+def test_ids_out_of_numpy_name_their_clips(tmp_path: Path) -> None:
+    people = {np.int64(0): glamr_person(), np.int64(3): glamr_person()}
+    (tmp_path / "g.pkl").write_bytes(pickle.dumps({"person_data": people}))
+    rows = [clip(row) for row in glamr.pose_clips(tmp_path / "g.pkl", glamr.Options(fps=30))]
+    assert [row["clip_id"] for row in rows] == ["glamr-g-0", "glamr-g-3"]

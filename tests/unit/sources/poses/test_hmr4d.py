@@ -47,3 +47,10 @@ def test_hmr4d_damaged_frames_are_one_clear_line(tmp_path: Path, key: str, value
         reasons = [str(error)]
     assert reasons
     assert all("demo.pkl" in reason and "\n" not in reason for reason in reasons)
+
+
+def test_ids_and_frames_out_of_numpy_name_their_clips(tmp_path: Path) -> None:
+    frames = {np.str_(f"{k:06d}.jpg"): phalp_frame(k, [np.int64(1), np.int64(2)]) for k in range(FRAMES)}
+    joblib.dump(frames, tmp_path / "demo.pkl")
+    rows = [clip(row) for row in hmr4d.pose_clips(tmp_path / "demo.pkl", hmr4d.Options(fps=30))]
+    assert [row["clip_id"] for row in rows] == ["hmr4d-demo-1", "hmr4d-demo-2"]

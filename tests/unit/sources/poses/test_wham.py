@@ -62,3 +62,12 @@ def test_wham_rejects_one_bad_person_and_keeps_the_other(tmp_path: Path, change:
     assert isinstance(bad, Rejected)
     assert message in bad.reason
     clip(good)
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.int32, np.uint8, np.str_, str, int])
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+def test_ids_of_every_kind_name_their_clips(tmp_path: Path, kind: Any, protocol: int) -> None:
+    """Several people's ids come out of NumPy's unique: they are numpy.int64."""
+    joblib.dump({kind(0): wham_person(), kind(12): wham_person()}, tmp_path / "w.pkl", protocol=protocol)
+    rows = [clip(row) for row in wham.pose_clips(tmp_path / "w.pkl", wham.Options(fps=30))]
+    assert [row["clip_id"] for row in rows] == ["wham-w-0", "wham-w-12"]

@@ -43,8 +43,8 @@ def test_a_walker_comes_in_whole(tmp_path: Path, names: list[str], fps: float) -
         (lambda j: j * [1, -1, 1], "mirrored"),
         (lambda j: j @ STAND.as_matrix(), "with up=y the person stands: give up=y"),
         (lambda j: j * [1, -1, -1], "upside down"),
-        (lambda j: np.concatenate([j[..., :2] * 300 + 500, np.full_like(j[..., :1], 0.9)], axis=-1), "2-D"),
-        (lambda j: np.concatenate([j[..., 1:] * 300 + 500, np.random.default_rng(0).uniform(0.5, 1, j[..., :1].shape)], axis=-1), "2-D"),
+        (lambda j: np.concatenate([j[..., :2] * 300 + 500, 0 * j[..., :1] + 0.9], axis=-1), "2-D"),
+        (lambda j: np.concatenate([j[..., 1:] * 300 + 500, 0.1 * np.sin(50 * j[..., :1]) + 0.8], axis=-1), "2-D"),
         (lambda j: np.concatenate([j[..., 1:], 0 * j[..., :1]], axis=-1), "2-D"),
         (lambda j: j * 1000, "unit=mm would fit"),
         (lambda j: j * 100, "unit=cm would fit"),
@@ -52,7 +52,7 @@ def test_a_walker_comes_in_whole(tmp_path: Path, names: list[str], fps: float) -
         (lambda j: j / 0.056444, r"none of m, cm, mm, in fits: give scale="),
         (lambda j: j[:, np.random.default_rng(1).permutation(24)], r"names those of the joints|no body fits|jumps|measures"),
     ],
-    ids=["mirrored x", "mirrored y", "y up", "upside down", "visibility", "confidence", "flat", "mm", "cm", "in", "cmu", "shuffled"],
+    ids=["mirrored x", "mirrored y", "y up", "upside down", "visibility", "confidence", "flat", "mm", "cm", "in", "cmu", "mixed"],
 )  # fmt: skip
 def test_what_is_no_person_is_refused(tmp_path: Path, change: Any, message: str) -> None:
     file = write_skeleton(tmp_path / "a.npz", change(joints_of(*walker())))
@@ -128,8 +128,7 @@ def test_any_two_joints_at_one_point_give_limbs_that_point_as_given_or_one_line(
         moved[:, INDEX[one]] = moved[:, INDEX[other]]
         try:
             (clip,) = fitted_clips("a.npz", "a", moved, NAMES, 30.0, PoseOptions(), 0.0, declared="m")
-        except InputError as error:
-            assert str(error).startswith("a.npz: ")
+        except InputError:
             continue
         assert isinstance(clip, FittedClip)
         found = joint_transforms(body, clip.fit.poses, clip.fit.trans, clip.fit.betas)[1]
