@@ -36,7 +36,7 @@ _ARMS_FALL_M, _ARMS_RATIO = 0.06, 3.0  # step of the arms out of a T-pose: m, an
 _SWAP_M = 0.12  # mean distance of the joints from where they were, had left and right not been exchanged
 _SHORTEST_S = 0.5  # a stretch between two jumps that is kept
 _SHORTEST_FRAMES = 6
-_FEWEST_FRAMES = 8  # of a clip that tells what is usual in it
+FEWEST_FRAMES = 8  # of a clip that tells what is usual in it
 _SHORTEST_AGAIN, _LONGEST_FLASH = 3, 5  # frames of a shorter one that a few broken frames part from a long one
 _REUNITED_M, _REUNITED_RATIO = 0.1, 1.5  # how far joints may get over broken frames: m, and times their fast steps
 
@@ -63,7 +63,7 @@ class Broken:
 def broken_frames(points: FloatArray, names: Sequence[str], fps: float) -> Broken:
     """Frames of joints (F, K, 3) m that are no part of one person's movement; NaN: not seen. `names` (K,) are SMPL's."""
     frames = len(points)
-    found = _Jumps(points, names, fps) if frames >= _FEWEST_FRAMES else None
+    found = _Jumps(points, names, fps) if frames >= FEWEST_FRAMES else None
     if found is None or not found.links.any():
         return Broken(np.zeros(frames, bool), 0, frames)
     cuts = [0, *(int(f) + 1 for f in np.flatnonzero(found.links)), frames]

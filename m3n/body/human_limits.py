@@ -37,36 +37,47 @@ _UPRIGHT, _LEANING, _LEVEL = 0.9, 0.6, 0.5  # cosine of trunk and vertical
 FARTHEST_ANKLE_M = 12.0
 
 
-def height_of(joints: Joints) -> tuple[float, float] | None:
+def lengths_of(joints: Joints) -> dict[str, tuple[float, float, float]]:
+    """10th, 50th and 90th percentile (m) of the lengths of arms' and legs' segments, by name of the far joint (`left_elbow`)."""
+    pairs = [(f"{s}_{a}", f"{s}_{b}") for a, b, _ in _SHARES for s in ("left", "right")]
+    pairs = [(a, b) for a, b in pairs if a in joints and b in joints]
+    if not pairs:
+        return {}
+    every = _norm(np.stack([joints[b] for _, b in pairs]) - np.stack([joints[a] for a, _ in pairs]))
+    if np.isfinite(every).all():
+        found = np.percentile(every, [10, 50, 90], axis=1).T
+        return {b: tuple(row) for (_, b), row in zip(pairs, found.tolist(), strict=True)}
+    known = [(b, row[np.isfinite(row)]) for (_, b), row in zip(pairs, every, strict=True)]
+    return {name: tuple(np.percentile(row, [10, 50, 90]).tolist()) for name, row in known if len(row)}
+
+
+def height_of(joints: Joints, lengths: Mapping[str, tuple[float, float, float]]) -> tuple[float, float] | None:
     """Body height (m) after the median lengths of its segments, and the ratio of the largest to the smallest of their estimates."""
     found = []
-    for start, end, share in _SHARES:
-        sides = [_length(joints, f"{side}_{start}", f"{side}_{end}") for side in ("left", "right")]
-        known = [length for length in sides if np.isfinite(length)]
+    for _, end, share in _SHARES:
+        known = [lengths[f"{side}_{end}"][1] for side in ("left", "right") if f"{side}_{end}" in lengths]
         if known:
             found.append(float(np.mean(known)) / share)
     middle = _middles(joints)
     if middle is not None:
         found.append(float(np.nanmedian(_norm(middle[1] - middle[0]))) / _TRUNK_SHARE)
-    found = [height for height in found if np.isfinite(height)]
     if not found:
         return None
     return float(np.median(found)), max(found) / max(min(found), 1e-9)
 
 
-def uneven(joints: Joints) -> str | None:
-    """What is wrong with the lengths of a skeleton's segments, whatever its unit."""
+def uneven(lengths: Mapping[str, tuple[float, float, float]], ratio: float) -> str | None:
+    """What is wrong with the lengths of a skeleton's segments, whatever its unit; `ratio` is that of `height_of`."""
     for start, end, _ in _SHARES:
-        sides = [_length(joints, f"{side}_{start}", f"{side}_{end}") for side in ("left", "right")]
-        if np.isfinite(sides).all() and max(sides) > 2.0 * min(sides) > 0:
-            return f"{start} to {end} measures {sides[0]:.3g} m on the left and {sides[1]:.3g} m on the right"
-        for side in ("left", "right"):
-            low, middle, high = _quantiles(joints, f"{side}_{start}", f"{side}_{end}")
+        sides = {side: lengths[f"{side}_{end}"] for side in ("left", "right") if f"{side}_{end}" in lengths}
+        middles = [length[1] for length in sides.values()]
+        if len(sides) == 2 and max(middles) > 2.0 * min(middles) > 0:
+            return f"{start} to {end} measures {middles[0]:.3g} m on the left and {middles[1]:.3g} m on the right"
+        for side, (low, middle, high) in sides.items():
             if middle > 0 and high - low > (0.8 if end in ("elbow", "wrist") else 1.5) * middle:  # cameras lose ankles
                 return f"{side} {start} to {end} changes its length between {low:.3g} and {high:.3g} m"
-    found = height_of(joints)
-    if found and found[1] > _RATIO:
-        return f"its segments do not fit one body: the heights after them differ by a factor of {found[1]:.2g}"
+    if ratio > _RATIO:
+        return f"its segments do not fit one body: the heights after them differ by a factor of {ratio:.2g}"
     return None
 
 
@@ -91,7 +102,7 @@ def mirrored(joints: Joints) -> str | None:
     across = dot(_unit(joints["left_hip"] - joints["right_hip"]), _unit(joints["left_shoulder"] - joints["right_shoulder"]))
     if np.nanmedian(across) < -0.3:
         return "the hips' left is the shoulders' right"
-    size = (height_of(joints) or (1.7, 1.0))[0] / 1.7
+    size = (height_of(joints, lengths_of(joints)) or (1.7, 1.0))[0] / 1.7
     toes, knees = [], []
     for side in ("left", "right"):
         hip, knee, ankle, foot = (joints.get(f"{side}_{name}") for name in ("hip", "knee", "ankle", "foot"))
@@ -237,21 +248,6 @@ def _centre_height(joints: Joints) -> FloatArray | None:
                 weight += mass
     height: FloatArray = total / weight
     return height
-
-
-def _length(joints: Joints, start: str, end: str) -> float:
-    return _quantiles(joints, start, end)[1]
-
-
-def _quantiles(joints: Joints, start: str, end: str) -> tuple[float, float, float]:
-    if start not in joints or end not in joints:
-        return np.nan, np.nan, np.nan
-    lengths = _norm(joints[end] - joints[start])
-    lengths = lengths[np.isfinite(lengths)]
-    if not len(lengths):
-        return np.nan, np.nan, np.nan
-    low, middle, high = np.percentile(lengths, [10, 50, 90])
-    return float(low), float(middle), float(high)
 
 
 def _norm(vectors: FloatArray) -> FloatArray:

@@ -20,6 +20,7 @@ _SHORTEST_LIMB_M = 0.005  # the same for a limb and what follows it: a camera's 
 _COLLARS_APART_M = 0.03  # 0.16 in an adult
 _SPINE = ("pelvis", "spine1", "spine2", "spine3", "neck", "head")
 _DISPENSABLE = ("spine2", "spine1", "spine3", "head", "pelvis")  # left out first, where two lie at one point
+_LIMB_PAIRS = (("hip", "knee"), ("knee", "ankle"), ("hip", "ankle"), ("ankle", "foot"), ("wrist", "hand"), ("index1", "pinky1"))
 _ALONG_TRUNK = 0.3  # least cosine of a spine segment and the whole trunk
 LIMBS = tuple(
     (f"{side} {name}", f"{side}_{start}", f"{side}_{end}")
@@ -35,26 +36,29 @@ def with_length(points: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
 
     Raises InputError where hips and shoulders leave the trunk without a length or a width.
     """
-    kept = dict(points)
-    while pair := _at_one_point(kept):
+    kept, apart = dict(points), _distances(points)
+    while pair := _at_one_point(kept, apart):
         kept.pop(next(name for name in _DISPENSABLE if name in pair))
         if pair == ("spine1", "spine2"):  # which of the two it is nobody knows
             kept.pop("spine1")
     collars = [f"{side}_collar" for side in ("left", "right")]
-    if any(name in kept for name in collars) and not _collars_tell(kept):
+    if any(name in kept for name in collars) and not _collars_tell(kept, apart):
         for name in collars:
             kept.pop(name, None)
     for side in ("left", "right"):
-        for start, end in (("hip", "knee"), ("knee", "ankle"), ("hip", "ankle"), ("ankle", "foot"), ("wrist", "hand")):
-            if _apart(kept, f"{side}_{start}", f"{side}_{end}") < _SHORTEST_LIMB_M:
+        for start, end in _LIMB_PAIRS:
+            if (
+                f"{side}_{start}" in kept
+                and f"{side}_{end}" in kept
+                and apart[f"{side}_{start}", f"{side}_{end}"] < _SHORTEST_LIMB_M
+            ):
                 kept.pop(f"{side}_{end}")
-        if _apart(kept, f"{side}_index1", f"{side}_pinky1") < _SHORTEST_LIMB_M:
-            kept.pop(f"{side}_index1")
-            kept.pop(f"{side}_pinky1")
+                if start == "index1":
+                    kept.pop(f"{side}_{start}")
     trunk = _trunk(kept)
     if np.median(np.linalg.norm(trunk, axis=-1)) < 2 * SHORTEST_M:
         raise InputError("the trunk has no length: hips and shoulders lie at one point; are these joints?")
-    if not hips_tell(kept) and not shoulders_tell(kept):
+    if max(apart["left_hip", "right_hip"], apart["left_shoulder", "right_shoulder"]) < SHORTEST_M:
         raise InputError("the trunk has no width: both hips lie at one point, and so do both shoulders; are these joints?")
     for start, end in (("pelvis", "spine1"), ("spine3", "neck")):
         if start in kept and end in kept and _cosine(kept[end] - kept[start], trunk) < _ALONG_TRUNK:
@@ -74,25 +78,39 @@ def shoulders_tell(points: Mapping[str, FloatArray]) -> bool:
 
 def limbs_off(given: Mapping[str, FloatArray], fitted: Mapping[str, FloatArray]) -> dict[str, float]:
     """Limb -> median angle, degrees, between its direction given and fitted; joints are name -> (F, 3) m in one world."""
-    off = {}
-    for limb, start, end in LIMBS:
-        if start in given and end in given:
-            off[limb] = _degrees(given[end] - given[start], fitted[end] - fitted[start])
-    off["trunk"] = _degrees(_trunk(given), _trunk(fitted, "neck" in given))
-    return off
+    limbs = [(limb, start, end) for limb, start, end in LIMBS if start in given and end in given]
+    directions = [[joints[end] - joints[start] for _, start, end in limbs] for joints in (given, fitted)]
+    directions[0].append(_trunk(given))
+    directions[1].append(_trunk(fitted, "neck" in given))
+    first, second = (unit(np.stack(some)) for some in directions)
+    cosines = np.median(dot(first, second), axis=1)
+    degrees = np.degrees(np.arccos(np.clip(cosines, -1, 1))).tolist()
+    return dict(zip([*(limb for limb, _, _ in limbs), "trunk"], degrees, strict=True))
 
 
-def _at_one_point(points: Mapping[str, FloatArray]) -> tuple[str, str] | None:
+def _distances(points: Mapping[str, FloatArray]) -> dict[tuple[str, str], float]:
+    """Median distance (m) of every two joints that may lie on top of each other."""
+    pairs = [(a, b) for k, a in enumerate(_SPINE) for b in _SPINE[k + 1 :]]
+    pairs += [("left_hip", "right_hip"), ("left_shoulder", "right_shoulder"), ("left_collar", "right_collar")]
+    for side in ("left", "right"):
+        pairs += [(f"{side}_collar", "neck"), (f"{side}_collar", f"{side}_shoulder")]
+        pairs += [(f"{side}_{a}", f"{side}_{b}") for a, b in _LIMB_PAIRS]
+    pairs = [(a, b) for a, b in pairs if a in points and b in points]
+    between = np.stack([points[a] for a, _ in pairs]) - np.stack([points[b] for _, b in pairs])
+    return dict(zip(pairs, np.median(np.sqrt(dot(between, between)), axis=1).tolist(), strict=True))
+
+
+def _at_one_point(points: Mapping[str, FloatArray], apart: Mapping[tuple[str, str], float]) -> tuple[str, str] | None:
     spine = [name for name in _SPINE if name in points]
     pairs = [(a, b) for k, a in enumerate(spine) for b in spine[k + 1 :]]
-    return next((pair for pair in pairs if _apart(points, *pair) < SHORTEST_M), None)
+    return next((pair for pair in pairs if apart[pair] < SHORTEST_M), None)
 
 
-def _collars_tell(points: Mapping[str, FloatArray]) -> bool:
-    if _apart(points, "left_collar", "right_collar") < _COLLARS_APART_M:
+def _collars_tell(points: Mapping[str, FloatArray], apart: Mapping[tuple[str, str], float]) -> bool:
+    if apart.get(("left_collar", "right_collar"), np.inf) < _COLLARS_APART_M:
         return False
     for side in ("left", "right"):
-        if any(_apart(points, f"{side}_collar", other) < SHORTEST_M for other in ("neck", f"{side}_shoulder")):
+        if any(apart.get((f"{side}_collar", other), np.inf) < SHORTEST_M for other in ("neck", f"{side}_shoulder")):
             return False
     if "left_collar" in points and "right_collar" in points and shoulders_tell(points):
         across = points["left_shoulder"] - points["right_shoulder"]
@@ -116,7 +134,3 @@ def _apart(points: Mapping[str, FloatArray], first: str, second: str) -> float:
 
 def _cosine(first: FloatArray, second: FloatArray) -> float:
     return float(np.median(dot(unit(first), unit(second))))
-
-
-def _degrees(first: FloatArray, second: FloatArray) -> float:
-    return float(np.degrees(np.arccos(np.clip(_cosine(first, second), -1, 1))))

@@ -24,6 +24,7 @@ from m3n.sources.shared.pose_rows import METRES, FloatArray
 _ESSENTIAL = {*REQUIRED, *(f"{side}_{name}" for side in ("left", "right") for name in ARM)}
 _LARGEST_LIMB_DEG = 20.0  # between a limb given and fitted, in the median of the frames; a Kinect's stay below 13
 _USUAL_HEIGHT_M = 1.7
+_SOME = 200  # frames
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def fitted_clips(
     not for missing ones alone. Raises InputError naming `where` for joints that are no person's."""
     seen = np.isfinite(joints_m).all(-1) & (joints_m != 0).any(-1)
     points = joints_m if seen.all() else np.where(seen[..., None], joints_m, np.nan)
-    problem = _skeleton_problem(points, names, declared)
+    problem = _skeleton_problem(_thinned(points), names, declared)
     if problem:
         raise InputError(f"{where}: {problem}")
     broken = (
@@ -66,7 +67,7 @@ def fitted_clips(
         raise InputError(f"{where}: {described(broken, names, points, fps)}; {broken_cause(points, names, fps)}")
     sound = points[~broken.bad]
     if repair:
-        sides = limits.mirrored(limits.named(sound, names))
+        sides = limits.mirrored(limits.named(_thinned(sound), names))
         problem = motion_problem(sound, names, fps, options, height=bool(declared)) or (
             sides and f"{sides}: are left and right exchanged in the names, or is the world mirrored (left-handed)?"
         )
@@ -99,16 +100,22 @@ def fitted_clips(
             yield Rejected(name, str(error))
 
 
+def _thinned(points: FloatArray) -> FloatArray:
+    """Some of the frames: enough for medians over a clip."""
+    return points[:: max(1, len(points) // _SOME)]
+
+
 def _skeleton_problem(points: FloatArray, names: Sequence[str], declared: str) -> str | None:
     """What is wrong with the joints as a skeleton: no depth, no human size or proportions."""
     if limits.flat(points):
         return "the joints lie in one plane in every frame, as 2-D image coordinates do; 3-D joints are expected"
     joints = limits.named(points, names)
-    found = limits.height_of(joints)
+    lengths = limits.lengths_of(joints)
+    found = limits.height_of(joints, lengths)
     if found is None:
         return None
-    height, _ = found
-    uneven = limits.uneven(joints)
+    height, ratio = found
+    uneven = limits.uneven(lengths, ratio)
     if limits.HEIGHTS_M[0] <= height <= limits.HEIGHTS_M[1]:
         return f"{uneven}; are the names those of the joints?" if uneven else None
     forearms = [

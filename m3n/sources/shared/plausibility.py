@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from m3n.body import human_limits as limits
-from m3n.body.broken_frames import Broken, broken_frames
-from m3n.body.kinematics import joint_transforms
+from m3n.body.broken_frames import FEWEST_FRAMES, Broken, broken_frames
+from m3n.body.kinematics import joint_positions
 from m3n.body.model import SMPL_JOINTS, standin_body
 from m3n.config import Options
 from m3n.schema import BODY_JOINTS, Rejected, Repaired, RepairedRow, check_pose_clip, repairs_of
@@ -86,7 +86,7 @@ def _checked(row: dict[str, Any], options: PoseOptions, whole: bool) -> Iterator
     if problem:
         yield Rejected(clip_id, problem)
         return
-    points = joint_transforms(standin_body(), poses, trans, None, range(BODY_JOINTS))[1]
+    points = joint_positions(standin_body(), poses, trans, BODY_JOINTS)
     broken = broken_frames(points, _NAMES, fps)
     if broken.kept < _LEAST_KEPT * len(points):
         yield Rejected(clip_id, f"{described(broken, _NAMES, points, fps)}; {broken_cause(points, _NAMES, fps)}")
@@ -142,7 +142,7 @@ def described(broken: Broken, names: Any, points: FloatArray, fps: float) -> str
 def motion_problem(points: FloatArray, names: Any, fps: float, options: PoseOptions, *, height: bool = True) -> str | None:
     """What no person's movement could be, in a clip of joints (F, K, 3) m, z up, whose frames follow from each other."""
     joints = limits.named(points, names)
-    fast = limits.too_fast(joints, fps)
+    fast = limits.too_fast(joints, fps) if len(points) >= FEWEST_FRAMES else None
     if fast:
         return f"{fast}; {broken_cause(points, names, fps)}"
     fall = limits.falls_too_fast(joints, fps)
