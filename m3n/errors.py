@@ -58,6 +58,8 @@ def one_line(text: str, longest: int) -> str:
 
 def shown(value: Any) -> str:
     """A name or value from a file as one short line; anything but text and ordinary numbers is shown as its type."""
+    if getattr(value, "shape", None) == () and hasattr(value, "item"):  # a scalar of NumPy's, as pickles hold them
+        value = value.item()
     if isinstance(value, str | float) or (isinstance(value, int) and abs(value) < 10**20):
         return one_line(str(value), 60)
     return "nothing" if value is None else type(value).__name__

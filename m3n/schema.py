@@ -77,6 +77,30 @@ class Rejected:
     seconds: float | None = None
 
 
+@dataclass(frozen=True)
+class Repaired:
+    """What was done to one item of the input so that it could become rows: frames that were `trimmed` off an end, `bridged` by
+    their neighbours or `cut` out, or a clip that was `split`, and why."""
+
+    item: str
+    what: str
+    frames: int
+    reason: str
+
+
+class RepairedRow(dict[str, Any]):
+    """A row that is not what the input held: `repairs` says what was done to it."""
+
+    def __init__(self, row: Mapping[str, Any], repairs: Sequence[Repaired]) -> None:
+        super().__init__(row)
+        self.repairs = tuple(repairs)
+
+
+def repairs_of(row: Any) -> tuple[Repaired, ...]:
+    """What was done to a row; nothing, for one that is as it was in the input."""
+    return row.repairs if isinstance(row, RepairedRow) else ()
+
+
 def imu_column(placement: str) -> str:
     """Column that holds a placement's IMU samples."""
     return f"{IMU_PREFIX}{placement}"

@@ -23,6 +23,7 @@ from scipy.ndimage import gaussian_filter1d
 from m3n.body.kinematics import rest_joints, rotation_matrices
 from m3n.body.model import SMPL_JOINTS, SMPL_PARENTS, Body, FloatArray, load_body
 from m3n.body.rotations import chained, cross, dot, swing, transported, two_vector_rotation, unit
+from m3n.body.segments import hips_tell, limbs_off, shoulders_tell, with_length
 from m3n.body.shape import fitted_shape, with_middles
 from m3n.body.steady_arms import steady_arms
 from m3n.errors import InputError
@@ -48,30 +49,32 @@ class FitResult:
 
     Errors are mean distances (m) between the joints given (gaps mended, not smoothed) and the body's own. Skeletons define their
     joints each in its own way (a Kinect's hips lie 8 cm above SMPL's), so the calibrated error is the one that is left when every
-    joint may sit at one constant place in the frame of the bone that carries it."""
+    joint may sit at one constant place in the frame of the bone that carries it. `limbs_off_deg`: limb -> median angle between its
+    direction given and fitted."""
 
     poses: NDArray[np.float32]
     trans: NDArray[np.float32]
     betas: NDArray[np.float32]
     mean_joint_error_m: float
     calibrated_joint_error_m: float
+    limbs_off_deg: dict[str, float]
 
 
 def fit_joints(joints: ArrayLike, names: Sequence[str], body: Body | None = None, smooth_frames: float = 1.0) -> FitResult:
     """SMPL poses whose joints follow `joints` (F, K, 3), metres, z up.
 
-    `names` (K,) are SMPL joint names: both hips, both shoulders, and elbow and wrist of at least one arm are needed; neck,
-    head, hands, knees, ankles, feet, pelvis, collars, spine1, spine3 and `KNUCKLES` are used where they are given. Positions that
-    are not finite or exactly zero count as not seen and are interpolated in time. `smooth_frames` is the standard deviation, in
-    frames, of a Gaussian over the positions; 0 leaves them as they are. `body` (24 joints) is the neutral SMPL body or its
-    stand-in where None.
+    `names` (K,) are SMPL joint names: both hips, both shoulders, and elbow and wrist of at least one arm are needed; neck, head,
+    hands, knees, ankles, feet, pelvis, collars, spine1, spine3 and `KNUCKLES` are used where they are given. Positions that are
+    not finite or exactly zero count as not seen and are interpolated in time. Joints that lie on top of another one are left out
+    (`m3n.body.segments`). `smooth_frames` is the standard deviation, in frames, of a Gaussian over the positions; 0 leaves them
+    as they are. `body` (24 joints) is the neutral SMPL body or its stand-in where None.
 
     Raises InputError for shapes and names that do not fit, missing joints, joints hardly ever seen, and fewer than 2 frames.
     """
     body = load_body("smpl") if body is None else body
     if body.joints != len(SMPL_JOINTS):
         raise InputError(f"joints are fitted to a 24-joint smpl body, got {body.name} with {body.joints} joints")
-    given = _complete(_checked(joints, names), list(names))
+    given = with_length(_complete(_checked(joints, names), list(names)))
     seen = with_middles(_smoothed(steady_arms(given), smooth_frames))
     betas = fitted_shape(body, seen)
     rest = with_middles(dict(zip(SMPL_JOINTS, rest_joints(body, betas), strict=True)))
@@ -85,8 +88,9 @@ def fit_joints(joints: ArrayLike, names: Sequence[str], body: Body | None = None
     error = np.mean([np.linalg.norm(miss, axis=-1).mean() for miss in missed.values()])
     calibrated = np.mean([_spread(miss, world[_carrier(name)]) for name, miss in missed.items()])
     return FitResult(
-        poses.astype(np.float32), trans.astype(np.float32), betas.astype(np.float32), float(error), float(calibrated)
-    )
+        poses.astype(np.float32), trans.astype(np.float32), betas.astype(np.float32), float(error), float(calibrated),
+        limbs_off(given, placed),
+    )  # fmt: skip
 
 
 def _smoothed(points: Mapping[str, FloatArray], frames: float) -> dict[str, FloatArray]:
@@ -151,7 +155,10 @@ def _global_rotations(seen: Mapping[str, FloatArray], rest: Mapping[str, FloatAr
     pelvis_up = ("pelvis", "spine1") if "pelvis" in seen and "spine1" in seen else ("middle_hip", top)
     chest_up = ("spine3", "neck") if "spine3" in seen and "neck" in seen else ("middle_hip", top)
     across = ("right_collar", "left_collar") if "right_collar" in seen and "left_collar" in seen else (REQUIRED[3], REQUIRED[2])
-    world = {"pelvis": two_vector_rotation(bone(*pelvis_up), bone("right_hip", "left_hip"))}
+    hips = ("right_hip", "left_hip")
+    if not shoulders_tell(seen):
+        across = hips
+    world = {"pelvis": two_vector_rotation(bone(*pelvis_up), bone(*(hips if hips_tell(seen) else across)))}
     world["spine3"] = two_vector_rotation(bone(*chest_up), bone(*across))
     both = np.stack([world["pelvis"], world["spine3"]])
     bend = chained(both, np.array([-1, 0]), np.zeros((2, 3)))[0][:, 1]
@@ -180,7 +187,8 @@ def _global_rotations(seen: Mapping[str, FloatArray], rest: Mapping[str, FloatAr
                     thumb_side = seen[f"{side}_index1"] - seen[f"{side}_pinky1"]
                     world[middle] = two_vector_rotation(second, (thumb_side, _THUMB_SIDE))
             else:
-                world[upper] = swing(parent, *bone(upper, middle)) if middle in seen else parent
+                next_seen = next((name for name in (middle, lower) if name in seen and (one_way or name == middle)), None)
+                world[upper] = swing(parent, *bone(upper, next_seen)) if next_seen else parent
                 world[middle] = world[upper]
             world[lower] = swing(world[middle], *bone(lower, end)) if lower in seen and end in seen else world[middle]
             world[end] = world[lower]

@@ -10,12 +10,14 @@ R_local, and all of them are the identity at rest; positions are in the world of
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
+from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
-from m3n.body.model import Body, FloatArray
+from m3n.body.model import Body, FloatArray, IntArray
 from m3n.errors import InputError
 
 
@@ -80,6 +82,55 @@ def joint_transforms(
         np.stack([rotations[joint] for joint in wanted], axis=1),
         np.stack([positions[joint] for joint in wanted], axis=1) + offset[:, None],
     )
+
+
+def joint_positions(body: Body, poses: FloatArray, trans: FloatArray, count: int) -> FloatArray:
+    """Positions (F, count, 3) m of the first joints of a body of the mean shape; poses (F, J, 3) rad, trans (F, 3) m."""
+    rest = rest_joints(body, None)
+    places = np.empty((len(poses), count, 3))
+    _positions(np.ascontiguousarray(poses[:, :count]), trans, rest, body.parents, places)
+    return places
+
+
+@njit(cache=True, nogil=True)
+def _positions(poses: FloatArray, trans: FloatArray, rest: FloatArray, parents: IntArray, places: FloatArray) -> None:
+    count = places.shape[1]
+    turned = np.empty((count, 3, 3))
+    local = np.empty((3, 3))
+    for f in range(len(poses)):
+        for j in range(count):
+            x, y, z = poses[f, j]
+            angle = math.sqrt(x * x + y * y + z * z)
+            sine = math.sin(angle) / angle if angle > 1e-8 else 1.0
+            versine = (1.0 - math.cos(angle)) / (angle * angle) if angle > 1e-4 else 0.5
+            cosine = 1.0 - versine * angle * angle
+            local[0, 0], local[0, 1], local[0, 2] = (
+                cosine + versine * x * x,
+                versine * x * y - sine * z,
+                versine * x * z + sine * y,
+            )
+            local[1, 0], local[1, 1], local[1, 2] = (
+                versine * x * y + sine * z,
+                cosine + versine * y * y,
+                versine * y * z - sine * x,
+            )
+            local[2, 0], local[2, 1], local[2, 2] = (
+                versine * x * z - sine * y,
+                versine * y * z + sine * x,
+                cosine + versine * z * z,
+            )
+            p = parents[j]
+            if p < 0:
+                turned[j] = local
+                places[f, j] = rest[j] + trans[f]
+                continue
+            for a in range(3):
+                places[f, j, a] = places[f, p, a]
+                for b in range(3):
+                    places[f, j, a] += turned[p, a, b] * (rest[j, b] - rest[p, b])
+                    turned[j, a, b] = 0.0
+                    for c in range(3):
+                        turned[j, a, b] += turned[p, a, c] * local[c, b]
 
 
 def skinned_points(

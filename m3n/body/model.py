@@ -95,6 +95,11 @@ def load_body(body_model: str = "smpl", gender: str = "neutral", folder: str | o
     return _load(body_model, gender, chosen)
 
 
+def standin_body() -> Body:
+    """The licence-free stand-in, wherever official bodies may lie."""
+    return _load("smpl", "neutral", None)
+
+
 @functools.lru_cache(maxsize=16)
 def _load(body_model: str, gender: str, folder: str | None) -> Body:
     if folder is None:

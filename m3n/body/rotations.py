@@ -15,6 +15,12 @@ from numba import njit
 from m3n.body.model import FloatArray, IntArray
 
 _TINY = 1e-12
+# Rotation from a world whose vertical is the key to m3n's (z up). A camera's frame (x right, y down, z forwards) is "-y".
+TURN_UP = {
+    "z": np.eye(3),
+    "y": np.array([(1.0, 0.0, 0.0), (0.0, 0.0, -1.0), (0.0, 1.0, 0.0)]),
+    "-y": np.array([(1.0, 0.0, 0.0), (0.0, 0.0, 1.0), (0.0, -1.0, 0.0)]),
+}
 
 
 def swing(parent: FloatArray, seen: FloatArray, at_rest: FloatArray) -> FloatArray:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from m3n.body.model import SMPL_JOINTS, SMPL_PARENTS, Body, FloatArray
+from m3n.body.segments import hips_tell
 
 # Bones, and how far (m, standard deviation) another skeleton's may miss SMPL's.
 _BONES = (
@@ -37,10 +38,11 @@ def fitted_shape(body: Body, seen: Mapping[str, FloatArray]) -> FloatArray:
     `middle_shoulder` beside SMPL's joints.
     """
     bones = [bone for bone in _BONES if bone[0] in seen and bone[1] in seen]
-    if all(name in seen for name in _INNER):
+    if all(name in seen for name in _INNER) and hips_tell(seen):
         chain = [(SMPL_JOINTS[parent], name) for name, parent in zip(SMPL_JOINTS, SMPL_PARENTS, strict=True) if parent >= 0]
         pairs = [*chain, *_SIBLINGS]
         bones = [(start, end, _OWN_M) for start, end in pairs if start in seen and end in seen]
+    bones = [bone for bone in bones if {bone[0], bone[1]} != {"left_hip", "right_hip"} or hips_tell(seen)]
     target = np.array([np.median(np.linalg.norm(seen[child] - seen[parent], axis=-1)) for parent, child, _ in bones])
     scale = np.array([deviation for _, _, deviation in bones])
     mean, slope = _joints(body.rest_joint_template), _joints(body.rest_joint_shapedirs)

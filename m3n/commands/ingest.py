@@ -13,8 +13,9 @@ from m3n.config import IngestConfig, Options
 from m3n.errors import InputError
 from m3n.io import tables
 from m3n.io.staging import staged
-from m3n.schema import Rejected
+from m3n.schema import Rejected, Repaired, repairs_of
 from m3n.sources.shared.ingest_notes import Notes
+from m3n.sources.shared.plausibility import plausible
 from m3n.sources.shared.sensor_axes import SensorAxes
 
 KINDS = {"poses": ("pose_clips", "clip_id"), "recordings": ("imu_recordings", "recording_id")}
@@ -50,13 +51,16 @@ def ingest(source: str, path: Path | None, out: Path, options: Options | None = 
         for kind, reader in readers.items():
             staging = stack.enter_context(staged(out / kind, inputs=[path] if path else []))
             rejected: list[Rejected] = []
+            repaired: list[Repaired] = []
             totals = {"rows": 0, "seconds": 0.0}
             notes = Notes()
             takes_notes = "notes" in inspect.signature(reader).parameters
-            found = reader(path, options, notes) if takes_notes else reader(path, options)
-            if kind == "recordings" and axes:
-                found = (item if isinstance(item, Rejected) else axes.turned(item, notes) for item in found)
-            rows = _checked(found, kind, rejected, totals)
+            items = reader(path, options, notes) if takes_notes else reader(path, options)
+            if kind == "poses":  # a clip with a recording beside it must keep its length
+                items = plausible(items, options, whole="recordings" in readers)
+            elif axes:
+                items = (item if isinstance(item, Rejected) else axes.turned(item, notes) for item in items)
+            rows = _checked(items, kind, rejected, repaired, totals)
             columns = schema.POSE_CLIPS if kind == "poses" else schema.imu_recordings()
             tables.write_table(staging, rows, columns, settings.rows_per_shard)
             _check_rejected(rejected, totals, settings.max_rejected, f"{path or source}")
@@ -64,10 +68,10 @@ def ingest(source: str, path: Path | None, out: Path, options: Options | None = 
             tables.write_manifest(
                 staging, table=KINDS[kind][0], totals=totals, inputs=inputs,
                 config={"source": source, **options.model_dump(mode="json")}, rejected=rejected,
-                facts=notes.facts(),
+                facts=notes.facts() | (_repairs(repaired) if kind == "poses" else {}),
             )  # fmt: skip
             figures |= {kind: totals["rows"], f"{kind}_seconds": totals["seconds"], f"{kind}_rejected": len(rejected)}
-            figures |= notes.figures()
+            figures |= {f"{kind}_{what}": count for what, count in _counts(repaired).items() if count} | notes.figures()
     return figures
 
 
@@ -80,8 +84,7 @@ def _check_rejected(rejected: list[Rejected], totals: dict[str, float], limit: f
     if pieces and (share > limit or not totals["rows"]):
         raise InputError(
             f"{pieces[0].reason} ({len(pieces)} such pieces, {100 * share:.0f} % of the time); correct the file, or raise "
-            "max_rejected "
-            "to leave them out"
+            "max_rejected to leave them out"
         )
     tables.check_rejected(whole, int(totals["rows"]), limit, where)
 
@@ -91,10 +94,27 @@ def _needs_file(reader: Callable[..., Any]) -> bool:
     return "None" not in str(inspect.signature(reader).parameters["path"].annotation)
 
 
+def _counts(repaired: Iterable[Repaired]) -> dict[str, int]:
+    counts = {"trimmed_frames": 0, "bridged_frames": 0, "cut_frames": 0, "split_clips": 0}
+    for one in repaired:
+        counts["split_clips" if one.what == "split" else f"{one.what}_frames"] += 1 if one.what == "split" else one.frames
+    return counts
+
+
+def _repairs(repaired: list[Repaired]) -> dict[str, Any]:
+    """What the manifest says about clips that did not come in as they were."""
+    clips = [{"item": r.item, "what": r.what, "frames": r.frames, "reason": r.reason} for r in repaired]
+    return {"repaired": {**_counts(repaired), "clips": clips}}
+
+
 def _checked(
-    items: Iterable[dict[str, Any] | Rejected], kind: str, rejected: list[Rejected], totals: dict[str, float]
+    items: Iterable[dict[str, Any] | Rejected],
+    kind: str,
+    rejected: list[Rejected],
+    repaired: list[Repaired],
+    totals: dict[str, float],
 ) -> Iterator[dict[str, Any]]:
-    """The valid rows, which `totals` counts; all others are added to `rejected`."""
+    """The valid rows, which `totals` counts; others go to `rejected`, and what was done to rows to `repaired`."""
     identity = KINDS[kind][1]
     seen: set[str] = set()
     for item in items:
@@ -112,6 +132,7 @@ def _checked(
             rejected.append(Rejected(str(item.get(identity)), reason))
             continue
         seen.add(item[identity])
+        repaired += repairs_of(item)
         totals["rows"] += 1
         totals["seconds"] += seconds
         yield item

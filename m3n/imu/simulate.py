@@ -11,17 +11,20 @@ from scipy.spatial.transform import Rotation
 
 from m3n.body.kinematics import ancestors, rest_joints
 from m3n.body.model import Body, load_body
+from m3n.body.rotations import TURN_UP
 from m3n.config import Site
-from m3n.errors import InputError
+from m3n.errors import InputError, shown
+from m3n.imu import arguments
 from m3n.imu.differences import differenced
 from m3n.imu.domain import Wearing
 from m3n.imu.kernel import CHANNELS, sensor_motion
+from m3n.imu.motion_check import check_motion
 from m3n.imu.placement import chosen_sites, mount
 from m3n.imu.sensor import SensorModel, find_sensor
 from m3n.imu.signals import measured
 from m3n.imu.smoothing import LowPass
 from m3n.randomness import generator
-from m3n.schema import JOINT_COUNT, check_pose_clip
+from m3n.schema import check_pose_clip
 
 METHODS = {"spline": measured, "finite_differences": differenced}
 AS_PLACED: Mapping[str, Wearing] = MappingProxyType({})
@@ -35,44 +38,50 @@ def simulate(
     placements: Sequence[str] | Mapping[str, Site] = ("left_wrist", "right_wrist"),
     rate_hz: float = 60.0,
     betas: np.ndarray | None = None,
-    body_model: str = "smpl",
+    body_model: str | None = None,
     gender: str = "neutral",
     cutoff_hz: float | None = None,
     sensor: str | SensorModel | None = None,
     seed: int = 0,
+    up: str = "z",
+    check: bool = True,
 ) -> dict[str, np.ndarray]:
     """Simulate IMUs worn by a moving body.
 
-    poses: (frames, J, 3) axis-angle, root first, J = 24 ("smpl"), 52 ("smplh") or 55 ("smplx"); rad.
-    trans: (frames, 3), the body model's translation in a z-up world; m.
+    poses: (frames, J, 3) axis-angle, root first, J = 24 ("smpl"), 52 ("smplh") or 55 ("smplx"), or 22 without hands; rad.
+    trans: (frames, 3), the body model's translation; m.
     fps: frame rate of the motion; rate_hz: sampling rate of the sensors; Hz.
     placements: names of m3n's own placements, or a mapping from name to `m3n.Site`, for sites of your own; `m3n.SITES` holds
     m3n's own.
     betas: (n,) shape coefficients; None is the mean shape.
+    body_model: None takes the one that has so many joints.
     cutoff_hz: zero-lag low pass over the motion; None leaves it as it is.
     sensor: error model, by name or as an object; None is ideal. `seed` fixes its draws.
+    up: the axis of the world that points up, "z", "y" or "-y".
+    check: refuse a motion that no person makes, such as degrees for radians or a T-pose before the first frame.
 
-    Returns placement -> (samples, 6) float32: specific force (m/s²) and angular rate (rad/s) in the sensor frame; sample k is
-    at k / rate_hz. Raises InputError for shapes, values or names that cannot be simulated.
+    Single values may be arrays of one, as an npz file holds them. Returns placement -> (samples, 6) float32: specific force (m/s²)
+    and angular rate (rad/s) in the sensor frame; sample k is at k / rate_hz. Raises InputError for shapes, values or names that
+    cannot be simulated.
     """
-    poses, trans = np.asarray(poses), np.asarray(trans)
-    sites = chosen_sites(placements)
-    for name, value in (("rate_hz", rate_hz), ("fps", fps), ("cutoff_hz", 1.0 if cutoff_hz is None else cutoff_hz)):
-        if not (np.isfinite(value) and value > 0):
-            raise InputError(f"{name} is {value}, expected a positive number of Hz")
-    shape = np.zeros(0) if betas is None else np.asarray(betas, dtype=float).reshape(-1)
+    fps, rate_hz = arguments.number("fps", fps), arguments.number("rate_hz", rate_hz)
+    cutoff_hz = None if cutoff_hz is None else arguments.number("cutoff_hz", cutoff_hz)
+    frames, trans, body_model = arguments.motion(poses, trans, body_model)
+    sites = chosen_sites(arguments.placement_names(placements))
+    shape, gender = arguments.shape_of(betas, len(frames)), arguments.word("gender", gender).lower()
     problem = check_pose_clip(
         {
             "clip_id": "", "source": "", "fps": fps, "body_model": body_model, "gender": gender, "betas": shape,
-            "n_frames": len(poses), "poses": poses, "trans": trans,
+            "n_frames": len(frames), "poses": frames, "trans": trans,
         }
     )  # fmt: skip
     if problem:
         raise InputError(problem)
     body = load_body(body_model, gender)
+    if up != "z":
+        frames, trans = _stood_up(frames, trans, arguments.word("up", up), rest_joints(body, shape)[0])
     low_pass = None if cutoff_hz is None else LowPass(cutoff_hz)
-    frames = poses.reshape(len(poses), JOINT_COUNT[body_model], 3)
-    return _simulate(body, frames, trans.reshape(-1, 3), shape, fps, sites, rate_hz, low_pass, sensor, seed, "")
+    return _simulate(body, frames, trans, shape, fps, sites, rate_hz, low_pass, sensor, seed, "", check=check)
 
 
 def simulate_clip(
@@ -109,8 +118,12 @@ def _simulate(
     clip_id: str,
     wearing: Mapping[str, Wearing] = AS_PLACED,
     method: str = "spline",
+    check: bool = False,
 ) -> dict[str, np.ndarray]:
     motion = sensor_paths(body, poses, trans, betas, sites, wearing)
+    if check:
+        paths = motion.reshape(len(motion), len(sites), CHANNELS)[:, :, :3]
+        check_motion(poses, trans, paths, list(sites), fps)
     if low_pass is not None:
         motion = low_pass(motion, fps)
     signals = METHODS[method](motion, fps=fps, rate_hz=rate_hz)
@@ -122,6 +135,16 @@ def _simulate(
             signal = model.apply(signal, rate_hz, generator(seed, clip_id, "sensor", placement))
         samples[placement] = signal.astype(np.float32)
     return samples
+
+
+def _stood_up(poses: np.ndarray, trans: np.ndarray, up: str, pelvis: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Poses (F, J, 3) and trans (F, 3) in a world turned z up; a root turns about the pelvis, which is at `pelvis` at rest."""
+    if up not in TURN_UP:
+        raise InputError(f"up is '{shown(up)}', expected {', '.join(TURN_UP)}")
+    turn = TURN_UP[up]
+    turned = poses.astype(float)
+    turned[:, 0] = (Rotation.from_matrix(turn) * Rotation.from_rotvec(turned[:, 0])).as_rotvec()
+    return turned, (trans + pelvis) @ turn.T - pelvis
 
 
 def sensor_paths(

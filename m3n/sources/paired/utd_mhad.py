@@ -1,6 +1,6 @@
 """UTD-MHAD (Chen, Jafari and Kehtarnavaz, ICIP 2015): Kinect skeletons and one wearable IMU, recorded together.
 
-The data set does not say how the IMU's axes lie on the body, so it was measured. Angular rate and specific force of the
+The dataset does not say how the IMU's axes lie on the body, so it was measured. Angular rate and specific force of the
 forearm, simulated from the fitted skeletons (5 Hz zero-lag low pass, neutral pronation, best lag within 0.24 s), were matched
 with the recorded ones over all 671 clips of actions 1-21 by least squares (Wahba, SIAM Review 7(3), 1965):
 
@@ -34,10 +34,11 @@ import yaml
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
-from m3n.config import Options as BaseOptions
 from m3n.errors import InputError
 from m3n.schema import GRAVITY, PLACEMENTS, Rejected, imu_column
-from m3n.sources.shared.pose_rows import fit, numbers
+from m3n.sources.shared.fitted_rows import FittedClip, fitted_clips
+from m3n.sources.shared.plausibility import PoseOptions
+from m3n.sources.shared.pose_rows import numbers
 from m3n.untrusted.archives import zip_or_folder
 
 SOURCE = "utd_mhad"
@@ -68,7 +69,7 @@ _Key = tuple[int, int, int]  # action, subject, trial
 _Reader = Callable[[str], bytes]
 
 
-class Options(BaseOptions):
+class Options(PoseOptions):
     """Settings of `m3n ingest utd_mhad`."""
 
     actions: list[int] = Field(
@@ -104,7 +105,12 @@ def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Reject
             try:
                 skeleton = _matrix(files, read, key, "skeleton", "d_skel")
                 samples = len(_matrix(files, read, key, "inertial", "d_iner"))
-                fitted = fit(files[key, "skeleton"], world_joints(skeleton), FITTED, options.smooth_frames)
+                fps = IMU_RATE_HZ * skeleton.shape[2] / samples
+                joints, where = world_joints(skeleton), files[key, "skeleton"]
+                found = list(fitted_clips(where, name, joints, FITTED, fps, options, options.smooth_frames, repair=False))
+                if len(found) != 1 or not isinstance(found[0], FittedClip) or len(found[0].bridged) != len(joints):
+                    raise InputError(f"{where}: joints are missing for long, and the recording beside it cannot be cut alike")
+                fitted = found[0].fit
             except InputError as error:
                 yield Rejected(name, str(error))
                 continue
@@ -115,7 +121,7 @@ def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Reject
                 "subject": f"s{key[1]}",
                 "text": _sentence(name, key[0]),
                 "label": _actions()[key[0]]["label"],
-                "fps": IMU_RATE_HZ * frames / samples,
+                "fps": fps,
                 "body_model": "smpl",
                 "gender": "neutral",
                 "betas": fitted.betas,

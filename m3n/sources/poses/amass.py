@@ -1,8 +1,8 @@
 """AMASS (Mahmood et al., ICCV 2019) and its like: SMPL-family motion capture, one npz file per clip.
 
 A file holds `poses` (F, 156) for SMPL-H or (F, 165) for SMPL-X, axis-angle, body first; `trans` (F, 3) m in a z-up world;
-`betas`; a frame rate under one of two names; and often `gender`. Poses of SMPL (72) and of the body alone (66) are read too.
-Files are read with pickles switched off.
+`betas`; a frame rate under one of two names; and often `gender`. Poses of SMPL (72) and of the body alone (66) are read too. Others
+hand around files of the same kind whose world is y up (`up=y`). Files are read with pickles switched off.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
+from scipy.spatial.transform import Rotation
 
-from m3n.config import Options as BaseOptions
 from m3n.errors import InputError, shown
 from m3n.schema import GENDERS, JOINT_COUNT, Rejected
-from m3n.sources.shared.pose_rows import numbers, read_npz
+from m3n.sources.shared.estimator_rows import PELVIS_AT_REST
+from m3n.sources.shared.plausibility import PoseOptions, Up
+from m3n.sources.shared.pose_rows import TURN_UP, FloatArray, numbers, read_npz
 
 SOURCE = "amass"
 FRAME_RATE_KEYS = ("mocap_framerate", "mocap_frame_rate")
@@ -28,7 +30,7 @@ _BODY_ONLY = 66  # pelvis to wrists, as SMPL without hands
 _SUFFIXES = {"poses", "stageii", "stagei", "sync"}  # bookkeeping at the end of AMASS's file names
 
 
-class Options(BaseOptions):
+class Options(PoseOptions):
     """Settings of `m3n ingest amass`."""
 
     text: str | None = Field(default=None, description="what every clip shows, in words; null: the words of its file name")
@@ -36,6 +38,11 @@ class Options(BaseOptions):
     gender: Literal["neutral", "female", "male"] | None = Field(
         default=None, description="gender of every clip; null: the file's own"
     )
+    up: Up = Field(default="z", description="axis of the files' world that points up; AMASS's own is z")
+
+    def vertical(self) -> str:
+        """The files' axis that is taken to point up."""
+        return self.up
 
 
 def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Rejected]:
@@ -78,6 +85,9 @@ def _clip(file: Path, name: Path, options: Options) -> dict[str, Any]:
         raise InputError(f"{file.name}: trans has shape {trans.shape}, expected ({frames}, 3)")
     if poses.shape[1] == _BODY_ONLY:
         poses = np.pad(poses, ((0, 0), (0, 72 - _BODY_ONLY)))
+    model = _WIDTHS[poses.shape[1]]
+    if options.up != "z":
+        poses, trans = _turned(poses, trans, options.up, np.array(PELVIS_AT_REST["smplx" if model == "smplx" else "smpl"]))
     return {
         "clip_id": f"{SOURCE}-{name.as_posix()}",
         "source": SOURCE,
@@ -85,13 +95,20 @@ def _clip(file: Path, name: Path, options: Options) -> dict[str, Any]:
         "text": _words(name.name) if options.text is None else options.text,
         "label": options.label,
         "fps": float(fps[0]),
-        "body_model": _WIDTHS[poses.shape[1]],
+        "body_model": model,
         "gender": options.gender or _gender(file, data.get("gender")),
         "betas": numbers(file.name, "betas", data.get("betas", np.zeros(10)).reshape(-1), (None,)).astype(np.float32),
         "n_frames": frames,
         "poses": poses.astype(np.float32),
         "trans": trans.astype(np.float32),
     }
+
+
+def _turned(poses: FloatArray, trans: FloatArray, up: str, pelvis: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Poses (F, 3 J) and trans (F, 3) in a world turned z up; a root turns about the pelvis, which is at `pelvis` at rest."""
+    turned = poses.copy()
+    turned[:, :3] = (Rotation.from_matrix(TURN_UP[up]) * Rotation.from_rotvec(poses[:, :3])).as_rotvec()
+    return turned, (trans + pelvis) @ TURN_UP[up].T - pelvis
 
 
 def _gender(file: Path, value: NDArray[Any] | None) -> str:

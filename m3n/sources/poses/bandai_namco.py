@@ -17,10 +17,10 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field
 
-from m3n.config import Options as BaseOptions
 from m3n.errors import InputError
 from m3n.schema import Rejected
-from m3n.sources.poses.bvh import fitted_clip, read_motion
+from m3n.sources.poses.bvh import fitted_rows, read_motion
+from m3n.sources.shared.plausibility import PoseOptions
 from m3n.untrusted.archives import zip_or_folder
 
 SOURCE = "bandai_namco"
@@ -29,7 +29,7 @@ _FILE = re.compile(r"(?:^|/)dataset-(\d+)_([a-z-]+)_([a-z-]+)_(\d+)\.bvh$")
 _LARGEST = 256 << 20  # bytes of one BVH text; the real ones have under 2 MB
 
 
-class Options(BaseOptions):
+class Options(PoseOptions):
     """Settings of `m3n ingest bandai_namco`."""
 
     contents: list[str] | None = Field(default=None, description="contents to take, such as walk or wave-left-hand; null: all")
@@ -37,11 +37,15 @@ class Options(BaseOptions):
         default="hand", description="'hand': forearms turn with the rig's hands; 'neutral': half-way between palm up and down"
     )
 
+    def vertical(self) -> str:
+        """The files' axis that points up."""
+        return "y"
+
 
 def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Rejected]:
     """Rows of `pose_clips`, one per BVH file of the chosen contents, by name; damaged files are Rejected.
 
-    `path` is the zip or a folder it was unpacked into. Raises InputError where it holds no file of the data set, or none of
+    `path` is the zip or a folder it was unpacked into. Raises InputError where it holds no file of the dataset, or none of
     the contents asked for.
     """
     with zip_or_folder(Path(path), ".bvh", _LARGEST, "the Bandai Namco zip") as (names, read):
@@ -59,9 +63,9 @@ def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Reject
             clip_id = f"{SOURCE}-{stem}"
             try:
                 motion = read_motion(read(name).decode("utf-8", "replace"), f"{stem}.bvh")
-                yield fitted_clip(
-                    motion, f"{stem}.bvh", clip_id, source=SOURCE, scale_m=0.01, up="y", smooth_frames=0.0, subject=None,
-                    forearm_twist=options.forearm_twist == "hand", text=sentence(clip_id, match[2], match[3]),
+                yield from fitted_rows(
+                    motion, f"{stem}.bvh", clip_id, options, source=SOURCE, scale_m=0.01, declared="", smooth_frames=0.0,
+                    subject=None, forearm_twist=options.forearm_twist == "hand", text=sentence(clip_id, match[2], match[3]),
                     label=match[2].replace("-", " "),
                 )  # fmt: skip
             except InputError as error:

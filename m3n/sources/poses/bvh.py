@@ -21,26 +21,32 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from m3n.body.kinematics import joint_transforms
 from m3n.body.model import SMPL_JOINTS, load_body
-from m3n.config import Options as BaseOptions
+from m3n.config import Positive
 from m3n.errors import InputError
 from m3n.schema import Rejected
+from m3n.sources.shared.fitted_rows import FittedClip, fitted_clips
 from m3n.sources.shared.joint_names import bones_of, smpl_joints
-from m3n.sources.shared.pose_rows import METRES, TURN_UP, FloatArray, files_in, fit, misread, numbers, pose_row
+from m3n.sources.shared.plausibility import PoseOptions, Up
+from m3n.sources.shared.pose_rows import METRES, TURN_UP, FloatArray, files_in, misread, numbers, pose_row
 
 SOURCE = "bvh"
 _LARGEST = 512 << 20  # bytes
 _DEEPEST = 400  # joints; hand-animated creatures have fewer
 
 
-class Options(BaseOptions):
+class Options(PoseOptions):
     """Settings of `m3n ingest bvh`."""
 
-    unit: Literal["m", "cm", "mm", "in"] | None = Field(default=None, description="unit of the positions; it must be given")
-    up: Literal["z", "y", "-y"] = Field(default="y", description="axis that points up")
+    unit: Literal["m", "cm", "mm", "in"] | None = Field(
+        default=None, description="unit of the positions; it must be given, or scale as metres per unit of the file"
+    )
+    scale: Positive | None = Field(default=None, description="positions are multiplied by it, beside the unit; null: 1")
+    up: Up = Field(default="y", description="axis that points up")
     text: str | None = Field(default=None, description="what every clip shows, in words; null: the words of its file name")
     subject: str | None = Field(default=None, description="who moves; null: the folder a file lies in")
     label: str | None = Field(default=None, description="activity label of every clip; null: none")
@@ -50,6 +56,10 @@ class Options(BaseOptions):
     smooth_frames: float = Field(
         default=0.0, ge=0, le=1000, description="standard deviation of the Gaussian over the joints, before the fit [frames]"
     )
+
+    def vertical(self) -> str:
+        """The file's axis that is taken to point up."""
+        return self.up
 
 
 @dataclass(frozen=True)
@@ -65,17 +75,19 @@ class Motion:
 def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Rejected]:
     """Rows of `pose_clips`, one per bvh file: `path` itself, or every one in a folder, where a bad one is Rejected.
 
-    Raises InputError where `unit` is not given, where there is no bvh file, and for a single file that cannot be read.
+    Positions in metres are the file's times its unit times `scale`; a scale alone is metres per unit of the file. Raises InputError
+    where neither is given, where there is no bvh file, and for a single file that cannot be read.
     """
-    if options.unit is None:
-        raise InputError(f"{path}: BVH files do not say their unit; give unit=m, cm, mm or in")
+    if options.unit is None and options.scale is None:
+        raise InputError(f"{path}: BVH files do not say their unit; give unit=m, cm, mm or in, or scale=<metres per unit>")
     single = Path(path).is_file()
     for file, name in files_in(path, (".bvh", ".BVH"), "a BVH file or a folder of them"):
         try:
             motion = read_motion(_text_of(file), file.name)
             words = " ".join(re.findall(r"[^\W\d_]{2,}", Path(name).name)).lower() if options.text is None else options.text
-            yield fitted_clip(
-                motion, file.name, f"{SOURCE}-{name}", source=SOURCE, scale_m=METRES[options.unit], up=options.up,
+            yield from fitted_rows(
+                motion, file.name, f"{SOURCE}-{name}", options, source=SOURCE,
+                scale_m=METRES[options.unit or "m"] * (options.scale or 1.0), declared=options.unit or "m",
                 forearm_twist=options.forearm_twist == "hand", smooth_frames=options.smooth_frames, text=words,
                 subject=options.subject or (Path(name).parent.name or None), label=options.label,
             )  # fmt: skip
@@ -85,28 +97,41 @@ def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Reject
             yield Rejected(name, str(error))
 
 
-def fitted_clip(
+def fitted_rows(
     motion: Motion,
     where: str,
     clip_id: str,
+    options: PoseOptions,
     *,
     source: str,
     scale_m: float,
-    up: str,
+    declared: str,
     forearm_twist: bool,
     smooth_frames: float,
     text: str,
     subject: str | None,
     label: str | None,
-) -> dict[str, Any]:
-    """A row of `pose_clips` fitted to a motion, whose unit is `scale_m` metres. Raises InputError as `fit` does."""
-    world = scale_m * motion.positions @ TURN_UP[up].T
+) -> Iterator[dict[str, Any] | Rejected]:
+    """Rows of `pose_clips` fitted to a motion, whose unit is `scale_m` metres: one, or several where frames had to be cut out.
+
+    `declared`: the unit as a user gave it, for messages. Raises InputError as `fitted_clips` does.
+    """
+    turn = TURN_UP[options.vertical()]
+    world = scale_m * motion.positions @ turn.T
     joints, names = smpl_joints(world, motion.names, where)
-    fitted = fit(where, joints, names, smooth_frames)
-    poses = fitted.poses.astype(np.float64)
-    if forearm_twist:
-        poses = _with_forearm_twist(poses, TURN_UP[up] @ motion.rotations, world, bones_of(motion.names))
-    return pose_row(clip_id, source, motion.fps, poses, fitted.trans, fitted.betas, subject=subject, text=text, label=label)
+    for found in fitted_clips(where, clip_id, joints, names, motion.fps, options, smooth_frames, declared=declared):
+        if not isinstance(found, FittedClip):
+            yield found
+            continue
+        poses = found.fit.poses.astype(np.float64)
+        if forearm_twist:
+            part = found.frames
+            rig = turn @ motion.rotations[part], world[part], bones_of(motion.names)
+            poses = _with_forearm_twist(poses, *rig, found.bridged)
+        yield pose_row(
+            found.clip_id, source, motion.fps, poses, found.fit.trans, found.fit.betas, subject=subject, text=text, label=label,
+            repairs=found.repairs,
+        )  # fmt: skip
 
 
 def read_motion(text: str, where: str) -> Motion:
@@ -208,7 +233,9 @@ def _without_inner_positions(text: str, where: str) -> tuple[str, dict[int, Floa
     return "\n".join([f"{head}MOTION", *lines[: start + 1], rows, ""]), moved
 
 
-def _with_forearm_twist(poses: FloatArray, rotations: FloatArray, joints: FloatArray, place: dict[str, int]) -> FloatArray:
+def _with_forearm_twist(
+    poses: FloatArray, rotations: FloatArray, joints: FloatArray, place: dict[str, int], bridged: NDArray[np.bool_]
+) -> FloatArray:
     """Poses (F, 24, 3) whose forearms are turned as the rig's hands are; sides that the rig lacks stay neutral."""
     from scipy.ndimage import gaussian_filter1d
     from scipy.spatial.transform import Rotation
@@ -220,7 +247,7 @@ def _with_forearm_twist(poses: FloatArray, rotations: FloatArray, joints: FloatA
             continue
         shoulder, elbow, wrist = (place[f"{side}_{part}"] for part in ("shoulder", "elbow", "wrist"))
         along, upper = _unit(joints[:, wrist] - joints[:, elbow]), _unit(joints[:, elbow] - joints[:, shoulder])
-        bend = np.cross(upper, along)
+        bend = np.where(bridged[:, None], 0.0, np.cross(upper, along))
         hinge = np.einsum("fji,fj->i", rotations[:, shoulder], bend)  # in the upper arm's frame, weighted by the bend
         if np.linalg.norm(hinge) < 0.05 * len(poses):
             continue  # the elbow hardly bends in this clip: its axis is not known
@@ -228,7 +255,11 @@ def _with_forearm_twist(poses: FloatArray, rotations: FloatArray, joints: FloatA
         # m3n's neutral: what the fit gives the forearm; at rest flexion is about -y on the left and +y on the right.
         neutral = fitted[:, SMPL_JOINTS.index(f"{side}_elbow")] @ np.array([0.0, -1.0 if side == "left" else 1.0, 0.0])
         side_axis = np.cross(along, neutral)
-        angle = np.unwrap(np.arctan2((palm * side_axis).sum(-1), (palm * neutral).sum(-1)))
+        angle = np.arctan2((palm * side_axis).sum(-1), (palm * neutral).sum(-1))
+        if bridged.any():  # what the rig shows in these frames is no part of the motion
+            frames = np.arange(len(angle))
+            angle[bridged] = np.interp(frames[bridged], frames[~bridged], np.unwrap(angle[~bridged]))
+        angle = np.unwrap(angle)
         angle = gaussian_filter1d(angle - 2 * np.pi * np.round(np.median(angle) / (2 * np.pi)), 1.0, mode="nearest")
         lower = SMPL_JOINTS.index(f"{side}_elbow")
         own = np.einsum("fji,fj->fi", fitted[:, lower], along)  # the forearm's direction in its own frame

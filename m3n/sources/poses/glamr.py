@@ -25,6 +25,10 @@ SOURCE = "glamr"
 class Options(EstimateOptions):
     """Settings of `m3n ingest glamr`."""
 
+    def format_up(self) -> str:
+        """The axis that points up in files of this format."""
+        return "z"
+
 
 def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Rejected]:
     """Rows of `pose_clips` (smpl, z up), one or more per person; `path` is a file or a folder of them.
@@ -45,7 +49,7 @@ def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Reject
             except InputError as error:
                 yield Rejected(clip_id, str(error))
                 continue
-            yield from track_rows(track, clip_id, options, source=SOURCE, body_model="smpl", up="z", where=where)
+            yield from track_rows(track, clip_id, options, source=SOURCE, body_model="smpl", where=where)
 
 
 def _track(where: str, held: Any) -> Track:

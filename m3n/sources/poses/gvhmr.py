@@ -47,8 +47,7 @@ def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Reject
                 raise
             yield Rejected(name, str(error))
             continue
-        up = "y" if options.frame == "world" else "-y"
-        yield from track_rows(track, f"{SOURCE}-{name}", options, source=SOURCE, body_model="smplx", up=up, where=file.name)
+        yield from track_rows(track, f"{SOURCE}-{name}", options, source=SOURCE, body_model="smplx", where=file.name)
 
 
 def _track(file: Path, key: str) -> Track:

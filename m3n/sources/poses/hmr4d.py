@@ -56,7 +56,7 @@ def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Reject
                 np.array([seen[0] for seen in held]), poses, np.stack([seen[2] for seen in held]),
                 np.stack([seen[3] for seen in held]),
             )  # fmt: skip
-            yield from track_rows(track, clip_id, options, source=SOURCE, body_model="smpl", up="-y", where=where)
+            yield from track_rows(track, clip_id, options, source=SOURCE, body_model="smpl", where=where)
 
 
 def _people(where: str, image: dict[str, Any], order: int) -> Iterator[tuple[str, _Seen]]:

@@ -2,7 +2,8 @@
 
 A file holds `joints` (frames, J, 3) and `joint_names` (J,) of SMPL, Kinect, MediaPipe or BVH skeletons, and `fps`, `up`
 ("z", "y" or "-y", the vertical axis of a right-handed world), `unit` ("m", "cm", "mm" or "in"); `text`, `subject` and `label`
-may follow. What a file lacks is given as an option. Nothing is guessed: a joint that was not seen is NaN or zero.
+may follow. What a file lacks is given as an option. Positions in metres are the file's times its unit times `scale`. Nothing is
+guessed: a joint that was not seen is NaN or zero.
 """
 
 from __future__ import annotations
@@ -15,24 +16,26 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from m3n.config import Options as BaseOptions
 from m3n.config import Positive
 from m3n.errors import InputError
 from m3n.schema import Rejected
+from m3n.sources.shared.fitted_rows import FittedClip, fitted_clips
 from m3n.sources.shared.joint_names import smpl_joints
-from m3n.sources.shared.pose_rows import METRES, TURN_UP, files_in, fit, known_once, numbers, pose_row, read_npz, require
+from m3n.sources.shared.plausibility import PoseOptions, Up
+from m3n.sources.shared.pose_rows import METRES, TURN_UP, files_in, known_once, numbers, pose_row, read_npz, require
 
 SOURCE = "joints"
 _KEYS = ("joints", "joint_names", "fps", "up", "unit", "text", "subject", "label")
 
 
-class Options(BaseOptions):
+class Options(PoseOptions):
     """Settings of `m3n ingest joints`; each stands in for a key that the file lacks."""
 
     joint_names: list[str] | None = Field(default=None, description="name of each joint, in the file's order; null: the file's")
     fps: Positive | None = Field(default=None, description="frames per second; null: the file's [Hz]")
-    up: Literal["z", "y", "-y"] | None = Field(default=None, description="axis that points up; null: the file's")
+    up: Up | None = Field(default=None, description="axis that points up; null: the file's")
     unit: Literal["m", "cm", "mm", "in"] | None = Field(default=None, description="unit of the positions; null: the file's")
+    scale: Positive = Field(default=1.0, description="positions are multiplied by it, beside the unit")
     text: str | None = Field(default=None, description="what the clip shows, in words; null: the file's, or none")
     subject: str | None = Field(default=None, description="who moves; null: the file's, or none")
     label: str | None = Field(default=None, description="activity label; null: the file's, or none")
@@ -40,23 +43,28 @@ class Options(BaseOptions):
         default=1.0, ge=0, le=1000, description="standard deviation of the Gaussian over the joints, before the fit [frames]"
     )
 
+    def vertical(self) -> str:
+        """The file's axis that is taken to point up."""
+        return self.up or "z"
+
 
 def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Rejected]:
-    """Rows of `pose_clips`, one per npz file: `path` itself, or every one in a folder, where a bad one is Rejected.
+    """Rows of `pose_clips`, one per npz file (several where frames are missing): `path` itself, or every one in a folder, where a
+    bad one is Rejected.
 
     Raises InputError where `path` holds no npz file, and for a single file that cannot become a clip.
     """
     single = Path(path).is_file()
     for file, name in files_in(path, (".npz",), "an npz with joints, joint_names, fps, up and unit, or a folder of them"):
         try:
-            yield _clip(file, name, options)
+            yield from _clips(file, name, options)
         except InputError as error:
             if single:
                 raise
             yield Rejected(name, str(error))
 
 
-def _clip(file: Path, name: str, options: Options) -> dict[str, Any]:
+def _clips(file: Path, name: str, options: Options) -> Iterator[dict[str, Any] | Rejected]:
     where = file.name
     data = read_npz(file, _KEYS)
     require(where, data, ["joints"])
@@ -74,14 +82,18 @@ def _clip(file: Path, name: str, options: Options) -> dict[str, Any]:
         raise InputError(f"{where}: up is '{up}', expected {', '.join(TURN_UP)}")
     if unit not in METRES:
         raise InputError(f"{where}: unit is '{unit}', expected {', '.join(METRES)}")
-    world = METRES[unit] * positions @ TURN_UP[up].T
+    world = options.scale * METRES[unit] * positions @ TURN_UP[up].T
     kept, smpl_names = smpl_joints(world, names, where)
-    fitted = fit(where, kept, smpl_names, options.smooth_frames)
-    return pose_row(
-        f"{SOURCE}-{name}", SOURCE, fps, fitted.poses, fitted.trans, fitted.betas,
-        subject=_either(where, data, "subject", options.subject), text=_either(where, data, "text", options.text) or "",
-        label=_either(where, data, "label", options.label),
-    )  # fmt: skip
+    known = options.model_copy(update={"up": up})
+    for found in fitted_clips(where, f"{SOURCE}-{name}", kept, smpl_names, fps, known, options.smooth_frames, declared=unit):
+        if not isinstance(found, FittedClip):
+            yield found
+            continue
+        yield pose_row(
+            found.clip_id, SOURCE, fps, found.fit.poses, found.fit.trans, found.fit.betas,
+            subject=_either(where, data, "subject", options.subject), text=_either(where, data, "text", options.text) or "",
+            label=_either(where, data, "label", options.label), repairs=found.repairs,
+        )  # fmt: skip
 
 
 def _names(where: str, in_file: NDArray[Any] | None, option: list[str] | None) -> list[str]:

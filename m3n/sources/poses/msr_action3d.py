@@ -21,10 +21,11 @@ import numpy as np
 import yaml
 from pydantic import Field, field_validator
 
-from m3n.config import Options as BaseOptions
 from m3n.errors import InputError
 from m3n.schema import Rejected
-from m3n.sources.shared.pose_rows import FloatArray, fit, misread, numbers, pose_row
+from m3n.sources.shared.fitted_rows import FittedClip, fitted_clips
+from m3n.sources.shared.plausibility import PoseOptions
+from m3n.sources.shared.pose_rows import FloatArray, misread, numbers, pose_row
 from m3n.untrusted.archives import zip_or_folder
 
 SOURCE = "msr_action3d"
@@ -45,7 +46,7 @@ _Key = tuple[int, int, int]  # action, subject, repetition
 _LARGEST = 64 << 20  # bytes of one text file; the real ones have 50 kB
 
 
-class Options(BaseOptions):
+class Options(PoseOptions):
     """Settings of `m3n ingest msr_action3d`."""
 
     actions: list[int] = Field(default=list(range(1, 21)), description="actions to take, 1 to 20")
@@ -64,7 +65,7 @@ class Options(BaseOptions):
 def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Rejected]:
     """Rows of `pose_clips` of the chosen actions, in the order of action, subject and repetition; damaged clips are Rejected.
 
-    `path` is the zip or a folder it was unpacked into. Raises InputError where it holds no file of the data set.
+    `path` is the zip or a folder it was unpacked into. Raises InputError where it holds no file of the dataset.
     """
     with zip_or_folder(Path(path), ".txt", _LARGEST, "MSR Action3D's zip") as (names, read):
         files = _index(names, path)
@@ -72,16 +73,22 @@ def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Reject
             name = f"{SOURCE}-a{key[0]:02d}_s{key[1]:02d}_e{key[2]:02d}"
             try:
                 joints = world_joints(_skeleton(files[key], read))
-                fitted = fit(files[key].rsplit("/", 1)[-1], joints, FITTED, options.smooth_frames)
+                where = files[key].rsplit("/", 1)[-1]
+                found = list(fitted_clips(where, name, joints, FITTED, FPS, options, options.smooth_frames, repair=False))
             except InputError as error:
                 yield Rejected(name, str(error))
                 continue
             action = _actions()[key[0]]
             texts: list[str] = action["texts"]
-            yield pose_row(
-                name, SOURCE, FPS, fitted.poses, fitted.trans, fitted.betas, subject=f"s{key[1]:02d}", label=action["label"],
-                text=texts[int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") % len(texts)],
-            )  # fmt: skip
+            for clip in found:
+                if not isinstance(clip, FittedClip):
+                    yield clip
+                    continue
+                yield pose_row(
+                    clip.clip_id, SOURCE, FPS, clip.fit.poses, clip.fit.trans, clip.fit.betas, subject=f"s{key[1]:02d}",
+                    text=texts[int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") % len(texts)],
+                    label=action["label"], repairs=clip.repairs,
+                )  # fmt: skip
 
 
 def world_joints(skeleton: FloatArray) -> FloatArray:

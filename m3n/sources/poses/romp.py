@@ -69,7 +69,7 @@ def _clips(images: dict[str, dict[str, Any]], name: str, where: str, options: Op
             np.stack([seen[2] for seen in held]), np.stack([seen[3] for seen in held]),
         )  # fmt: skip
         clip_id = f"{SOURCE}-{name}" + (f"-{person}" if person else "")
-        yield from track_rows(track, clip_id, options, source=SOURCE, body_model="smpl", up="-y", where=where)
+        yield from track_rows(track, clip_id, options, source=SOURCE, body_model="smpl", where=where)
 
 
 def _people(where: str, image: dict[str, Any], frame: int) -> Iterator[tuple[str, _Seen]]:

@@ -71,7 +71,7 @@ def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Reject
 def _rows_of(track: Track, name: str, where: str, options: Options) -> Iterator[dict[str, Any] | Rejected]:
     if options.text_from_name and not options.text:
         options = options.model_copy(update={"text": Path(name).name.replace("_", " ")})
-    yield from track_rows(track, f"{SOURCE}-{name}", options, source=SOURCE, body_model="smplx", up="-y", where=where)
+    yield from track_rows(track, f"{SOURCE}-{name}", options, source=SOURCE, body_model="smplx", where=where)
 
 
 def _stacked(where: str, frames: dict[str, Track]) -> Track:

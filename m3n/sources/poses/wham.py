@@ -37,7 +37,7 @@ def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Reject
     Raises InputError without `fps`, where there is no file, and for a file that is not WHAM's.
     """
     required_fps(options, path)
-    suffix, up = ("_world", "y") if options.frame == "world" else ("", "-y")
+    suffix = "_world" if options.frame == "world" else ""
     for file, name in files_in(path, (".pkl",), "WHAM's wham_output.pkl or a folder of them"):
         people = load_joblib(file)
         if not isinstance(people, dict) or not people or not all(isinstance(person, dict) for person in people.values()):
@@ -57,4 +57,4 @@ def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Reject
             except InputError as error:
                 yield Rejected(clip_id, str(error))
                 continue
-            yield from track_rows(track, clip_id, options, source=SOURCE, body_model="smpl", up=up, where=where)
+            yield from track_rows(track, clip_id, options, source=SOURCE, body_model="smpl", where=where)

@@ -1,8 +1,8 @@
 """What the outputs of video pose estimators have in common: people followed over frames, in a camera's or a world's frame.
 
-An estimator's track becomes one clip, or several where the person was out of sight for long; short gaps are bridged by turning
-each joint evenly (slerp). Frame rates are hardly ever in the files, so `fps` is an option that must be given. An estimator that
-sees one camera guesses depth from size, so its depth jumps: it is held at its median unless `depth` says otherwise.
+A track becomes one clip, or several where the person was out of sight for long (`gaps`). Frame rates are hardly ever in the files,
+so `fps` is an option that must be given. An estimator that sees one camera guesses depth from size, so its depth jumps: it is held
+at its median unless `depth` says otherwise.
 """
 
 from __future__ import annotations
@@ -17,16 +17,18 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy.spatial.transform import Rotation
 
-from m3n.config import Options, Positive
+from m3n.config import Positive
 from m3n.errors import InputError
 from m3n.schema import JOINT_COUNT, Rejected
+from m3n.sources.shared.gaps import bridged, part_id, stretches
+from m3n.sources.shared.plausibility import PoseOptions, Up, repairs
 from m3n.sources.shared.pose_rows import MAX_FRAMES, TURN_UP, FloatArray, pose_row
 
 # The pelvis of the neutral body at rest (m), about which a root turns: SMPL's and SMPL-X's J_regressor times v_template.
 PELVIS_AT_REST = {"smpl": (-0.0022, -0.2408, 0.0286), "smplx": (0.0031, -0.3514, 0.0120)}
 
 
-class EstimateOptions(Options):
+class EstimateOptions(PoseOptions):
     """Settings that all video estimators share."""
 
     fps: Positive | None = Field(default=None, description="frames per second of the video; it must be given [Hz]")
@@ -34,7 +36,17 @@ class EstimateOptions(Options):
     label: str | None = Field(default=None, description="activity label of every clip; null: none")
     subject: str | None = Field(default=None, description="who moves, where all clips show one person; null: unknown")
     gender: Literal["neutral", "female", "male"] = Field(default="neutral", description="body of every clip")
-    max_gap_frames: int = Field(default=5, ge=0, le=1000, description="missing frames that are bridged; more split a clip")
+    up: Up | None = Field(
+        default=None, description="axis that points up, where it is not the one of the format; null: the format's"
+    )
+
+    def vertical(self) -> str:
+        """The file's axis that is taken to point up."""
+        return self.up or self.format_up()
+
+    def format_up(self) -> str:
+        """The axis that points up in files of this format."""
+        return "y" if getattr(self, "frame", "camera") == "world" else "-y"
 
 
 class CameraOptions(EstimateOptions):
@@ -67,33 +79,35 @@ def required_fps(options: EstimateOptions, where: object) -> float:
 
 
 def track_rows(
-    track: Track, clip_id: str, options: EstimateOptions, *, source: str, body_model: str, up: str, where: str
+    track: Track, clip_id: str, options: EstimateOptions, *, source: str, body_model: str, where: str
 ) -> Iterator[dict[str, Any] | Rejected]:
-    """Rows of `pose_clips` of one person, z up; `up` is the track's vertical axis, a key of `TURN_UP`."""
+    """Rows of `pose_clips` of one person, z up, from a track whose vertical axis is `options.vertical()`."""
     fps = required_fps(options, where)
     if len(track.frames) and (np.diff(track.frames) <= 0).any():
         yield Rejected(clip_id, f"{where}: frame numbers do not increase")
         return
-    turn = TURN_UP[up]
+    turn = TURN_UP[options.vertical()]
     rest = np.array(PELVIS_AT_REST[body_model])
     position = track.position.copy()
     if isinstance(options, CameraOptions) and options.depth == "constant" and len(position):
         position[:, 2] = np.median(position[:, 2])
     pelvis = position if track.at_pelvis else position + rest
     betas = np.median(track.betas.reshape(-1, track.betas.shape[-1]), axis=0) if track.betas.size else np.zeros(10)
-    starts = np.flatnonzero(np.diff(track.frames, prepend=track.frames[:1] - 10**9) > options.max_gap_frames + 1)
-    pieces = [range(a, b) for a, b in zip(starts, [*starts[1:], len(track.frames)], strict=True)]
-    long_enough = [piece for piece in pieces if len(piece) >= 2]
-    if not long_enough:
+    pieces = stretches(track.frames, options.max_gap_frames)
+    if not pieces:
         yield Rejected(clip_id, f"{where}: seen in {len(track.frames)} frame(s), expected at least 2 that follow each other")
-    for number, piece in enumerate(long_enough):
-        part = slice(piece.start, piece.stop)
-        poses, place = _bridged(track.frames[part], track.poses[part], pelvis[part])
+        return
+    first, count = int(track.frames[0]), int(track.frames[-1] - track.frames[0]) + 1
+    spans = [(int(track.frames[p.start]) - first, int(track.frames[p.stop - 1]) - first + 1) for p in pieces]
+    over = sum(b - a - (piece.stop - piece.start) for (a, b), piece in zip(spans, pieces, strict=True))
+    done = repairs(clip_id, count, spans, over, f"{where}: the person was not seen")
+    for number, part in enumerate(pieces):
+        poses, place = bridged(track.frames[part], track.poses[part], pelvis[part])
         poses[:, 0] = (Rotation.from_matrix(turn) * Rotation.from_rotvec(poses[:, 0])).as_rotvec()
         yield pose_row(
-            clip_id if len(long_enough) == 1 else f"{clip_id}-part{number + 1}", source, fps, poses, place @ turn.T - rest,
+            part_id(clip_id, number, len(pieces)), source, fps, poses, place @ turn.T - rest,
             betas, body_model=body_model, gender=options.gender, subject=options.subject, text=options.text,
-            label=options.label,
+            label=options.label, repairs=done if number == 0 else (),
         )  # fmt: skip
 
 
@@ -126,16 +140,3 @@ def frame_numbers(where: str, key: str, values: FloatArray) -> NDArray[np.int64]
     if (values != np.round(values)).any() or (values < 0).any() or (values > 100 * MAX_FRAMES).any():
         raise InputError(f"{where}: {key} are no frame numbers")
     return values.astype(np.int64)
-
-
-def _bridged(frames: NDArray[np.int64], poses: FloatArray, place: FloatArray) -> tuple[FloatArray, FloatArray]:
-    every = np.arange(frames[0], frames[-1] + 1)
-    if len(every) == len(frames):
-        return poses.copy(), place
-    before = np.clip(np.searchsorted(frames, every, side="right") - 1, 0, len(frames) - 2)
-    share = (every - frames[before]) / (frames[before + 1] - frames[before])
-    start = Rotation.from_rotvec(poses[before].reshape(-1, 3))
-    step = (start.inv() * Rotation.from_rotvec(poses[before + 1].reshape(-1, 3))).as_rotvec()
-    turned = (start * Rotation.from_rotvec(np.repeat(share, poses.shape[1])[:, None] * step)).as_rotvec()
-    moved = place[before] + share[:, None] * (place[before + 1] - place[before])
-    return turned.reshape(len(every), -1, 3), moved

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from m3n.body.joint_fit import FitResult, fit_joints
+from m3n.body.rotations import TURN_UP as TURN_UP  # every source turns its world by it
 from m3n.errors import InputError, shown
+from m3n.schema import Repaired, RepairedRow
 from m3n.untrusted.archives import LARGEST_ARRAYS, member, opened_npz
 from m3n.untrusted.npy import plain_array
 
@@ -23,13 +24,6 @@ FloatArray = NDArray[np.float64]
 
 MAX_FRAMES = 1_000_000  # nine hours at 30 fps: more is a damaged header or a file that should be split
 METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254}
-# Rotation from a world whose vertical is the key to m3n's (z up). A camera's frame (x right, y down, z forwards) is "-y".
-TURN_UP = {
-    "z": np.eye(3),
-    "y": np.array([(1.0, 0.0, 0.0), (0.0, 0.0, -1.0), (0.0, 1.0, 0.0)]),
-    "-y": np.array([(1.0, 0.0, 0.0), (0.0, 0.0, 1.0), (0.0, -1.0, 0.0)]),
-}
-_FOREARM_M = (0.08, 0.6)  # elbow to wrist, from toddlers to giants
 
 
 def files_in(path: Path, suffixes: Sequence[str], expected: str) -> list[tuple[Path, str]]:
@@ -115,35 +109,6 @@ def known_once(where: str, name: str, in_file: Any, option: Any, how: str) -> An
     return value
 
 
-def fit(where: str, joints_m: FloatArray, names: Sequence[str], smooth_frames: float) -> FitResult:
-    """SMPL poses of joints (F, K, 3) m, z up, by `m3n.body.joint_fit`, after a look at the forearms: a wrong unit shows there.
-
-    Raises InputError naming `where` for joints that cannot be a body.
-    """
-    visible = np.isfinite(joints_m).all(-1) & (joints_m != 0).any(-1)
-    lengths = []
-    for side in ("left", "right"):
-        if f"{side}_wrist" in names and f"{side}_elbow" in names:
-            elbow, wrist = names.index(f"{side}_elbow"), names.index(f"{side}_wrist")
-            both = visible[:, elbow] & visible[:, wrist]
-            lengths.append(np.linalg.norm(joints_m[both, wrist] - joints_m[both, elbow], axis=-1))
-    seen = np.concatenate(lengths) if lengths else np.zeros(0)
-    if seen.size and not _FOREARM_M[0] < np.median(seen) < _FOREARM_M[1]:
-        median = float(np.median(seen))
-        likely = [unit for unit, size in METRES.items() if _FOREARM_M[0] < median * size < _FOREARM_M[1]]
-        hint = f"; unit={likely[0]} would fit" if likely and median > 1 else "; is the unit right?"
-        raise InputError(f"{where}: the forearm measures {median:.3g} m, expected about 0.25 m{hint}")
-    try:
-        fitted = fit_joints(joints_m, names, smooth_frames=smooth_frames)
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from error
-    except np.linalg.LinAlgError as error:
-        raise InputError(f"{where}: no body fits these joints ({error})") from error
-    if not (np.isfinite(fitted.poses).all() and np.isfinite(fitted.trans).all() and np.isfinite(fitted.betas).all()):
-        raise InputError(f"{where}: no body fits these joints (the fit is not finite)")
-    return fitted
-
-
 def pose_row(
     clip_id: str,
     source: str,
@@ -157,10 +122,11 @@ def pose_row(
     subject: str | None = None,
     text: str = "",
     label: str | None = None,
+    repairs: Sequence[Repaired] = (),
 ) -> dict[str, Any]:
-    """A row of `pose_clips`: poses (F, J, 3) or (F, 3 J) rad, trans (F, 3) m in a z-up world, betas (B,)."""
+    """A row of `pose_clips`: poses (F, J, 3) or (F, 3 J) rad, trans (F, 3) m in a z-up world, betas (B,); `repairs` done to it."""
     frames = len(poses)
-    return {
+    row = {
         "clip_id": clip_id,
         "source": source,
         "subject": subject,
@@ -174,3 +140,4 @@ def pose_row(
         "poses": np.asarray(poses, np.float32).reshape(frames, -1),
         "trans": np.asarray(trans, np.float32),
     }
+    return RepairedRow(row, repairs) if repairs else row

@@ -1,0 +1,128 @@
+"""Does a body's motion look like a person's? The few questions that `m3n.simulate` can ask at next to no cost.
+
+`m3n ingest` follows every joint; here only the sensors' own paths are at hand, and some frames of the poses. The limits are those
+of `m3n.body.broken_frames`."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+from numba import njit
+
+from m3n.body.broken_frames import START_FRAMES, START_SPEED, broken_frames, farthest_bend
+from m3n.body.human_limits import FASTEST_USUAL
+from m3n.errors import InputError
+from m3n.schema import BODY_JOINTS, GRAVITY
+
+_SOME = 32  # frames that are looked at
+_SLOW = 3.0  # m/s: a path that is nowhere faster has no jump in it
+_LEAST_STEP_M = 0.05
+_DEGREES_RAD = 4 * math.pi
+_FALL_G = 2.0  # a pelvis falls with 1 g, and a little more while the legs are drawn up
+_LEAVE = "; check=False simulates it all the same"
+
+
+def check_motion(poses: np.ndarray, trans: np.ndarray, paths: np.ndarray, names: Sequence[str], fps: float) -> None:
+    """Raise InputError, with the likely cause, for a motion that no person makes; warn about one that lies or falls oddly.
+
+    poses (F, J, 3) rad, trans (F, 3) m; paths (F, n, 3) m of the sensors called `names`, z up.
+    """
+    turned, in_degrees, level = _postures(poses, trans, max(1, len(poses) // _SOME), _DEGREES_RAD)
+    if in_degrees > 0.1:
+        raise InputError(f"poses turn joints by up to {turned:.3g} rad: are they in degrees? Radians are expected{_LEAVE}")
+    if level:
+        warnings.warn(
+            "m3n.simulate: the body lies level in the whole clip and would stand if y were up; if it does not lie, give up='y'",
+            stacklevel=4,
+        )
+    step, bend, at_ends, fall = _extremes(paths, trans, START_FRAMES)
+    if step < _LEAST_STEP_M or step * fps < _SLOW:
+        return
+    if bend > min((farthest_bend(name, fps) for name in names), default=0.0) or at_ends * fps > START_SPEED:
+        broken = broken_frames(paths, names, fps)
+        if broken.jumps:
+            sizes = [float(np.linalg.norm(paths[f + 1, k] - paths[f, k])) for f, k in broken.jumps]
+            size = max(sizes)
+            frame, k = broken.jumps[sizes.index(size)]
+            raise InputError(
+                f"the {names[k]} moves {size:.3g} m from frame {frame} to the next ({size * fps:.3g} m/s), as no person does"
+                f"{_cause(paths, trans, names, fps, frame, len(broken.jumps))}{_LEAVE}"
+            )
+    if step * fps > FASTEST_USUAL:
+        usual = float(np.median(np.linalg.norm(np.diff(paths, axis=0), axis=-1).max(1))) * fps
+        if usual > FASTEST_USUAL:
+            own = float(np.median(np.linalg.norm(np.diff(trans.astype(float), axis=0), axis=1))) * fps
+            cause = "is trans in mm, cm or scaled? Metres are expected" if own > 0.5 * usual else f"is fps={fps:g} too high?"
+            raise InputError(f"sensors move at {usual:.3g} m/s in half of the frames: {cause}{_LEAVE}")
+    if fall * fps**2 > _FALL_G * GRAVITY and len(trans) > max(12, 0.7 * fps) and fps >= 18:
+        strongest = float(np.percentile(-np.diff(trans[:, 2].astype(float), 2), 95)) * fps**2 / GRAVITY
+        if strongest > _FALL_G:
+            warnings.warn(
+                f"m3n.simulate: the body comes down with {strongest:.2g} g time and again, where gravity gives 1: is "
+                f"fps={fps:g} too high, or trans not in metres?",
+                stacklevel=4,
+            )
+
+
+@njit(cache=True, nogil=True)
+def _postures(poses: np.ndarray, trans: np.ndarray, every: int, most: float) -> tuple[float, float, bool]:
+    """Of every so-manieth frame: the largest angle (rad) of a joint but the root, the share of frames with one over `most`, and
+    whether the body lies with its own up along y in nearly all of them, moves its root, and does not travel along y."""
+    largest, over, lying, seen, moved = 0.0, 0, 0, 0, False
+    low = high = trans[0, 1]
+    for f in range(0, len(poses), every):
+        seen += 1
+        in_frame = 0.0
+        for j in range(1, BODY_JOINTS):
+            in_frame = max(in_frame, poses[f, j, 0] ** 2 + poses[f, j, 1] ** 2 + poses[f, j, 2] ** 2)
+        largest = max(largest, in_frame)
+        over += in_frame > most**2
+        x, y, z = poses[f, 0, 0], poses[f, 0, 1], poses[f, 0, 2]
+        moved = moved or x != poses[0, 0, 0] or y != poses[0, 0, 1] or z != poses[0, 0, 2]
+        angle = math.sqrt(x * x + y * y + z * z)
+        about = (1.0 - math.cos(angle)) / (angle * angle) if angle > 1e-6 else 0.5
+        along = math.sin(angle) / angle if angle > 1e-6 else 1.0
+        up_y, up_z = 1.0 - about * (x * x + z * z), about * y * z + along * x
+        lying += up_y > 0.75 and up_z < 0.5
+        low, high = min(low, trans[f, 1]), max(high, trans[f, 1])
+    return math.sqrt(largest), over / seen, moved and lying > 0.9 * seen and high - low < 1.5
+
+
+@njit(cache=True, nogil=True)
+def _extremes(paths: np.ndarray, trans: np.ndarray, ends: int) -> tuple[float, float, float, float]:
+    """Largest step, second difference, and step within `ends` frames of an end (m) of paths (F, n, 3), and the strongest fall (m
+    per frame²) of trans (F, 3)."""
+    step = bend = at_ends = fall = 0.0
+    frames = len(paths)
+    for f in range(1, frames):
+        if f < frames - 1:
+            fall = max(fall, 2 * trans[f, 2] - trans[f - 1, 2] - trans[f + 1, 2])
+        for k in range(paths.shape[1]):
+            moved = bent = 0.0
+            for i in range(3):
+                change = paths[f, k, i] - paths[f - 1, k, i]
+                moved += change * change
+                if f < frames - 1:
+                    bent += (paths[f + 1, k, i] - paths[f, k, i] - change) ** 2
+            step, bend = max(step, moved), max(bend, bent)
+            if f <= ends or f >= frames - ends:
+                at_ends = max(at_ends, moved)
+    return math.sqrt(step), math.sqrt(bend), math.sqrt(at_ends), fall
+
+
+def _cause(paths: np.ndarray, trans: np.ndarray, names: Sequence[str], fps: float, frame: int, jumps: int) -> str:
+    place = trans.astype(float)
+    own = np.linalg.norm(place[frame + 1] - place[frame])
+    if jumps <= 2 + 0.02 * len(paths):
+        if frame < 10:
+            return ": is the first frame a T-pose? Leave out what comes before the motion"
+        zero = ", where trans is zero" if not place[frame + 1].any() or not place[frame].any() else ""
+        return f"{zero}: is a frame broken, or are these two clips?"
+    if own * fps > 8 and not broken_frames(paths - place[:, None], names, fps).jumps:
+        return ": is trans in mm, cm or scaled? Metres are expected"
+    if any(not broken_frames(paths, names, fps / factor).jumps for factor in (2, 3, 4)):
+        return f": is fps={fps:g} too high?"
+    return ": are poses in radians, trans in metres, and is it one person?"
