@@ -239,6 +239,28 @@ def fidelity(poses: Path, recordings: Path, out: Path, config: configs.FidelityC
     return run(poses, recordings, out, config)
 
 
+@report.command(cls=StageCommand, stage="mounting")
+@click.argument("recordings", type=PATH)
+@stage_options()
+def mounting(
+    recordings: Path, overrides: tuple[str, ...], config_file: Path | None, out: Path, json_file: Path | None
+) -> None:
+    """Find out which way round wrist sensors were worn.
+
+    RECORDINGS is a table made by `m3n ingest`; labels are not needed. For every person and wrist: the rotation from the recording's
+    axes to m3n's, and how sure it is. Writes mounting.json, mounting.md and mounting.png.
+    """
+    from m3n import config
+    from m3n.commands.mounting import as_plain, summary
+    from m3n.commands.mounting import mounting as run
+
+    found, figures = run(recordings, out, config.resolve(config.MountingConfig, "mounting", config_file, overrides))
+    for line in summary(found, out):
+        click.echo(line)
+    finish(as_plain(found), json_file, None)
+    finish(figures, None, out)
+
+
 @report.command(cls=StageCommand, stage="pretrain")
 @click.argument("clips", type=PATH)
 @click.argument("recordings", type=PATH)

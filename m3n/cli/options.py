@@ -66,10 +66,10 @@ class StageCommand(click.Command):
             _format_keys(formatter, f"Settings (key=value, or under `{self.stage}:` in --config)", config.STAGES[self.stage])
         if self.stage == "simulate":
             from m3n.config.names import SOURCES
-            from m3n.imu.smoothing import KINDS
+            from m3n.imu.smoothing import LOW_PASSES
 
             with formatter.section("Low pass over the motion with cutoff_hz=source, by the clips' `source` (any other: none)"):
-                formatter.write_dl([(name, str(KINDS[s.poses_from] or "none")) for name, s in SOURCES.items() if s.poses_from])
+                formatter.write_dl([(name, str(LOW_PASSES[s.poses_from] or "none")) for name, s in SOURCES.items() if s.poses_from])
         if self.stage == "ingest":
             from m3n import sources
             from m3n.config.names import SOURCES

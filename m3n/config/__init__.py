@@ -13,6 +13,7 @@ from m3n.config.fidelity import FidelityConfig
 from m3n.config.finetune import FinetuneConfig, FreezeOptions
 from m3n.config.ingest import IngestConfig
 from m3n.config.learning import AugmentConfig, ModelConfig, WindowsConfig
+from m3n.config.mounting import MountingConfig
 from m3n.config.predict import PredictConfig
 from m3n.config.pretrain import HARDWARE, LossConfig, OptimConfig, ParameterGroup, PretrainConfig
 from m3n.config.reading import NAME, STAGES, check, describe, flatten, keys, preset, resolve, sha256, updated
@@ -33,6 +34,7 @@ __all__ = [
     "IngestConfig",
     "LossConfig",
     "ModelConfig",
+    "MountingConfig",
     "OptimConfig",
     "Options",
     "ParameterGroup",

@@ -131,7 +131,7 @@ METHODS: dict[str, Method] = {
 class Source(NamedTuple):
     """A format that `m3n ingest` reads: the folder of its module below `m3n.sources`, and what its poses come from.
 
-    `poses_from` decides the low pass before simulation (`m3n.imu.smoothing.KINDS`); None where there are no poses.
+    `poses_from` decides the low pass before simulation (`m3n.imu.smoothing.LOW_PASSES`); None where there are no poses.
     """
 
     folder: str

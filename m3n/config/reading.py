@@ -25,6 +25,7 @@ from m3n.config.evaluate import EvaluateConfig
 from m3n.config.fidelity import FidelityConfig
 from m3n.config.finetune import FinetuneConfig
 from m3n.config.ingest import IngestConfig
+from m3n.config.mounting import MountingConfig
 from m3n.config.predict import PredictConfig
 from m3n.config.pretrain import PretrainConfig
 from m3n.config.renamed import todays
@@ -43,6 +44,7 @@ STAGES: dict[str, type[Options]] = {
     "tune": TuneConfig,
     "reproduce": ReproduceConfig,
     "fidelity": FidelityConfig,
+    "mounting": MountingConfig,
 }
 
 C = TypeVar("C", bound=Options)

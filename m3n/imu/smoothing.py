@@ -64,7 +64,7 @@ class LowPass:
 
 # Kind of pose source -> its low pass. Video estimators smooth over time themselves, and arm movements lie below 6 Hz (Winter 2009,
 # ch. 3). Depth camera: measured against the wearable sensor of UTD-MHAD (Kinect v1), odd and even subjects agreeing.
-KINDS: dict[str, LowPass | None] = {
+LOW_PASSES: dict[str, LowPass | None] = {
     "formula": None,
     "optical": None,
     "video": LowPass(6.0),

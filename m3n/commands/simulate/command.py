@@ -19,7 +19,7 @@ from m3n.commands.simulate import calibration
 from m3n.config import SimulateConfig
 from m3n.config.names import SOURCES
 from m3n.errors import InputError
-from m3n.imu.smoothing import KINDS, LowPass
+from m3n.imu.smoothing import LOW_PASSES, LowPass
 from m3n.io import storage, tables
 from m3n.io.object_store import REQUESTS
 from m3n.io.staging import staged
@@ -47,7 +47,7 @@ def motion_low_pass(cutoff_hz: float | str, source: str) -> LowPass | None:
     """The low pass over a source's motion; `cutoff_hz`: a frequency, "source" (the default for its kind) or "none"."""
     if cutoff_hz == "source":
         kind = sources.pose_kind(source)
-        return KINDS[kind] if kind else None
+        return LOW_PASSES[kind] if kind else None
     return None if cutoff_hz == "none" else LowPass(float(cutoff_hz))
 
 

@@ -7,14 +7,14 @@ import pytest
 from m3n import schema
 from m3n.commands.simulate.command import _repeated_ids, motion_low_pass, simulation_settings
 from m3n.config import SimulateConfig
-from m3n.imu.smoothing import KINDS, LowPass
+from m3n.imu.smoothing import LOW_PASSES, LowPass
 from m3n.io import tables
 
 
 def test_a_cutoff_is_a_frequency_none_or_that_of_the_source():
     assert motion_low_pass(6.0, "amass") == LowPass(6.0)
     assert motion_low_pass("none", "wham") is None
-    assert motion_low_pass("source", "wham") == KINDS["video"]
+    assert motion_low_pass("source", "wham") == LOW_PASSES["video"]
     assert motion_low_pass("source", "a source of another maker") is None
 
 
