@@ -27,7 +27,7 @@ from scipy.spatial.transform import Rotation
 from m3n import schema
 from m3n.imu.fidelity import turned
 from m3n.imu.motion_statistics import added, mirrored, motion_sums
-from m3n.imu.mounting import WITHIN_DEG, Mounting, angle_deg, estimate_mountings, right_angles
+from m3n.imu.mounting import SURE, WITHIN_DEG, Mounting, angle_deg, estimate_mountings, right_angles
 from m3n.io import tables
 
 WRISTS = ("left_wrist", "right_wrist")
@@ -75,7 +75,7 @@ def score(found: list[tuple[Mounting, np.ndarray]]) -> dict[str, float]:
     """Figures over (estimate, true rotation)."""
     errors = np.array([angle_deg(m.rotation.T @ truth) for m, truth in found])
     forearm = np.array([np.degrees(np.arccos(np.clip(m.rotation[0] @ truth[0], -1, 1))) for m, truth in found])
-    sure = np.array([m.confidence >= 0.8 for m, _ in found])
+    sure = np.array([m.confidence >= SURE for m, _ in found])
     return {
         "people": len(found),
         "median_error_deg": float(np.median(errors)),

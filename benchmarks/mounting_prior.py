@@ -2,8 +2,8 @@
 
     m3n bench mounting_prior --ui-prmd ui_prmd.zip
 
-It learns from movements that m3n writes as formulas, once with their own forearm twist and once through the fit to joints, which leaves
-the forearm neutral; and from the optical markers of UI-PRMD (public domain), whose two wrist markers show the twist. Each example
+It learns from movements that m3n writes as formulas, once with their own forearm twist and once through the fit to joints,
+which leaves the forearm neutral; and from the optical markers of UI-PRMD (public domain), whose two wrist markers show the twist. Each example
 is a person made of a few clips. The network sees the statistics turned by random rotations, half of them mirrored, and learns
 to name the one in m3n's axes (a cross-entropy over 128 candidates). Dropout and noise make it too cautious: a temperature below
 1, chosen on virtual people of another seed, makes mean confidence and share of right answers agree there.

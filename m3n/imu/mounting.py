@@ -7,8 +7,8 @@ a probability (contrastive estimation: van den Oord, Li and Vinyals, arXiv 1807.
 nothing else.
 
 People of one study are mostly told to wear the sensor in the same way. So each person's probability is multiplied by what the
-others suggest: with probability 1 - ε this person wears it as the study does, give or take some degrees, and with ε in any other way.
-The study's own mounting is likely to lie along the limb's axes; ε is the one that makes the recordings likeliest. Where the
+others suggest: with probability 1 - ε this person wears it as the study does, give or take some degrees, and with ε in any other
+way. The study's own mounting is likely to lie along the limb's axes; ε is the one that makes the recordings likeliest. Where the
 others do not agree, they say nothing. A left wrist is treated as the right wrist of the mirrored person.
 """
 
@@ -27,7 +27,7 @@ from m3n.body.model import FloatArray
 from m3n.imu.motion_statistics import ODD_CUBES, ODD_MATRICES, ODD_VECTORS, Description, Sums, described
 
 PRIOR = Path(__file__).with_name("mounting_prior.npz")
-SURE = 0.8  # confidence from which a rotation is given as known
+SURE = 0.85  # confidence from which a rotation is given as known
 DIFFERS = 0.5  # probability of wearing it otherwise than the study from which a person is named
 WITHIN_DEG = 25.0  # what confidence is about: the probability that the rotation is at most this far off
 ALIGNED_DEG, TURNED_DEG = 30.0, 45.0  # closer to m3n's axes than this; further than this; in between nobody is sure

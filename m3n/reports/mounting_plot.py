@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from m3n.imu.mounting import DIFFERS, SURE, Mounting
 
@@ -14,14 +13,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _COLOURS = {"aligned": "#1f6f8b", "turned": "#d1495b", "unsure": "#a9a9a9"}
-_AXES = {
-    "+x": (0, 0),
-    "+y": (90, 0),
-    "-y": (-90, 0),
-    "-x": (180, 0),
-    "+z": (0, 90),
-    "-z": (0, -90),
-}  # longitude, latitude [deg]
+# For each globe the axes that point to the viewer, to the right and up, so that m3n's own direction is in the middle.
+_VIEWS = {0: (0, 1, 2), 2: (2, 0, 1)}
 _MOST_NAMES = 40  # rows of the list on the right
 _NAMED = 12  # labels on one globe
 
@@ -46,27 +39,30 @@ def mounting_plot(path: Path, found: Mapping[str, Mapping[str, Mounting]]) -> No
 
 
 def _globe(ax: Axes, people: Mapping[str, Mounting], axis: int, title: str) -> None:
-    ax.set_title(title, fontsize=11)
+    ax.set_title(title, fontsize=11, pad=20)
     ax.grid(alpha=0.25)
     ax.set_xticklabels([])
     ax.set_yticklabels([])
-    for name, (longitude, latitude) in _AXES.items():
-        for side in (longitude, -longitude) if longitude == 180 else (longitude,):
-            ax.annotate(name, np.radians((side, latitude)), ha="center", va="center", fontsize=9, color="#666666", zorder=1,
-                        xytext=(0, 11 if latitude >= 0 else -11), textcoords="offset points")  # fmt: skip
-            ax.plot(*np.radians((side, latitude)), "+", color="#666666", ms=5, zorder=1)
-    ax.plot(*np.radians((0, 0) if axis == 0 else (0, 90)), "*", color="#edae49", ms=20, mec="#7a5a16", mew=0.7, zorder=2)
+    middle, right, up = _VIEWS[axis]
+    places = {f"+{'xyz'[middle]}": (0, 0), f"+{'xyz'[right]}": (90, 0), f"-{'xyz'[right]}": (-90, 0)}
+    places |= {f"+{'xyz'[up]}": (0, 90), f"-{'xyz'[up]}": (0, -90), f"-{'xyz'[middle]}": (180, 0), "": (-180, 0)}
+    for name, (longitude, latitude) in places.items():
+        at = (math.radians(longitude), math.radians(latitude))
+        beside = (12, 0) if longitude == 180 else (0, -13 if latitude == -90 else 11)
+        ax.plot(*at, "+", color="#666666", ms=5, zorder=1)
+        ax.annotate(name, at, xytext=beside, textcoords="offset points", ha="center", va="center", fontsize=9, color="#555555")
+    ax.plot(0, 0, "*", color="#edae49", ms=18, mec="#7a5a16", mew=0.7, zorder=2)
     named = 0
     for name, m in sorted(people.items(), key=lambda item: -item[1].differs):
         if not m.confidence:
             continue
-        x, y, z = m.rotation[axis]
-        at = np.arctan2(y, x), np.arcsin(np.clip(z, -1, 1))
+        direction = m.rotation[axis]
+        at = (math.atan2(direction[right], direction[middle]), math.asin(max(-1.0, min(1.0, direction[up]))))
         outlier = m.differs > DIFFERS
-        style = {"marker": "D", "mec": "k", "mew": 1.0} if outlier else {"marker": "o", "mec": "w", "mew": 0.5}
-        ax.plot(*at, color=_COLOURS[m.verdict], ms=4 + 6 * m.confidence, alpha=0.75, zorder=3, **style)
+        marker, edge = ("D", "k") if outlier else ("o", "w")
+        ax.plot(*at, marker, color=_COLOURS[m.verdict], ms=4 + 5 * m.confidence, alpha=0.75, mec=edge, zorder=3)
         if (outlier or len(people) <= 4) and named < _NAMED:
-            ax.annotate(name, at, xytext=(7, -9), textcoords="offset points", fontsize=8, zorder=4)
+            ax.annotate(name, at, xytext=(7, -10), textcoords="offset points", fontsize=8, zorder=4)
             named += 1
 
 
