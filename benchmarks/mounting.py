@@ -1,11 +1,11 @@
 """How often `m3n report mounting` is right: simulated people under random mountings, and real sensors whose axes are known.
 
     m3n bench mounting --synthetic data/bandai/synthetic data/utd/synthetic data/msr/synthetic \\
-        --recordings data/seglearn/recordings data/utd/recordings --json mounting.json
+        --recordings data/seglearn/recordings data/utd/recordings --record
 
 Synthetic tables (`m3n simulate`) are in m3n's axes. Every person is turned by a random rotation, several times over, and estimated
 beside the others of the table; clips without a subject are grouped by 24. None of the sources above was used to train the network
-(`benchmarks/mounting_prior.py`). Tables of recordings must be in m3n's axes too, as `m3n ingest` leaves those two: they are
+(`tools/train_mounting_prior.py`). Tables of recordings must be in m3n's axes too, as `m3n ingest` leaves those two: they are
 estimated as they are, each person alone, and all of them turned together by some of the 24 right-angled rotations.
 """
 
@@ -16,7 +16,6 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import argparse
-import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +24,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from m3n import schema
+from m3n.errors import InputError
 from m3n.imu.fidelity import turned
 from m3n.imu.motion_statistics import added, mirrored, motion_sums
 from m3n.imu.mounting import SURE, WITHIN_DEG, Mounting, angle_deg, estimate_mountings, right_angles
@@ -32,6 +32,7 @@ from m3n.io import tables
 
 WRISTS = ("left_wrist", "right_wrist")
 CLIPS_OF_NOBODY = 24
+Pair = tuple[Mounting, np.ndarray]  # an estimate and the truth
 Samples = list[tuple[np.ndarray, float]]  # (n, 6) and the sampling rate of every clip of a person
 
 
@@ -71,7 +72,7 @@ def estimated(people: dict[str, Samples], rotations: dict[str, np.ndarray], wris
     return estimate_mountings(sums, wrist)
 
 
-def score(found: list[tuple[Mounting, np.ndarray]]) -> dict[str, float]:
+def score(found: list[Pair]) -> dict[str, float]:
     """Figures over (estimate, true rotation)."""
     errors = np.array([angle_deg(m.rotation.T @ truth) for m, truth in found])
     forearm = np.array([np.degrees(np.arccos(np.clip(m.rotation[0] @ truth[0], -1, 1))) for m, truth in found])
@@ -88,21 +89,21 @@ def score(found: list[tuple[Mounting, np.ndarray]]) -> dict[str, float]:
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="m3n bench mounting", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--synthetic", type=Path, nargs="*", default=[])
-    parser.add_argument("--recordings", type=Path, nargs="*", default=[])
-    parser.add_argument("--mountings", type=int, default=5, help="random mountings of every simulated person")
-    parser.add_argument("--json", type=Path)
-    arguments = parser.parse_args()
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--synthetic", type=Path, nargs="*", default=[], help="tables made by `m3n simulate`")
+    parser.add_argument("--recordings", type=Path, nargs="*", default=[], help="tables of recordings in m3n's axes")
+    parser.add_argument("--mountings", type=int, default=3, help="random mountings of every simulated person")
+
+
+def run(options: argparse.Namespace) -> dict[str, float]:
+    if not (options.synthetic or options.recordings):
+        raise InputError("nothing to measure: expected --synthetic TABLE, --recordings TABLE, or both")
     figures: dict[str, dict[str, float]] = {}
-    every: list[tuple[Mounting, np.ndarray]] = []
-    for folder in arguments.synthetic:
+    every: list[Pair] = []
+    for folder in options.synthetic:
         found = []
         for wrist, people in people_of(folder, 0).items():
-            for draw in range(arguments.mountings):
+            for draw in range(options.mountings):
                 drawn = Rotation.random(len(people), rng=np.random.default_rng(draw)).as_matrix()
                 rotations = dict(zip(people, drawn, strict=True))
                 found += [(m, rotations[name]) for name, m in estimated(people, rotations, wrist).items()]
@@ -110,33 +111,19 @@ def main() -> None:
         figures[str(folder)] = score(found)
     if every:
         figures["all simulated people"] = score(every)
-    for folder in arguments.recordings:
-        started, seconds = time.perf_counter(), 0.0
+    for folder in options.recordings:
         for wrist, people in people_of(folder, 0).items():
-            as_is = estimated(people, dict.fromkeys(people, np.eye(3)), wrist)
-            seconds += sum(len(x) / rate for recordings in people.values() for x, rate in recordings)
-            name = f"{folder} {wrist}"
-            figures[name] = score([(m, np.eye(3)) for m in as_is.values()])
-            figures[name] |= {v: sum(m.verdict == v for m in as_is.values()) for v in ("aligned", "turned", "unsure")}
-            figures[name]["minutes_per_s"] = seconds / 60 / (time.perf_counter() - started)
-            figures[f"{name}, each person alone"] = score(
-                [
-                    (m, np.eye(3))
-                    for person, x in people.items()
-                    for m in estimated({person: x}, {person: np.eye(3)}, wrist).values()
-                ]
-            )
-            whole = [
-                (m, turn)
-                for turn in right_angles()[1::5]
-                for m in estimated(people, dict.fromkeys(people, turn), wrist).values()
-            ]
-            figures[f"{name}, turned as a whole"] = score(whole)
-    for name, values in figures.items():
-        print(f"{name}: " + ", ".join(f"{k} {v:.3g}" for k, v in values.items()))
-    if arguments.json:
-        tables.write_text(arguments.json, json.dumps(figures, indent=2) + "\n")
+            figures |= of_recordings(f"{folder} {wrist}", people, wrist)
+    return {f"{name}: {key}": value for name, values in figures.items() for key, value in values.items()}
 
 
-if __name__ == "__main__":
-    main()
+def of_recordings(name: str, people: dict[str, Samples], wrist: str) -> dict[str, dict[str, float]]:
+    """Figures of people whose sensors are in m3n's axes: together, each alone, and turned as a whole."""
+    started, straight = time.perf_counter(), np.eye(3)
+    together = [(m, straight) for m in estimated(people, dict.fromkeys(people, straight), wrist).values()]
+    minutes = sum(len(x) / rate for recordings in people.values() for x, rate in recordings) / 60
+    figures = score(together) | {v: sum(m.verdict == v for m, _ in together) for v in ("aligned", "turned", "unsure")}
+    figures["minutes_per_s"] = minutes / (time.perf_counter() - started)
+    alone = [(m, straight) for one, x in people.items() for m in estimated({one: x}, {one: straight}, wrist).values()]
+    whole = [(m, turn) for turn in right_angles()[1::5] for m in estimated(people, dict.fromkeys(people, turn), wrist).values()]
+    return {name: figures, f"{name}, each person alone": score(alone), f"{name}, turned as a whole": score(whole)}

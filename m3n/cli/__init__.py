@@ -242,9 +242,7 @@ def fidelity(poses: Path, recordings: Path, out: Path, config: configs.FidelityC
 @report.command(cls=StageCommand, stage="mounting")
 @click.argument("recordings", type=PATH)
 @stage_options()
-def mounting(
-    recordings: Path, overrides: tuple[str, ...], config_file: Path | None, out: Path, json_file: Path | None
-) -> None:
+def mounting(recordings: Path, overrides: tuple[str, ...], config_file: Path | None, out: Path, json_file: Path | None) -> None:
     """Find out which way round wrist sensors were worn.
 
     RECORDINGS is a table made by `m3n ingest`; labels are not needed. For every person and wrist: the rotation from the recording's

@@ -69,7 +69,9 @@ class StageCommand(click.Command):
             from m3n.imu.smoothing import LOW_PASSES
 
             with formatter.section("Low pass over the motion with cutoff_hz=source, by the clips' `source` (any other: none)"):
-                formatter.write_dl([(name, str(LOW_PASSES[s.poses_from] or "none")) for name, s in SOURCES.items() if s.poses_from])
+                formatter.write_dl(
+                    [(name, str(LOW_PASSES[s.poses_from] or "none")) for name, s in SOURCES.items() if s.poses_from]
+                )
         if self.stage == "ingest":
             from m3n import sources
             from m3n.config.names import SOURCES

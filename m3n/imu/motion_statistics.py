@@ -5,10 +5,10 @@ matrices (covariance of the angular rate) and third-order tensors (which rotatio
 recording say how it would have looked for every other mounting, which is what `m3n.imu.mounting` compares.
 
 The strongest is the lever arm. While an arm turns about its elbow or shoulder, a sensor at r from that joint reads, besides
-gravity, ([w]x [w]x + [w']x) r, with w the angular rate (Seel, Raisch and Schauer, Sensors 14(4), 2014,
-find joint axes and positions in this way). Within a window gravity is one unknown vector, carried along by integrating w: subtracting the window's mean in the frame
-of its first sample removes it, and r follows by least squares over all windows. It points from the elbow to the hand, and a
-little out of the back of the wrist, where a watch sits.
+gravity, ([w]x [w]x + [w']x) r, with w the angular rate (Seel, Raisch and Schauer, Sensors 14(4), 2014, find joint axes and
+positions in this way). Within a window gravity is one unknown vector, carried along by integrating w: subtracting the window's
+mean in the frame of its first sample removes it, and r follows by least squares over all windows. It points from the elbow to
+the hand, and a little out of the back of the wrist, where a watch sits.
 
 Sums of windows add up, so recordings of any length need little memory. Units: m/s², rad/s, m.
 """

@@ -2,7 +2,7 @@
 
 Every candidate rotation turns a recording's statistics (`m3n.imu.motion_statistics`) into m3n's axes; a small network says how much
 they then look like those of a wrist in m3n's axes. It was trained on movements written as formulas and on optical motion capture
-(see `benchmarks/mounting_prior.py`) to pick the true rotation among random ones, so its scores, over a grid of all rotations, are
+(see `tools/train_mounting_prior.py`) to pick the true rotation among random ones, so its scores, over a grid of all rotations, are
 a probability (contrastive estimation: van den Oord, Li and Vinyals, arXiv 1807.03748). Turning the recording turns the answer and
 nothing else.
 
@@ -27,7 +27,7 @@ from m3n.body.model import FloatArray
 from m3n.imu.motion_statistics import ODD_CUBES, ODD_MATRICES, ODD_VECTORS, Description, Sums, described
 
 PRIOR = Path(__file__).with_name("mounting_prior.npz")
-SURE = 0.85  # confidence from which a rotation is given as known
+SURE = 0.8  # confidence from which a rotation is given as known
 DIFFERS = 0.5  # probability of wearing it otherwise than the study from which a person is named
 WITHIN_DEG = 25.0  # what confidence is about: the probability that the rotation is at most this far off
 ALIGNED_DEG, TURNED_DEG = 30.0, 45.0  # closer to m3n's axes than this; further than this; in between nobody is sure

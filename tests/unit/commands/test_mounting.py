@@ -37,7 +37,9 @@ def moving(seconds: float = 60.0, seed: int = 0) -> np.ndarray:
     return np.concatenate([[0, 0, schema.GRAVITY] + 0.5 * rate[:, ::-1], rate], axis=1)
 
 
-def test_every_person_and_placement_gets_an_answer_in_the_agreed_form(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_person_and_placement_gets_an_answer_in_the_agreed_form(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     without = moving()
     without[:, 3:] = np.nan
     recordings = table(

@@ -104,7 +104,9 @@ def test_confidence_is_the_share_of_probability_within_25_degrees() -> None:
 
 def test_the_grid_is_even_and_made_of_rotations() -> None:
     matrices = grid()
-    np.testing.assert_allclose(np.einsum("rij,rkj->rik", matrices, matrices), np.broadcast_to(np.eye(3), matrices.shape), atol=1e-9)
+    np.testing.assert_allclose(
+        np.einsum("rij,rkj->rik", matrices, matrices), np.broadcast_to(np.eye(3), matrices.shape), atol=1e-9
+    )
     for turn in Rotation.random(20, rng=np.random.default_rng(0)).as_matrix():  # a 25-degree ball is 0.44 % of all rotations
         near = np.mean((matrices.reshape(-1, 9) @ turn.ravel() - 1) / 2 >= np.cos(np.radians(25)))
         assert near == pytest.approx(0.0044, rel=0.25)
