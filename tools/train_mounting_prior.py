@@ -33,7 +33,7 @@ from m3n.imu.smoothing import low_pass
 from m3n.sources.poses.choreography import Options, clip
 
 RATE_HZ = 50.0
-SHARES = {"formula": 0.3, "neutral": 0.45, "markers": 0.25}  # of the examples
+SHARES = {"formula": 1 / 3, "neutral": 1 / 3, "markers": 1 / 3}  # of the examples
 WRISTS = ("left_wrist", "right_wrist")
 JITTER_RAD = 0.14  # how exactly people wear a sensor (standard deviation about each axis)
 MARKERS = {"left_wrist": (11, 13, 14), "right_wrist": (18, 20, 21)}  # columns of LELB, LWRA, LWRB; RELB, RWRA, RWRB

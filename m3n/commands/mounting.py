@@ -20,6 +20,7 @@ from m3n.errors import InputError
 from m3n.imu.motion_statistics import SLOWEST_HZ, Sums, added, mirrored, motion_sums
 from m3n.imu.mounting import ALIGNED_DEG, DIFFERS, WITHIN_DEG, Mounting, estimate_mountings, nearest_axes
 from m3n.io import tables
+from m3n.io.staging import staged
 from m3n.progress import bar
 from m3n.reports.mounting_plot import mounting_plot
 
@@ -34,7 +35,7 @@ def mounting(recordings: Path, out: Path, config: MountingConfig = MountingConfi
     nobody wore, and a table without any samples; then nothing is left in `out`.
     """
     started = time.perf_counter()
-    with tables.staged(out, inputs=[recordings]) as staging:
+    with staged(out, inputs=[recordings]) as staging:
         people, seconds = _people(recordings, config.placements)
         found = {placement: _found(people[placement], placement) for placement in schema.PLACEMENTS if placement in people}
         tables.write_text(staging / "mounting.json", _json(found))
