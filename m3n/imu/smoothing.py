@@ -34,7 +34,7 @@ class LowPass:
         if not self.noise_m:
             return f"{self.cutoff_hz:g} Hz"
         highest = self.cutoff_hz * _STEP**_BANDS
-        return f"{self.cutoff_hz:g} Hz, up to {highest:.1f} Hz where movement stands out of {self.noise_m:g} m"
+        return f"{self.cutoff_hz:g} Hz, rising to {highest:.1f} Hz for movement above {self.noise_m:g} m"
 
     def __call__(self, motion: FloatArray, fps: float) -> FloatArray:
         """Smooth paths of sensors, (F, sensors * 7) as `m3n.imu.signals.measured` takes them."""
