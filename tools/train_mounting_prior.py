@@ -33,7 +33,7 @@ from m3n.imu.smoothing import low_pass
 from m3n.sources.poses.choreography import Options, clip
 
 RATE_HZ = 50.0
-SHARES = {"formula": 1 / 3, "neutral": 1 / 3, "markers": 1 / 3}  # of the examples
+SHARES = {"formula": 0.3, "neutral": 0.45, "markers": 0.25}  # of the examples
 WRISTS = ("left_wrist", "right_wrist")
 JITTER_RAD = 0.14  # how exactly people wear a sensor (standard deviation about each axis)
 MARKERS = {"left_wrist": (11, 13, 14), "right_wrist": (18, 20, 21)}  # columns of LELB, LWRA, LWRB; RELB, RWRA, RWRB
@@ -177,9 +177,9 @@ def train(examples: list[list[np.ndarray]], steps: int, seed: int, batch: int = 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--ui-prmd", type=Path, required=True)
-    parser.add_argument("--clips", type=int, default=1500)
-    parser.add_argument("--steps", type=int, default=700)
-    parser.add_argument("--networks", type=int, default=4)
+    parser.add_argument("--clips", type=int, default=1400)
+    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--networks", type=int, default=3)
     parser.add_argument("--temperature", type=float, default=0.35)
     parser.add_argument("--out", type=Path, default=mounting.PRIOR)
     arguments = parser.parse_args()
