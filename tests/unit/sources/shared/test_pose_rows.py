@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from m3n.config.names import SOURCES
-from m3n.imu.smoothing import KINDS
+from m3n.imu.smoothing import LOW_PASSES
 from m3n.sources import load
 from m3n.sources.shared.pose_rows import TURN_UP
 
@@ -17,7 +17,7 @@ def test_every_source_is_registered_and_loads() -> None:
     for name in ALL:
         assert name in SOURCES
         assert load(name).Options()
-        assert SOURCES[name].poses_from in KINDS
+        assert SOURCES[name].poses_from in LOW_PASSES
 
 
 @pytest.mark.parametrize("up", ["z", "y", "-y"])
