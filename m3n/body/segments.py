@@ -17,7 +17,6 @@ from m3n.errors import InputError
 
 SHORTEST_M = 0.02  # median distance of two joints that are taken to be at one point
 _SHORTEST_LIMB_M = 0.005  # the same for a limb and what follows it: a camera's hand may lie next to the wrist
-_COLLARS_APART_M = 0.03  # 0.16 in an adult
 _SPINE = ("pelvis", "spine1", "spine2", "spine3", "neck", "head")
 _DISPENSABLE = ("spine2", "spine1", "spine3", "head", "pelvis")  # left out first, where two lie at one point
 _LIMB_PAIRS = (("hip", "knee"), ("knee", "ankle"), ("hip", "ankle"), ("ankle", "foot"), ("wrist", "hand"), ("index1", "pinky1"))
@@ -107,7 +106,7 @@ def _at_one_point(points: Mapping[str, FloatArray], apart: Mapping[tuple[str, st
 
 
 def _collars_tell(points: Mapping[str, FloatArray], apart: Mapping[tuple[str, str], float]) -> bool:
-    if apart.get(("left_collar", "right_collar"), np.inf) < _COLLARS_APART_M:
+    if apart.get(("left_collar", "right_collar"), np.inf) < SHORTEST_M:
         return False
     for side in ("left", "right"):
         if any(apart.get((f"{side}_collar", other), np.inf) < SHORTEST_M for other in ("neck", f"{side}_shoulder")):
