@@ -1,6 +1,6 @@
 """How fast `m3n ingest recordings` reads a CSV on one core, and how much memory a day of samples needs.
 
-    python benchmarks/ingest_recordings.py [--rows 1000000] [--hours 1 24]
+    m3n bench ingest_recordings --record
 
 Speed: rows of a file with time, six channels and a label, through `chunks`, both readings of the file included. Memory: the peak of
 the resident set while a file of so many hours at 100 Hz is streamed, each in a process of its own.
@@ -9,10 +9,10 @@ the resident set while a file of so many hours at 100 Hz is streamed, each in a 
 from __future__ import annotations
 
 import argparse
-import multiprocessing
-import resource
+import json
+import subprocess
+import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
@@ -41,34 +41,36 @@ def write(file: Path, rows: int, *, label: bool) -> None:
                 sheet.write((",walk" if int(moment) // 60 % 2 else ",rest") + "\n" if label else "\n")
 
 
-def stream(file: Path) -> tuple[int, float, float]:
-    """(samples, s of processor time, peak resident set in MB) of one file."""
-    from m3n.sources.recordings.table import Options, chunks
+# samples, seconds of processor time and the peak resident set in MB of one file, in a process that does nothing else
+STREAM = """
+import json, resource, sys, time
+from pathlib import Path
+from m3n.sources.recordings.table import Options, chunks
+started, samples = time.process_time(), 0
+for chunk in chunks(Path(sys.argv[1]), Options(acc_unit="m/s2", gyro_unit="rad/s", subject="anna")):
+    samples += len(chunk.samples["right_wrist"])
+print(json.dumps([samples, time.process_time() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
+"""
 
-    started, samples = time.process_time(), 0
-    for chunk in chunks(file, Options(acc_unit="m/s2", gyro_unit="rad/s", subject="anna")):
-        samples += len(chunk.samples["right_wrist"])
-    return samples, time.process_time() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+def streamed(file: Path) -> tuple[float, float]:
+    """(rows/s of one core, peak MB) of reading a file."""
+    done = subprocess.run([sys.executable, "-c", STREAM, str(file)], capture_output=True, text=True, check=True)
+    samples, seconds, peak = json.loads(done.stdout)
+    return samples / seconds, peak
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--hours", type=float, nargs="*", default=[1.0, 24.0])
-    arguments = parser.parse_args()
-    context = multiprocessing.get_context("spawn")
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--rows", type=int, default=1_000_000, help="rows of the file that the speed is measured on")
+    parser.add_argument("--hours", type=float, nargs="*", default=[1.0, 24.0], help="lengths of the files for the memory")
+
+
+def run(options: argparse.Namespace) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "watch.csv"
-        write(file, arguments.rows, label=True)
-        with context.Pool(1) as pool:
-            samples, seconds, _ = pool.apply(stream, (file,))
-        print(f"{arguments.rows:,} rows: {seconds:.2f} s, {samples / seconds:,.0f} rows/s of one core")
-        for hours in arguments.hours:
+        write(file, options.rows, label=True)
+        figures = {"rows_per_s": streamed(file)[0]}
+        for hours in options.hours:
             write(file, round(3600 * hours * RATE_HZ), label=False)
-            with context.Pool(1) as pool:
-                samples, seconds, peak = pool.apply(stream, (file,))
-            print(f"{hours:g} h at {RATE_HZ:g} Hz: {samples:,} samples, {samples / seconds:,.0f} rows/s, peak {peak:,.0f} MB")
-
-
-if __name__ == "__main__":
-    main()
+            figures[f"peak_mb_{hours:g}_h"] = streamed(file)[1]
+    return figures
