@@ -266,7 +266,9 @@ def test_figures_that_cannot_be_written_are_refused_before_the_work(refused, tmp
 
 
 def motion(folder: Path, **changes: Any) -> Path:
-    content = {"poses": np.zeros((20, 156)), "trans": np.zeros((20, 3)), "betas": np.zeros(16), "mocap_framerate": 60.0}
+    standing = np.zeros((20, 156))
+    standing[:, 0] = np.pi / 2  # upright in a world that has z up
+    content = {"poses": standing, "trans": np.zeros((20, 3)), "betas": np.zeros(16), "mocap_framerate": 60.0}
     np.savez(folder / "motion.npz", **{k: v for k, v in (content | changes).items() if v is not None})
     return folder / "motion.npz"
 
