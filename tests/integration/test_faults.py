@@ -128,7 +128,9 @@ def test_a_damaged_shard_is_named_and_once_it_is_replaced_nothing_is_missing(pos
     assert "part-00008.parquet cannot be read as Parquet" in one_line(given, out, *SLOW)
     assert not out.exists()
     kept = contents(tmp_path / "out.partial")
-    kept = {name: held for name, held in kept.items() if not name.endswith(storage.TEMPORARY)}  # another worker was still writing
+    kept = {
+        name: held for name, held in kept.items() if not name.endswith(storage.TEMPORARY)
+    }  # another worker was still writing
     assert {"part-00000.parquet", "part-00001.parquet"} <= set(kept)
     assert {name: undisturbed[name] for name in kept} == kept
     shutil.copy(poses / "part-00008.parquet", given)
