@@ -1,7 +1,7 @@
-"""What callers of `m3n.simulate` pass, brought to plain numbers and names, or refused with what was expected.
+"""Converts the arguments of `m3n.simulate` to plain numbers, names and arrays, or refuses them.
 
-Arrays out of npz files hold single values as arrays (`gender`, `mocap_framerate`), torch tensors are not NumPy's, and nobody
-writes a tuple for one placement. What can only mean one thing is taken; anything else is an InputError that names the argument.
+npz files hold single values as arrays (`gender`, `mocap_framerate`), poses may be torch tensors, and nobody writes a tuple for one
+placement. Unambiguous input is accepted; anything else raises an InputError that names the argument and what was expected.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ def number(name: str, value: Any, unit: str = "Hz") -> float:
 
 
 def word(name: str, value: Any) -> str:
-    """A text, also as bytes or in an array of one; InputError for anything else."""
+    """A string, also as bytes or in an array of one; InputError for anything else."""
     if isinstance(value, np.ndarray | np.generic) and value.size == 1:
         value = value.reshape(-1)[0].item()
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
     if not isinstance(value, str):
-        raise InputError(f"{name} is {shown(value)}, expected a text such as 'neutral' or 'smpl'")
+        raise InputError(f"{name} is {shown(value)}, expected a string such as 'neutral' or 'smpl'")
     text = value.strip()
     return text[2:-1] if text[:2] in ("b'", 'b"') and text[-1:] in "'\"" else text
 
 
 def placement_names(value: Any) -> Sequence[str] | Mapping[str, Site]:
-    """Names of placements from one name, or any sequence or array of them; a mapping as it is."""
+    """Placement names from one name, or from a sequence or array of names; a mapping is returned unchanged."""
     if isinstance(value, Mapping):
         return value
     if isinstance(value, str | bytes | np.str_ | np.bytes_) or (isinstance(value, np.ndarray) and value.ndim == 0):
@@ -58,15 +58,15 @@ def placement_names(value: Any) -> Sequence[str] | Mapping[str, Site]:
 
 
 def array_of(name: str, value: Any, dimensions: int) -> np.ndarray:
-    """An array of real numbers, from lists and torch tensors too; InputError for anything else, and for one of no numbers."""
+    """An array of real numbers, also from a list or a torch tensor; InputError for None and for anything not numeric."""
     if value is None:
         raise InputError(f"{name} is None, expected an array of numbers")
-    if hasattr(value, "detach"):  # torch, wherever it lies
+    if hasattr(value, "detach"):  # a torch tensor, on any device
         value = value.detach().cpu().numpy()
     try:
         array = np.asarray(value)
-    except (ValueError, TypeError):  # rows of different lengths, or an object that refuses
-        raise InputError(f"{name} cannot be read as one array of numbers; are its rows of one length?") from None
+    except (ValueError, TypeError):  # rows of different lengths, or an object that cannot be converted
+        raise InputError(f"{name} cannot be read as one array of numbers; do its rows have the same length?") from None
     if array.dtype.kind not in "fiu":
         held = shown(value) if array.ndim == 0 else f"values of type {array.dtype}"
         raise InputError(f"{name} is {held}, expected {'a number' if dimensions == 1 else 'an array of numbers'}")
@@ -78,9 +78,9 @@ def array_of(name: str, value: Any, dimensions: int) -> np.ndarray:
 
 
 def motion(poses: Any, trans: Any, body_model: Any) -> tuple[np.ndarray, np.ndarray, str]:
-    """Poses (F, J, 3), trans (F, 3) and the body model, which the number of joints tells where it is None."""
+    """Poses (F, J, 3), trans (F, 3) and the body model; if that is None, the number of joints decides."""
     if trans is None:
-        raise InputError("trans is None, expected (frames, 3) m; give np.zeros((frames, 3)) for a body that stays in its place")
+        raise InputError("trans is None, expected (frames, 3) m; give np.zeros((frames, 3)) for a body that stays in place")
     poses, trans = array_of("poses", poses, 3), array_of("trans", trans, 2)
     given = poses.shape
     if poses.ndim == 2 and poses.shape[1] % 3 == 0 and poses.shape[1] > 3:
@@ -107,7 +107,7 @@ def motion(poses: Any, trans: Any, body_model: Any) -> tuple[np.ndarray, np.ndar
 
 
 def shape_of(betas: Any, frames: int) -> np.ndarray:
-    """Shape coefficients (n,) from (n,), (1, n) or one equal row for every frame; none for None."""
+    """Shape coefficients (n,) from (n,), (1, n), or the same row repeated for every frame; empty for None."""
     if betas is None:
         return np.zeros(0)
     array = array_of("betas", betas, 1).astype(float)

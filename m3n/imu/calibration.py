@@ -1,13 +1,13 @@
-"""Simulated signals brought to the distribution of real ones, channel by channel, without labels.
+"""Maps simulated signals to the distribution of real ones, channel by channel, without labels.
 
-A simulated channel and the real one differ in how often they take which value: soft tissue, straps and pose estimators see to
-that. Each simulated value is replaced by the real value of the same rank, as IMUTube does (Kwon et al., Proc. ACM IMWUT 4(3), 2020,
-distribution mapping): y = Q_real(F_sim(x)) with both distributions held as quantiles. The map is monotone, so order and timing
-stay; it is linear beyond the ends, with its own mean slope, so that nothing is cut off. It knows nothing of physics: gravity's
-norm is matched in distribution only.
+Because of soft tissue, straps and pose estimators, a simulated channel does not have the distribution of the real one. Each
+simulated value is replaced by the real value of the same rank, as in IMUTube (Kwon et al., Proc. ACM IMWUT 4(3), 2020, distribution
+mapping): y = Q_real(F_sim(x)), with both distributions stored as quantiles. The map is monotone, so order and timing are kept;
+beyond both ends it continues with its mean slope, so no value is clipped. It ignores physics: the norm of gravity is matched in
+distribution only.
 
-Both distributions come from uniform draws out of streams of any length, in bounded memory. Every sample gets a random key from
-(seed, id of its sequence), and the smallest keys stay, so the draw depends neither on order nor on shards.
+Both distributions are uniform random samples of streams of any length, in bounded memory. Every sample gets a random key from
+(seed, id of its sequence), and the smallest keys are kept, so the result depends on neither order nor sharding.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ FASTEST_RAD_S = 40.0  # 2,292 °/s: beyond what a wrist does and most gyroscopes
 
 
 class Draw:
-    """A uniform random draw of at most `size` rows out of all that were added, the same in whatever order they came."""
+    """A uniform random sample of at most `size` of the rows added; it does not depend on their order."""
 
     def __init__(self, size: int, width: int) -> None:
         self._size = size
         self._keys = [np.empty(0)]
         self._values = [np.empty((0, width))]
-        self._limit = np.inf  # the largest key that is still among the smallest
+        self._limit = np.inf  # larger keys are dropped
 
     def add(self, values: FloatArray, seed: int, *names: str) -> None:
-        """Rows (n, width) of the sequence called `names`, which is added once."""
+        """Add the rows (n, width) of the sequence identified by `names`; add each sequence once."""
         keys = generator(seed, *names).random(len(values))
         small = keys < self._limit
         self._keys.append(keys[small])
@@ -58,13 +58,13 @@ class Draw:
 
 
 class SampleDraw:
-    """Draws of a placement's specific force (m/s²) and angular rate (rad/s); a recording may lack the second (NaN)."""
+    """Random samples of a placement's specific force (m/s²) and angular rate (rad/s); a recording without a gyroscope has NaN."""
 
     def __init__(self, size: int) -> None:
         self._parts = (Draw(size, 3), Draw(size, 3))
 
     def add(self, samples: FloatArray, seed: int, *names: str) -> None:
-        """Samples (n, 6) of one sequence; as `Draw.add`."""
+        """Add the samples (n, 6) of one sequence, as in `Draw.add`."""
         for draw, values in zip(self._parts, (samples[:, :3], samples[:, 3:]), strict=True):
             if not np.isnan(values).all():
                 draw.add(values.astype(float), seed, *names)
@@ -82,21 +82,21 @@ class SampleDraw:
 
 @dataclass(frozen=True)
 class ChannelMap:
-    """A monotone map through quantiles of one simulated and one real channel, both (q,) and rising."""
+    """A monotone map from a simulated to a real channel, through quantiles of both, each (q,) and ascending."""
 
     simulated: FloatArray
     real: FloatArray
 
     @classmethod
     def fit(cls, simulated: FloatArray, real: FloatArray, quantiles: int) -> ChannelMap:
-        """Through `quantiles` evenly spaced quantiles, ends included, of samples (n,) and (m,)."""
+        """Fit to `quantiles` evenly spaced quantiles, ends included, of samples (n,) and (m,)."""
         ranks = np.linspace(0, 1, quantiles)
         x, y = np.quantile(simulated, ranks), np.quantile(real, ranks)
-        knots, place = np.unique(x, return_inverse=True)  # values that take up several ranks go to the mean of theirs
+        knots, place = np.unique(x, return_inverse=True)  # a value with several ranks maps to their mean
         return cls(knots, np.bincount(place, weights=y) / np.bincount(place))
 
     def __call__(self, values: FloatArray) -> FloatArray:
-        """Mapped values, of any shape; a channel that never varied in the simulation is shifted."""
+        """Map values of any shape; a channel that is constant in the simulation is shifted."""
         x, y = self.simulated, self.real
         slope = (y[-1] - y[0]) / (x[-1] - x[0]) if len(x) > 1 else 1.0
         beyond = np.minimum(values - x[0], 0) + np.maximum(values - x[-1], 0)
@@ -105,12 +105,12 @@ class ChannelMap:
 
 @dataclass(frozen=True)
 class Calibration:
-    """The maps of every calibrated placement and channel; what has none stays as it was simulated."""
+    """One map per placement and channel; channels without a map stay as simulated."""
 
     maps: Mapping[str, Mapping[str, ChannelMap]]
 
     def apply(self, placement: str, samples: np.ndarray) -> np.ndarray:
-        """Samples (n, 6) float32 of a placement, calibrated."""
+        """Calibrate the samples (n, 6) of a placement; float32."""
         out = np.array(samples, dtype=np.float32)
         for channel, to_real in self.maps.get(placement, {}).items():
             column = CHANNELS.index(channel)
@@ -118,7 +118,7 @@ class Calibration:
         return out
 
     def as_plain(self) -> dict[str, dict[str, dict[str, list[float]]]]:
-        """Placement -> channel -> simulated and real quantiles, as JSON can hold them."""
+        """Placement -> channel -> simulated and real quantiles, ready for JSON."""
         return {
             placement: {c: {"simulated": m.simulated.tolist(), "real": m.real.tolist()} for c, m in channels.items()}
             for placement, channels in self.maps.items()
@@ -126,7 +126,7 @@ class Calibration:
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Calibration:
-        """The reverse of `as_plain`, to the bit."""
+        """The exact inverse of `as_plain`."""
         return cls(
             {
                 placement: {c: ChannelMap(np.array(m["simulated"]), np.array(m["real"])) for c, m in channels.items()}
@@ -138,10 +138,10 @@ class Calibration:
 def fit_calibration(
     simulated: Mapping[str, SampleDraw], real: Mapping[str, SampleDraw], quantiles: int, where: str
 ) -> Calibration:
-    """Maps of every placement of `simulated`. Without a real gyroscope, the angular rate has no map.
+    """Fit a map for every placement in `simulated`. Without a real gyroscope, the angular rate is not mapped.
 
-    Raises InputError, which names `where`, for a placement that no recording has, for units that cannot be right, and for fewer
-    samples than quantiles.
+    Raises InputError, naming `where`, for a placement that no recording has, for implausible units, and for fewer samples than
+    quantiles.
     """
     maps: dict[str, dict[str, ChannelMap]] = {}
     for placement, drawn in simulated.items():
@@ -149,8 +149,8 @@ def fit_calibration(
         if measured is None or not len(measured.force):
             there = ", ".join(p for p, draw in real.items() if len(draw.force)) or "none"
             raise InputError(
-                f"{where}: no recording of the chosen subjects has the placement '{placement}' (there are: {there}); name those "
-                "to calibrate in calibrate.placements"
+                f"{where}: no recording of the chosen subjects has the placement '{placement}' (available: {there}); list the "
+                "placements to calibrate in calibrate.placements"
             )
         _check_units(measured, f"{where}: {placement}")
         columns = {name: (drawn.force[:, i], measured.force[:, i]) for i, name in enumerate(CHANNELS[:3])}
@@ -158,7 +158,10 @@ def fit_calibration(
             columns |= {name: (drawn.rate[:, i], measured.rate[:, i]) for i, name in enumerate(CHANNELS[3:])}
         for kind, count in (("simulated", len(drawn.force)), ("real", min(len(r) for _, r in columns.values()))):
             if count < quantiles:
-                raise InputError(f"{where}: {count} {kind} samples of {placement} for {quantiles} quantiles: give more of them")
+                raise InputError(
+                    f"{where}: {count} {kind} samples of {placement}, expected at least {quantiles}, one per quantile: give more"
+                    " data or lower calibrate.quantiles"
+                )
         maps[placement] = {name: ChannelMap.fit(*pair, quantiles) for name, pair in columns.items()}
     return Calibration(maps)
 

@@ -1,10 +1,10 @@
-"""The finite differences of the field's scripts, kept as a named method so that the simulator can be compared with them.
+"""Finite differences, as common scripts use them, kept as a named method so that the simulator can be compared with it.
 
 Scripts that make IMU data from SMPL motion (Multi3Net's among them) difference a sensor's path from frame to frame and resample
 the result to the sensor's rate. For a motion of angular frequency ω at frame interval h, the second central difference keeps
-sinc²(ωh/2) = 1 - (ωh)²/12 + … of the acceleration, the central rotation step sinc(ωh) = 1 - (ωh)²/6 + … of the angular rate, and
-a straight line between two frames up to (ωh)²/8 less again. At 30 frames per second and 3 Hz that is 3 %, 6 % and 5 %. The first
-and the last frame have one neighbour, and repeat the difference beside them.
+sinc²(ωh/2) = 1 - (ωh)²/12 + … of the acceleration and the central rotation step keeps sinc(ωh) = 1 - (ωh)²/6 + … of the angular
+rate; linear interpolation between two frames loses up to another (ωh)²/8. At 30 frames per second and 3 Hz the losses are 3 %, 6 %
+and 5 %. The first and the last frame have only one neighbour and repeat the difference beside them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def differenced(motion: FloatArray, *, fps: float, rate_hz: float) -> FloatArray
     """Specific force (m/s²) and angular rate (rad/s) in the sensor frame, (samples, sensors, 6), by finite differences.
 
     Arguments as in `m3n.imu.signals.measured`: motion (frames, sensors * 7), position and quaternion x y z w of each sensor. With
-    two frames there is no second difference, and the acceleration is taken as zero.
+    two frames there is no second difference, so the acceleration is zero.
     """
     frames = len(motion)
     motion = motion.reshape(frames, -1, CHANNELS)
@@ -43,13 +43,13 @@ def differenced(motion: FloatArray, *, fps: float, rate_hz: float) -> FloatArray
 
 
 def _rotation_steps(before: FloatArray, after: FloatArray) -> FloatArray:
-    """Rotation vectors (…, 3) rad from one orientation (…, 4) to another, which are the same in both frames."""
+    """Rotation vectors (…, 3) rad from one orientation (…, 4) to another; both frames share these vectors."""
     turns = Rotation.from_quat(before.reshape(-1, 4)).inv() * Rotation.from_quat(after.reshape(-1, 4))
     return turns.as_rotvec().reshape(*before.shape[:-1], 3)
 
 
 def _on_lines(signal: FloatArray, fps: float, rate_hz: float) -> FloatArray:
-    """Signal (frames, …) at k / rate_hz, on straight lines between the frames."""
+    """Signal (frames, …) at times k / rate_hz, interpolated linearly."""
     count = len(signal)
     position = np.minimum(np.arange(sample_count(count, fps, rate_hz)) * fps / rate_hz, count - 1)
     low = np.minimum(position.astype(int), count - 2)

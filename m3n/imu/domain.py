@@ -1,7 +1,7 @@
-"""What differs from person to person and from day to day: how a sensor is worn, the body, the tempo, the part inside.
+"""Domain randomisation: body shape, tempo, how a sensor is worn, and which chip is inside.
 
-A simulator that always straps the same watch to the same body in the same way teaches a network that body and that strap. One
-call draws another world for every clip, from (seed, clip_id) alone.
+A network trained on one body with one watch strapped on in one way learns that body and that strap. So every clip gets a domain
+of its own, drawn from (seed, clip_id) alone.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from m3n.randomness import generator
 
 @dataclass(frozen=True)
 class Wearing:
-    """How one sensor sits, other than as its placement says."""
+    """How one sensor deviates from its nominal placement."""
 
-    turn: float = 0.0  # rad: the strap turned about the bone, sensor and skin point together
+    turn: float = 0.0  # rad: the strap rotated about the bone, moving the sensor and the skin point together
     tilt: tuple[float, float, float] = (0.0, 0.0, 0.0)  # rad, axis-angle in the sensor frame: the sensor tilted on the skin
     distance_m: float = 0.0  # moved along the bone, away from its far end
-    slip: float = 0.0  # rad: how far the strap turns further in the course of the clip
+    slip: float = 0.0  # rad: further rotation of the strap in the course of the clip
 
     def mounted(self, ideal: Mount) -> Mount:
-        """The placement's mount, changed by turn, distance and tilt."""
+        """The nominal mount, with turn, distance and tilt applied."""
         along = ideal.rotation[:, 0]
         turn = Rotation.from_rotvec(self.turn * along).as_matrix()
         offset = turn @ ideal.offset - self.distance_m * along
         return replace(ideal, offset=offset, rotation=turn @ ideal.rotation @ Rotation.from_rotvec(self.tilt).as_matrix())
 
     def slipped(self, quaternions: FloatArray) -> FloatArray:
-        """Orientations (frames, 4) xyzw of a sensor whose strap slips: it eases in and out, so that the rate stays finite."""
+        """Orientations (frames, 4) xyzw of a sensor whose strap slips, easing in and out so that the angular rate stays finite."""
         share = np.linspace(0.0, 1.0, len(quaternions))
         half = 0.5 * self.slip * share**3 * (10 - 15 * share + 6 * share**2)
         x, y, z, w = quaternions.T
@@ -46,29 +46,29 @@ class Wearing:
 
 @dataclass(frozen=True)
 class Domain:
-    """One world: what is drawn for one clip."""
+    """The random conditions of one clip."""
 
     betas: FloatArray = field(default_factory=lambda: np.zeros(0))  # added to the clip's own shape coefficients
-    tempo: float = 1.0  # times the clip's own frame rate
+    tempo: float = 1.0  # factor on the clip's frame rate
     sensor: str = "ideal"
-    wearing: dict[str, Wearing] = field(default_factory=dict)  # by placement; as the placement says where none is named
-    swapped: bool = False  # left worn as right and right as left
+    wearing: dict[str, Wearing] = field(default_factory=dict)  # by placement; a placement not listed is worn as nominal
+    swapped: bool = False  # left and right sensor exchanged
 
     def of_clip(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """A row of `pose_clips` in this world: another shape and tempo."""
+        """A row of `pose_clips` with the shape and tempo of this domain."""
         betas = np.zeros(max(len(row["betas"]), len(self.betas)))
         betas[: len(row["betas"])] += row["betas"]
         betas[: len(self.betas)] += self.betas
         return {**row, "fps": float(row["fps"]) * self.tempo, "betas": betas}
 
     def of_samples(self, samples: dict[str, FloatArray]) -> dict[str, FloatArray]:
-        """Simulated samples by placement, left and right exchanged where they were worn so."""
+        """Simulated samples by placement, with left and right exchanged if `swapped`."""
         return {_other_side(p, samples): values for p, values in samples.items()} if self.swapped else samples
 
 
 @dataclass(frozen=True)
 class Spread:
-    """How far worlds lie apart; standard deviations, unless they say otherwise."""
+    """How widely domains vary: standard deviations, unless stated otherwise."""
 
     betas: float = 0.7
     tempo: float = 0.15  # of the logarithm
@@ -87,7 +87,7 @@ def _other_side(placement: str, known: Container[str]) -> str:
 
 
 def draw_domain(seed: int, clip_id: str, placements: Sequence[str], spread: Spread = Spread()) -> Domain:
-    """The world of one clip, the same for the same seed and clip whatever else is simulated."""
+    """The domain of one clip; it depends on nothing but the seed, the clip and the placements."""
     rng = generator(seed, clip_id, "domain")
     betas, tempo = spread.betas * rng.standard_normal(10), float(np.exp(spread.tempo * rng.standard_normal()))
     sensor, swapped = spread.sensors[rng.integers(len(spread.sensors))], bool(rng.random() < spread.swap)

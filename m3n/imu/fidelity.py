@@ -1,8 +1,8 @@
-"""How close a simulated signal is to a real sensor's that recorded the same movement.
+"""How close a simulated signal is to that of a real sensor during the same movement.
 
-Both are low-passed alike, because a pose source sees nothing of what is faster; the lag between two clocks is searched within
-bounds, one lag for both sensors; and what remains of the mounting (a strap is never on quite the same) is taken off by one
-rotation. Norms need no mounting rotation, so they come first.
+Both signals get the same low pass, because a pose source cannot see faster movement. The lag between the two clocks is searched
+within bounds, one lag for accelerometer and gyroscope together. A strap never sits exactly as simulated, so one rotation removes
+the remaining difference in mounting. Norms need no mounting rotation, so they come first.
 
 Mounting rotation: Wahba's problem (SIAM Review 7(3), 1965) on acceleration and angular rate together, each in units of its own
 size, solved by singular value decomposition (Markley and Crassidis, Fundamentals of Spacecraft Attitude Determination and
@@ -22,15 +22,15 @@ from m3n.imu.smoothing import low_pass
 
 SIGNALS = {"acc": slice(0, 3), "gyro": slice(3, 6)}
 AXES = ("x", "y", "z")
-SHORTEST_S = 1.0  # shared time below which nothing is compared
+SHORTEST_S = 1.0  # shortest overlap that is compared
 _SEGMENT_S = 2.0  # of a spectrum
 
 
 @dataclass(frozen=True)
 class Aligned:
-    """A recording beside its simulation at the best lag: samples (n, 6) in m/s² and rad/s, where the two overlap."""
+    """A recording and its simulation, aligned at the best lag: their overlap, samples (n, 6) in m/s² and rad/s."""
 
-    lag_s: float  # how much later the real clock shows the same movement
+    lag_s: float  # by how much the real recording lags the simulation
     rate_hz: float
     real: FloatArray  # low-passed, in the real sensor's axes
     simulated: FloatArray  # low-passed
@@ -41,7 +41,7 @@ class Aligned:
 def align(
     real: FloatArray, simulated: FloatArray, rate_hz: float, *, cutoff_hz: float = 6.0, max_lag_s: float = 0.25
 ) -> Aligned | None:
-    """Samples (n, 6) at the same rate, shifted against each other; None where they overlap for less than a second.
+    """Align samples (n, 6) at the same rate; None if they overlap for less than a second.
 
     The lag, in whole samples, is the one within ± `max_lag_s` that gives the norms of acceleration and angular rate the highest
     mean correlation; a recording without a gyroscope (NaN) is aligned by its acceleration.
@@ -67,8 +67,8 @@ def align(
 
 
 def moment(pair: Aligned) -> FloatArray:
-    """What a pair says about its mounting, (3, 3): the sum of simulated ⊗ real over both sensors. Moments of recordings that
-    share a mounting add up."""
+    """Cross moment (3, 3) that determines the mounting: the sum of simulated ⊗ real over accelerometer and gyroscope. Moments of
+    recordings with the same mounting can be added."""
     total = np.zeros((3, 3))
     for part in SIGNALS.values():
         real, simulated = pair.real[:, part], pair.simulated[:, part]
@@ -78,20 +78,20 @@ def moment(pair: Aligned) -> FloatArray:
 
 
 def mounting_rotation(moments: FloatArray) -> FloatArray:
-    """The rotation (3, 3) that best takes real samples onto simulated ones, of a `moment` or a sum of them."""
+    """The rotation (3, 3) that best maps real samples to simulated ones, from a `moment` or a sum of moments."""
     u, _, vt = np.linalg.svd(moments)
     rotation: FloatArray = u @ np.diag([1.0, 1.0, np.linalg.det(u @ vt)]) @ vt
     return rotation
 
 
 def turned(samples: FloatArray, rotation: FloatArray) -> FloatArray:
-    """Samples (n, 6) in axes turned by `rotation`, real sensor to simulated one."""
+    """Samples (n, 6), both triads rotated by `rotation` (3, 3)."""
     return np.concatenate([samples[:, part] @ rotation.T for part in SIGNALS.values()], axis=1)
 
 
 def scores(pair: Aligned, rotation: FloatArray) -> dict[str, float]:
     """For acc and gyro, norm, x, y and z: `r_` (Pearson), `rmse_` and `distance_` (1-Wasserstein, Rubner et al., IJCV 40(2),
-    2000) in m/s² or rad/s, and `gain_`, standard deviation simulated over real. NaN where the sensor was not there."""
+    2000) in m/s² or rad/s, and `gain_`, simulated standard deviation over real. NaN if the recording lacks the sensor."""
     real, found = turned(pair.real, rotation), {}
     for name, part in SIGNALS.items():
         there = np.isfinite(real[:, part]).all()
@@ -125,14 +125,14 @@ def norm(x: FloatArray) -> FloatArray:
 
 
 def overlap(real: FloatArray, simulated: FloatArray, lag: int) -> tuple[FloatArray, FloatArray]:
-    """The parts of both that show the same movement, where the real one shows it `lag` samples later."""
+    """The parts of both that show the same movement, if the real signal lags by `lag` samples."""
     a, b = real[max(lag, 0) :], simulated[max(-lag, 0) :]
     count = min(len(a), len(b))
     return a[:count], b[:count]
 
 
 def correlation(a: FloatArray, b: FloatArray) -> float:
-    """Pearson's correlation; 0 where one of the two does not vary."""
+    """Pearson's correlation; 0 if either is constant."""
     a, b = a - a.mean(), b - b.mean()
     scale = np.sqrt((a @ a) * (b @ b))
     return float(a @ b / scale) if scale > 0 else 0.0

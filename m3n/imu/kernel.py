@@ -1,11 +1,11 @@
 """The simulator's inner loop, compiled: SMPL-family poses to specific force and angular rate of a few sensors.
 
-One pass over the frames follows the joints on the way to the sensors, in blocks that stay in the first-level cache and with
-frames innermost, so that the compiler works on several frames at once; one pass turns the sensors' positions and quaternions into
-quintic splines (`m3n.imu.spline`); one pass over the samples evaluates the splines' exact derivatives.
+The first pass, over the frames, follows the joints from the root to the sensors, in blocks that fit the first-level cache and with
+frames innermost, so that the compiler vectorises over frames. The second fits quintic splines to the sensors' positions and
+quaternions (`m3n.imu.spline`). The third, over the samples, evaluates the splines' exact derivatives.
 
 Half-angle sine and cosine are Taylor polynomials in the squared angle: both sin(θ/2)/θ and cos(θ/2) are even in θ, so neither a
-square root nor a branch is needed, and 14 terms leave less than 1e-15 up to θ = 2π.
+square root nor a branch is needed, and with 14 terms the error is below 1e-15 up to θ = 2π.
 
 Specific force: Titterton & Weston, Strapdown Inertial Navigation Technology (2004), ch. 3: f = Rᵀ(a - g). Angular rate of a
 quaternion curve q (sensor to world, of any norm): ω = 2 Im(q* q̇) / |q|², in the sensor frame.

@@ -1,7 +1,7 @@
-"""Does a body's motion look like a person's? The few questions that `m3n.simulate` can ask at next to no cost.
+"""Could a person move like this? The quick checks of `m3n.simulate`.
 
-`m3n ingest` follows every joint; here only the sensors' own paths are at hand, and some frames of the poses. The limits are those
-of `m3n.body.broken_frames`."""
+`m3n ingest` checks every joint in every frame. To stay fast, these checks use only the sensors' paths and a few frames of the
+poses, with the limits of `m3n.body.broken_frames`."""
 
 from __future__ import annotations
 
@@ -17,25 +17,26 @@ from m3n.body.human_limits import FASTEST_USUAL
 from m3n.errors import InputError
 from m3n.schema import BODY_JOINTS, GRAVITY
 
-_SOME = 32  # frames that are looked at
-_SLOW = 3.0  # m/s: a path that is nowhere faster has no jump in it
+_SOME = 32  # frames whose postures are checked
+_SLOW = 3.0  # m/s: a path that stays below this has no jump
 _LEAST_STEP_M = 0.05
 _DEGREES_RAD = 4 * math.pi
-_FALL_G = 2.0  # a pelvis falls with 1 g, and a little more while the legs are drawn up
-_LEAVE = "; check=False simulates it all the same"
+_FALL_G = 2.0  # a pelvis falls at 1 g, or slightly more while the legs are drawn up
+_LEAVE = "; pass check=False to simulate it anyway"
 
 
 def check_motion(poses: np.ndarray, trans: np.ndarray, paths: np.ndarray, names: Sequence[str], fps: float) -> None:
-    """Raise InputError, with the likely cause, for a motion that no person makes; warn about one that lies or falls oddly.
+    """Raise InputError, with the likely cause, for impossible motion; warn about a body that lies level or falls too fast.
 
     poses (F, J, 3) rad, trans (F, 3) m; paths (F, n, 3) m of the sensors called `names`, z up.
     """
     turned, in_degrees, level = _postures(poses, trans, max(1, len(poses) // _SOME), _DEGREES_RAD)
     if in_degrees > 0.1:
-        raise InputError(f"poses turn joints by up to {turned:.3g} rad: are they in degrees? Radians are expected{_LEAVE}")
+        raise InputError(f"poses hold joint angles up to {turned:.3g} rad: are they in degrees? Expected radians{_LEAVE}")
     if level:
         warnings.warn(
-            "m3n.simulate: the body lies level in the whole clip and would stand if y were up; if it does not lie, give up='y'",
+            "m3n.simulate: the body lies level throughout the clip, but would be upright if y pointed up; unless it does lie, "
+            "pass up='y'",
             stacklevel=4,
         )
     step, bend, at_ends, fall = _extremes(paths, trans, START_FRAMES)
@@ -48,29 +49,29 @@ def check_motion(poses: np.ndarray, trans: np.ndarray, paths: np.ndarray, names:
             size = max(sizes)
             frame, k = broken.jumps[sizes.index(size)]
             raise InputError(
-                f"the {names[k]} moves {size:.3g} m from frame {frame} to the next ({size * fps:.3g} m/s), as no person does"
+                f"the {names[k]} moves {size:.3g} m from frame {frame} to the next ({size * fps:.3g} m/s), faster than a person can"
                 f"{_cause(paths, trans, names, fps, frame, len(broken.jumps))}{_LEAVE}"
             )
     if step * fps > FASTEST_USUAL:
         usual = float(np.median(np.linalg.norm(np.diff(paths, axis=0), axis=-1).max(1))) * fps
         if usual > FASTEST_USUAL:
             own = float(np.median(np.linalg.norm(np.diff(trans.astype(float), axis=0), axis=1))) * fps
-            cause = "is trans in mm, cm or scaled? Metres are expected" if own > 0.5 * usual else f"is fps={fps:g} too high?"
-            raise InputError(f"sensors move at {usual:.3g} m/s in half of the frames: {cause}{_LEAVE}")
+            cause = "is trans in mm, cm or scaled? Expected metres" if own > 0.5 * usual else f"is fps={fps:g} too high?"
+            raise InputError(f"the sensors' median speed is {usual:.3g} m/s: {cause}{_LEAVE}")
     if fall * fps**2 > _FALL_G * GRAVITY and len(trans) > max(12, 0.7 * fps) and fps >= 18:
         strongest = float(np.percentile(-np.diff(trans[:, 2].astype(float), 2), 95)) * fps**2 / GRAVITY
         if strongest > _FALL_G:
             warnings.warn(
-                f"m3n.simulate: the body comes down with {strongest:.2g} g time and again, where gravity gives 1: is "
-                f"fps={fps:g} too high, or trans not in metres?",
+                f"m3n.simulate: the body repeatedly falls at {strongest:.2g} g, although gravity is 1 g: is fps={fps:g} too high, "
+                "or trans not in metres?",
                 stacklevel=4,
             )
 
 
 @njit(cache=True, nogil=True)
 def _postures(poses: np.ndarray, trans: np.ndarray, every: int, most: float) -> tuple[float, float, bool]:
-    """Of every so-manieth frame: the largest angle (rad) of a joint but the root, the share of frames with one over `most`, and
-    whether the body lies with its own up along y in nearly all of them, moves its root, and does not travel along y."""
+    """Over every `every`-th frame: the largest joint angle (rad), root excluded; the share of frames with an angle above `most`;
+    and whether y looks like up: the body's own up is along y in nearly all frames, its root turns, and it hardly moves along y."""
     largest, over, lying, seen, moved = 0.0, 0, 0, 0, False
     low = high = trans[0, 1]
     for f in range(0, len(poses), every):
@@ -118,11 +119,11 @@ def _cause(paths: np.ndarray, trans: np.ndarray, names: Sequence[str], fps: floa
     own = np.linalg.norm(place[frame + 1] - place[frame])
     if jumps <= 2 + 0.02 * len(paths):
         if frame < 10:
-            return ": is the first frame a T-pose? Leave out what comes before the motion"
+            return ": is the first frame a T-pose? Remove the frames before the motion"
         zero = ", where trans is zero" if not place[frame + 1].any() or not place[frame].any() else ""
         return f"{zero}: is a frame broken, or are these two clips?"
     if own * fps > 8 and not broken_frames(paths - place[:, None], names, fps).jumps:
-        return ": is trans in mm, cm or scaled? Metres are expected"
+        return ": is trans in mm, cm or scaled? Expected metres"
     if any(not broken_frames(paths, names, fps / factor).jumps for factor in (2, 3, 4)):
         return f": is fps={fps:g} too high?"
     return ": are poses in radians, trans in metres, and is it one person?"

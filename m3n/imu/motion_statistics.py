@@ -1,16 +1,16 @@
-"""What a recording tells about the axes of its sensor: statistics that turn with the sensor, gathered over short windows.
+"""Statistics of a recording that rotate with the sensor's axes, summed over short windows.
 
-Turn a sensor on its strap by R, and each of these statistics turns by R too: they are vectors (mean direction of up, lever arm),
-matrices (covariance of the angular rate) and third-order tensors (which rotation at which attitude). So the statistics of one
-recording say how it would have looked for every other mounting, which is what `m3n.imu.mounting` compares.
+If the sensor is rotated on its strap by R, each of these statistics rotates by R too: they are vectors (mean direction of up, lever
+arm), matrices (covariance of the angular rate) and third-order tensors (which rotation at which attitude). So one recording shows
+what any other mounting would have measured, and `m3n.imu.mounting` compares those.
 
-The strongest is the lever arm. While an arm turns about its elbow or shoulder, a sensor at r from that joint reads, besides
+The strongest is the lever arm. While an arm rotates about its elbow or shoulder, a sensor at r from that joint measures, besides
 gravity, ([w]x [w]x + [w']x) r, with w the angular rate (Seel, Raisch and Schauer, Sensors 14(4), 2014, find joint axes and
-positions in this way). Within a window gravity is one unknown vector, carried along by integrating w: subtracting the window's
-mean in the frame of its first sample removes it, and r follows by least squares over all windows. It points from the elbow to
-the hand, and a little out of the back of the wrist, where a watch sits.
+positions in this way). In the frame of a window's first sample, reached by integrating w, gravity is one constant vector:
+subtracting the window's mean removes it, and least squares over all windows gives r. It points from the elbow to the hand, and
+slightly out of the back of the wrist, where a watch sits.
 
-Sums of windows add up, so recordings of any length need little memory. Units: m/s², rad/s, m.
+Sums of windows can be added, so recordings of any length need little memory. Units: m/s², rad/s, m.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from m3n.body.model import FloatArray
 from m3n.schema import GRAVITY
 
 WINDOW_S, HOP_S = 1.6, 0.8
-SLOWEST_HZ = 16.0  # sampling rate below which an arm's movements are not resolved
+SLOWEST_HZ = 16.0  # lower sampling rates do not resolve arm movements
 _RATE_HZ = 25.0  # windows are thinned to about this rate after the low pass
 _CUTOFF_HZ = 7.0
 _BLOCK_S = 300.0  # read at once, to bound memory
-_ACTIVE, _STILL = 0.5, 0.05  # mean square of the angular rate [(rad/s)²] above and below which a window counts as such
+_ACTIVE, _STILL = 0.5, 0.05  # mean square of the angular rate [(rad/s)²] above, below which a window is active, still
 
 Sums = dict[str, FloatArray]
 
 
 @dataclass(frozen=True)
 class Description:
-    """Statistics of one sensor, scaled to be about 1: each array is (how many, 3, …). `scalars` do not turn."""
+    """Statistics of one sensor, scaled to be about 1: each array is (count, 3, …). `scalars` do not rotate."""
 
     vectors: FloatArray
     matrices: FloatArray
@@ -51,7 +51,7 @@ ODD_CUBES = np.array([0, 0, 0, 0, 0, 0, 1], bool)
 
 
 def motion_sums(samples: FloatArray, rate_hz: float) -> Sums | None:
-    """Sums over all windows of samples (n, 6); None where no window is whole. Stretches with NaN are left out."""
+    """Sums over all windows of samples (n, 6); None if no complete window fits. Stretches with NaN are skipped."""
     return added(
         _sums(_windows(block, rate_hz))
         for block in _blocks(np.asarray(samples), rate_hz)
@@ -68,7 +68,7 @@ def added(parts: Iterable[Sums]) -> Sums | None:
 
 
 def mirrored(samples: FloatArray) -> FloatArray:
-    """Samples (n, 6) of a left wrist as the right wrist of the mirrored person reads them: y is m3n's axis across the body."""
+    """Samples (n, 6) of a left wrist as a right wrist would measure the mirrored movement: m3n's y axis lies across the body."""
     return np.asarray(samples) * np.array([1.0, -1.0, 1.0, -1.0, 1.0, -1.0])
 
 
@@ -172,7 +172,7 @@ def _cross_matrices(v: FloatArray) -> FloatArray:
 
 
 def lever_arm(sums: Sums) -> FloatArray:
-    """From the joints that the limb turns about to the sensor, (3,) m in the sensor's axes; near 0 where hardly anything turns."""
+    """From the joints that the limb rotates about to the sensor, (3,) m in the sensor's axes; near 0 if the limb hardly rotates."""
     return _solved(sums["normal"], sums["seen"], 2.0)
 
 
@@ -188,7 +188,7 @@ def described(s: Sums) -> Description:
     w, d = np.sqrt(w2) + 0.05, np.sqrt(d2) + 0.1
     arm, precise = lever_arm(s), _solved(s["normal_precise"], s["seen_precise"], 1.0)
     explained = max(float(s["seen"] @ arm) / max(float(s["variance"]), 1e-6), 0.0)
-    metre = 0.3  # about a forearm: lengths are given in it
+    metre = 0.3  # unit of length [m]: about a forearm
     vectors = [
         arm / metre, precise / metre, arm / (np.linalg.norm(arm) + 0.03), precise / (np.linalg.norm(precise) + 0.03),
         s["up"] / n, s["up_still"] / (s["still"] + 2), s["up_active"] / (s["w2"] + 0.02 * n),
@@ -210,5 +210,5 @@ def described(s: Sums) -> Description:
 
 
 def _bounded(tensors: list[FloatArray], largest: float = 3.0) -> FloatArray:
-    """Tensors stacked, none longer than `largest`, so that one odd statistic cannot outvote the rest."""
+    """Stack tensors, their norms limited to `largest`, so that one outlier cannot outweigh the rest."""
     return np.stack([t * min(1.0, largest / max(float(np.linalg.norm(t)), 1e-9)) for t in tensors])

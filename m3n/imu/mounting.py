@@ -1,15 +1,15 @@
-"""Which way round is a wrist sensor? The rotation from its axes to m3n's, for everybody of a study, from unlabelled recordings.
+"""How a wrist sensor is mounted: the rotation from its axes to m3n's, for every person of a study, from unlabelled recordings.
 
-Every candidate rotation turns a recording's statistics (`m3n.imu.motion_statistics`) into m3n's axes; a small network says how much
-they then look like those of a wrist in m3n's axes. It was trained on movements written as formulas and on optical motion capture
-(see `tools/train_mounting_prior.py`) to pick the true rotation among random ones, so its scores, over a grid of all rotations, are
-a probability (contrastive estimation: van den Oord, Li and Vinyals, arXiv 1807.03748). Turning the recording turns the answer and
-nothing else.
+Each candidate rotation is applied to a recording's statistics (`m3n.imu.motion_statistics`), and a small network scores how much
+they then resemble a wrist in m3n's axes. It was trained on movements written as formulas and on optical motion capture
+(see `tools/train_mounting_prior.py`) to pick the true rotation among random ones, so its scores over a grid of all rotations give
+a probability (contrastive estimation: van den Oord, Li and Vinyals, arXiv 1807.03748). Rotating a recording rotates the estimate
+and changes nothing else.
 
-People of one study are mostly told to wear the sensor in the same way. So each person's probability is multiplied by what the
-others suggest: with probability 1 - ε this person wears it as the study does, give or take some degrees, and with ε in any other
-way. The study's own mounting is likely to lie along the limb's axes; ε is the one that makes the recordings likeliest. Where the
-others do not agree, they say nothing. A left wrist is treated as the right wrist of the mirrored person.
+The participants of a study mostly wear the sensor in the same way. So each person's probability is multiplied by a prior from the
+others: with probability 1 - ε this person wears it as the study does, within some degrees, and with ε in any other way. The
+study's mounting probably lies along the limb's axes; ε is chosen by maximum likelihood. If the others disagree among themselves,
+the prior is flat. A left wrist is treated as the right wrist of the mirrored person.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from m3n.body.model import FloatArray
 from m3n.imu.motion_statistics import ODD_CUBES, ODD_MATRICES, ODD_VECTORS, Description, Sums, described
 
 PRIOR = Path(__file__).with_name("mounting_prior.npz")
-SURE = 0.8  # confidence from which a rotation is given as known
-DIFFERS = 0.5  # probability of wearing it otherwise than the study from which a person is named
-WITHIN_DEG = 25.0  # what confidence is about: the probability that the rotation is at most this far off
-ALIGNED_DEG, TURNED_DEG = 30.0, 45.0  # closer to m3n's axes than this; further than this; in between nobody is sure
+SURE = 0.8  # confidence from which an estimate is sure
+DIFFERS = 0.5  # probability of an own way of wearing it, above which a person is reported
+WITHIN_DEG = 25.0  # confidence is the probability of an error up to this
+ALIGNED_DEG, TURNED_DEG = 30.0, 45.0  # up to, and from this angle to m3n's axes; between the two: unsure
 LEAST_WINDOWS, LEAST_ACTIVE = 30, 6  # of `m3n.imu.motion_statistics`: half a minute, and a few seconds in which the arm turns
 MIRROR = np.diag([1.0, -1.0, 1.0])  # from a left wrist's axes to those of the right wrist of the mirrored person
 
@@ -38,8 +38,8 @@ _GRID = 4608  # rotations, about 14 degrees apart
 _MEAN_OVER_DEG, _SHIFTS = 40.0, 5  # reach and number of steps of the mean shift
 _SPREAD_DEG = 12.0  # of one person's mounting about the study's (standard deviation)
 _SHARES = (0.05, 0.2, 0.5, 0.95)  # of people who wear it in their own way
-_VOICES = 4.0  # people of one study do the same things, so they err alike: however many, they count as this many
-_RIGHT_ANGLED = 0.7  # probability that a study's mounting is one of the 24 along the limb's axes
+_VOICES = 4.0  # people of one study do the same things, so their errors agree: they count as at most this many
+_RIGHT_ANGLED = 0.7  # probability that a study's mounting is one of the 24 right-angled ones
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class Mounting:
     confidence: float  # 0 to 1: probability that `rotation` is within `WITHIN_DEG` of the truth
     verdict: str  # "aligned", "turned" or "unsure"
     reason: str = ""  # why unsure
-    differs: float = 0.0  # probability that this person wears it otherwise than the rest of the study
-    odds: float = 1.0  # how many times likelier the recordings are if so
+    differs: float = 0.0  # probability that this person wears it differently from the rest of the study
+    odds: float = 1.0  # likelihood ratio of that
 
     @property
     def angle_deg(self) -> float:
@@ -67,7 +67,7 @@ def estimate_mountings(people: Mapping[str, Sums | None], placement: str) -> dic
     answers = {}
     for name, (probability, differs, odds) in pooled(own).items():
         rotation, confidence = most_likely(probability)
-        answers[name] = _judged(mirror @ rotation @ mirror, confidence, differs, odds)
+        answers[name] = _with_verdict(mirror @ rotation @ mirror, confidence, differs, odds)
     return {name: answers[name] if name in answers else Mounting(np.eye(3), 0.0, "unsure", unknown[name]) for name in people}
 
 
@@ -79,7 +79,7 @@ def _too_little(sums: Sums | None) -> str:
     return ""
 
 
-def _judged(rotation: FloatArray, confidence: float, differs: float, odds: float) -> Mounting:
+def _with_verdict(rotation: FloatArray, confidence: float, differs: float, odds: float) -> Mounting:
     angle = angle_deg(rotation)
     verdict, reason = ("aligned" if angle <= ALIGNED_DEG else "turned"), ""
     if confidence < SURE:
@@ -93,8 +93,8 @@ def _judged(rotation: FloatArray, confidence: float, differs: float, odds: float
 
 
 def pooled(own: Mapping[str, FloatArray]) -> dict[str, tuple[FloatArray, float, float]]:
-    """Each person's probability over the grid with what the others of the study suggest; and how likely they differ from it:
-    the probability, and how many times likelier their recordings are if they do."""
+    """Each person's probability over the grid, combined with the prior from the others of the study; the probability that this
+    person differs from the study; and the likelihood ratio of that."""
     if len(own) < 2:
         return {name: (probability, 0.0, 1.0) for name, probability in own.items()}
     spread = _neighbourhood()
@@ -117,9 +117,9 @@ def pooled(own: Mapping[str, FloatArray]) -> dict[str, tuple[FloatArray, float, 
 
 
 def most_likely(probability: FloatArray) -> tuple[FloatArray, float]:
-    """The rotation in the middle of where the probability is densest, and how much of it lies within `WITHIN_DEG`.
+    """The mode of the probability over the grid, and the probability within `WITHIN_DEG` of it.
 
-    Mean shift (Comaniciu and Meer, IEEE TPAMI 24(5), 2002): from the grid's best neighbourhood to the mean of what lies around it.
+    Mean shift (Comaniciu and Meer, IEEE TPAMI 24(5), 2002): from the grid's best neighbourhood to the mean of its surroundings.
     """
     flat = grid().reshape(_GRID, 9)
     peaks = np.argsort(probability)[-48:]
@@ -132,7 +132,7 @@ def most_likely(probability: FloatArray) -> tuple[FloatArray, float]:
 
 
 def _trace(angle_degrees: float) -> float:
-    """Trace of a rotation by an angle; that of A'B falls with the angle between A and B."""
+    """Trace of a rotation by an angle; the trace of A'B decreases with the angle between A and B."""
     return float(1 + 2 * np.cos(np.radians(angle_degrees)))
 
 
@@ -143,9 +143,9 @@ def _probability(description: Description) -> FloatArray:
 
 
 def rotation_scores(description: Description, rotations: FloatArray) -> FloatArray:
-    """How much the statistics look like a right wrist's in m3n's axes after each of `rotations` (k, 3, 3), which may mirror; (k,).
+    """How well each of `rotations` (k, 3, 3), reflections allowed, makes the statistics those of a right wrist in m3n's axes; (k,).
 
-    Up to a constant, the logarithm of the probability.
+    Log-probabilities up to a constant.
     """
     network = _network()
     scores = []
@@ -160,7 +160,7 @@ def rotation_scores(description: Description, rotations: FloatArray) -> FloatArr
 
 
 def turned_statistics(description: Description, rotations: FloatArray) -> FloatArray:
-    """Statistics in axes turned by each of `rotations` (k, 3, 3), flat: (k, number of values)."""
+    """The statistics rotated by each of `rotations` (k, 3, 3), flattened to (k, values)."""
     r = np.asarray(rotations, np.float32)
     sign = np.sign(np.linalg.det(rotations)).astype(np.float32)[:, None]
     vectors, matrices, cubes = (
@@ -180,7 +180,7 @@ def turned_statistics(description: Description, rotations: FloatArray) -> FloatA
 
 
 def nearest_axes(rotation: FloatArray) -> tuple[str, float]:
-    """The setting of `axes.<placement>` nearest to a rotation, such as "[-x,-y,z]", and the angle to it in degrees."""
+    """The setting `axes.<placement>` nearest to a rotation, such as "[-x,-y,z]", and the angle between the two in degrees."""
     best = min(right_angles(), key=lambda r: angle_deg(r.T @ rotation))
     names = [("-" if row[i] < 0 else "") + "xyz"[i] for row in best for i in [int(np.argmax(np.abs(row)))]]
     return f"[{','.join(names)}]", angle_deg(best.T @ rotation)
@@ -193,7 +193,7 @@ def angle_deg(rotation: FloatArray) -> float:
 
 @cache
 def right_angles() -> FloatArray:
-    """The 24 rotations (24, 3, 3) that take axes to axes."""
+    """The 24 rotations (24, 3, 3) that map coordinate axes to coordinate axes."""
     found = []
     for order, signs in product(permutations(range(3)), product((1.0, -1.0), repeat=3)):
         matrix = np.eye(3)[list(order)] * np.array(signs)[:, None]
@@ -215,7 +215,7 @@ def grid() -> FloatArray:
 
 @cache
 def _neighbourhood() -> FloatArray:
-    """(study's mounting, person's mounting): probability of the second, given the first."""
+    """(study's mounting, person's mounting): probability of the second given the first."""
     flat = grid().reshape(_GRID, 9).astype(np.float32)
     cosine = np.clip((flat @ flat.T - 1) / 2, -1, 1)
     # 1 - cos is about half the squared angle, and far cheaper than the angle over 21 million pairs

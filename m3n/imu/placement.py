@@ -1,9 +1,9 @@
 """Where a sensor sits on the body and which way its axes point.
 
-A sensor is fixed to one bone. Its place and axes are set in the rest pose (T-pose; body frame: x to the body's left, y up, z
-forward) by a site, `m3n.config.Site`, which says what its settings mean; users add sites of their own. m3n's placements lie on the
-skin: x along the bone, z out of the skin, y = z × x. For the wrist this is a watch: x along the forearm towards the hand, z out of
-the back of the wrist. Left and right placements mirror each other in the sagittal plane.
+A sensor is fixed to one bone. A site (`m3n.config.Site`, which documents its settings) defines its position and axes in the rest
+pose: T-pose; body frame with x to the body's left, y up, z forward. Users can add sites. m3n's own placements lie on the skin: x
+along the bone, z out of the skin, y = z × x. At the wrist these are the axes of a watch: x along the forearm towards the hand, z
+out of the back of the wrist. Left and right placements are mirror images in the sagittal plane.
 
 | placement | bone | x axis | z axis |
 | --- | --- | --- | --- |
@@ -56,9 +56,9 @@ class Mount:
 def chosen_sites(
     placements: Sequence[str] | Mapping[str, Site], own: Mapping[str, Site] = MappingProxyType({})
 ) -> dict[str, Site]:
-    """The site of every placement, in order: names of m3n's own placements and of `own`, or a mapping from name to site.
+    """The site of every placement, in order; `placements` holds names of m3n's placements and of `own`, or maps names to sites.
 
-    Raises InputError for an unknown or repeated name, and for a name of m3n's own that is given to another site.
+    Raises InputError for an unknown or repeated name, and if a name of m3n's own is given another site.
     """
     if isinstance(placements, Mapping):
         own = {name: site for name, site in placements.items() if SITES.get(name) != site}
@@ -71,7 +71,7 @@ def chosen_sites(
 def mount(body: Body, betas: np.ndarray, site: Site) -> Mount:
     """Place a sensor on a body of shape `betas` (any number of coefficients).
 
-    Raises InputError for a vertex that the body does not have, and for a direction along the bone.
+    Raises InputError for a vertex outside the body's mesh, and for a direction along the bone.
     """
     joints = rest_joints(body, betas)
     joint = SMPL_JOINTS.index(site.joint)
@@ -85,7 +85,7 @@ def mount(body: Body, betas: np.ndarray, site: Site) -> Mount:
 
 @cache
 def sensor_vertex(body: Body, site: Site) -> int:
-    """The skin vertex under the sensor: on the mean shape, the one nearest to the line that leaves the bone outwards."""
+    """The skin vertex under the sensor: on the mean shape, the one nearest to the outward line from the bone."""
     if site.vertex is not None:
         if site.vertex >= len(body.v_template):
             whose = "m3n's stand-in body" if body.standin else f"the {body.gender} {body.name} body"
@@ -120,7 +120,7 @@ def _axes(site: Site, joints: np.ndarray) -> np.ndarray:
     z = out - (out @ x) * x
     if np.linalg.norm(z) < 1e-3 * np.linalg.norm(out):
         raise InputError(
-            f"towards {list(site.towards)} runs along the bone from {site.joint} to {site.end}: expected across it"
+            f"towards {list(site.towards)} points along the bone from {site.joint} to {site.end}; expected a direction across it"
         )
     z = z / np.linalg.norm(z)
     return np.stack([x, np.cross(z, x), z], axis=1)

@@ -1,8 +1,8 @@
-"""Errors of a real inertial sensor, added to ideal signals; every one of them can be off.
+"""Errors of a real inertial sensor, added to ideal signals; each can be switched off.
 
 A triad (accelerometer or gyroscope) has a random bias at power-on, white noise, bias instability (flicker noise), a random walk of
-its bias, errors of scale factor and cross-axis sensitivity, a misaligned die, limited bandwidth and range, and a step of
-quantisation; the part has a clock that is fast or slow, jitters, and a bus that drops samples.
+its bias, errors of scale factor and cross-axis sensitivity, a misaligned die, limited bandwidth and range, and quantisation. The
+chip's clock drifts and jitters, and its bus drops samples.
 
 Noise terms are those of IEEE Std 952-1997, annex C, by their Allan deviation: white noise of density N has σ(τ) = N / √τ; bias
 instability B has the floor σ = B √(2 ln 2 / π); a random walk K has σ(τ) = K √(τ / 3).
@@ -24,9 +24,12 @@ DEGREE = np.pi / 180
 
 @dataclass(frozen=True)
 class Triad:
-    """Three axes of one kind; `unit` is m/s² for an accelerometer, rad/s for a gyroscope. Zero, or infinity, is no error."""
+    """Three axes of one kind; `unit` is m/s² for an accelerometer, rad/s for a gyroscope.
 
-    noise: float = 0.0  # N, unit/√Hz: a data sheet's one-sided density is √2 N
+    Zero (for `bandwidth` and `range`, infinity) means no error.
+    """
+
+    noise: float = 0.0  # N, unit/√Hz: the one-sided density in data sheets is √2 N
     bias_instability: float = 0.0  # B, unit
     random_walk: float = 0.0  # K, unit √Hz
     bias: float = 0.0  # unit, standard deviation at power-on
@@ -38,8 +41,8 @@ class Triad:
     resolution: float = 0.0  # unit per count
 
     def apply(self, ideal: FloatArray, rate_hz: float, rng: np.random.Generator) -> FloatArray:
-        """What the triad outputs for `ideal` (samples, 3)."""
-        # every draw is made whatever is switched on, so that one error's strength never changes another's numbers
+        """The triad's output for `ideal` (samples, 3)."""
+        # all random numbers are drawn even if an error is off, so that no error's strength changes the draws of another
         bias, gain = rng.standard_normal(3), rng.standard_normal((3, 3))
         tilt = rng.standard_normal(3)
         white, walk = rng.standard_normal(ideal.shape), rng.standard_normal(ideal.shape)
@@ -68,10 +71,10 @@ class SensorModel:
     gyro: Triad = Triad()
     clock_drift: float = 0.0  # ratio, standard deviation over parts
     jitter_s: float = 0.0  # s, standard deviation of every sample's time
-    drop: float = 0.0  # chance that a sample is lost; the driver then repeats the last one
+    drop: float = 0.0  # probability that a sample is lost; the driver then repeats the previous one
 
     def apply(self, ideal: FloatArray, rate_hz: float, rng: np.random.Generator) -> FloatArray:
-        """A measured version of `ideal` (samples, 6); draws from `rng` alone."""
+        """`ideal` (samples, 6) as this sensor measures it; all randomness comes from `rng`."""
         drift, jitter = rng.standard_normal(), rng.standard_normal(len(ideal))
         lost = rng.random(len(ideal)) < self.drop
         if self.clock_drift or self.jitter_s:
@@ -90,11 +93,11 @@ def flicker_noise(white: FloatArray, rate_hz: float) -> FloatArray:
     """Noise with the one-sided power spectral density 1 / (π f), from white noise (2 * samples, channels) of unit variance.
 
     Its Allan deviation is √(2 ln 2 / π) = 0.664 at every averaging time well within the record. The spectrum is shaped over
-    twice the record, and half of it thrown away, so that the end does not know of the beginning.
+    twice the record and half of the result is discarded, so that the end is independent of the beginning.
     """
     spectrum = np.fft.rfft(white, axis=0)
     frequency = np.fft.rfftfreq(len(white), 1 / rate_hz)
-    frequency[0] = np.inf  # no part of it is constant: that is the bias
+    frequency[0] = np.inf  # no constant part: that is the bias
     shaped = spectrum * np.sqrt(rate_hz / (2 * np.pi * frequency))[:, None]
     return np.fft.irfft(shaped, n=len(white), axis=0)[: len(white) // 2]
 
@@ -119,10 +122,10 @@ def _part(
     gyro_scale: float,
     cross_axis: float,
 ) -> SensorModel:
-    """A part from the quantities of its data sheet (µg/√Hz, mg, g, LSB/g, mdps/√Hz, °/s, LSB/°/s, ratios).
+    """A sensor model from the values of its data sheet (µg/√Hz, mg, g, LSB/g, mdps/√Hz, °/s, LSB/°/s, ratios).
 
-    Offsets and tolerances are taken as two standard deviations. Bias instability and random walk, which consumer data sheets do not
-    give, are set to what is usual for the class: 40 µg and 10 °/h, and a hundredth of that per √Hz.
+    Offsets and tolerances are taken as two standard deviations. Consumer data sheets omit bias instability
+    and random walk; both are set to typical values of the class: 40 µg and 10 °/h, and a hundredth of that per √Hz.
     """
     return SensorModel(
         acc=Triad(
@@ -184,7 +187,7 @@ SENSORS: dict[str, SensorModel | None] = {
 
 
 def find_sensor(sensor: str | SensorModel | None) -> SensorModel | None:
-    """The model of that name; None and "ideal" add no error."""
+    """The sensor model of that name; None and "ideal" add no error."""
     if sensor is None or isinstance(sensor, SensorModel):
         return sensor
     if sensor not in SENSORS:

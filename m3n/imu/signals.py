@@ -1,9 +1,9 @@
-"""Ideal accelerometer and gyroscope of sensors that move along sampled paths.
+"""Ideal accelerometer and gyroscope signals of sensors that move along sampled paths.
 
-Position and orientation become quintic splines through the frames (orientation as a spline of sign-continuous unit quaternions,
-normalised where it is read), and acceleration and angular rate are their exact derivatives at the IMU's own sample times. So the
-motion is upsampled before it is differentiated, and no sample sees a one-sided difference. The compiled loops are in
-`m3n.imu.kernel` and `m3n.imu.spline`.
+Quintic splines through the frames interpolate position and orientation (sign-continuous unit quaternions, normalised at
+evaluation), and acceleration and angular rate are their exact derivatives at the IMU's sample times. So the motion is upsampled
+before it is differentiated, and no sample depends on a one-sided difference. The compiled loops are in `m3n.imu.kernel` and
+`m3n.imu.spline`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from m3n.imu.spline import coefficients
 
 
 def sample_count(frames: int, fps: float, rate_hz: float) -> int:
-    """Number of IMU samples: they are at k / rate_hz, the last one not later than the last frame."""
+    """Number of IMU samples, at times k / rate_hz up to that of the last frame."""
     return int(np.floor((frames - 1) / fps * rate_hz + 1e-6)) + 1
 
 
@@ -32,7 +32,7 @@ def ideal_imu(positions: FloatArray, rotations: FloatArray, *, fps: float, rate_
 
 
 def measured(motion: FloatArray, *, fps: float, rate_hz: float) -> FloatArray:
-    """The same for motion (frames, sensors * 7): position, then sign-continuous quaternion x y z w, of each sensor."""
+    """As `ideal_imu`, for motion (frames, sensors * 7): each sensor's position, then its sign-continuous quaternion x y z w."""
     frames = len(motion)
     out = np.empty((sample_count(frames, fps, rate_hz), motion.shape[1] // CHANNELS, 6))
     measure(coefficients(motion), float(fps), float(rate_hz), frames, out)
@@ -40,7 +40,7 @@ def measured(motion: FloatArray, *, fps: float, rate_hz: float) -> FloatArray:
 
 
 def continuous_quaternions(rotations: FloatArray) -> FloatArray:
-    """Unit quaternions (frames, …, 4), scalar last, whose sign never jumps from one frame to the next."""
+    """Unit quaternions (frames, …, 4), scalar last, without sign flips between frames."""
     shape = rotations.shape[:-2]
     q = Rotation.from_matrix(rotations.reshape(-1, 3, 3)).as_quat().reshape(*shape, 4)
     flips = np.where(np.sum(q[1:] * q[:-1], axis=-1, keepdims=True) < 0, -1.0, 1.0)

@@ -1,4 +1,8 @@
-"""From one clip of SMPL-family motion to the samples of virtual IMUs on its body."""
+"""Simulates virtual IMUs on a body that moves as an SMPL-family clip says: poses in, samples out.
+
+Sensor paths (forward kinematics) -> low pass of the pose source -> specific force and angular rate (`m3n.imu.signals`) -> errors of
+a real sensor (`m3n.imu.sensor`).
+"""
 
 from __future__ import annotations
 
@@ -51,16 +55,15 @@ def simulate(
     poses: (frames, J, 3) axis-angle, root first, J = 24 ("smpl"), 52 ("smplh") or 55 ("smplx"), or 22 without hands; rad.
     trans: (frames, 3), the body model's translation; m.
     fps: frame rate of the motion; rate_hz: sampling rate of the sensors; Hz.
-    placements: names of m3n's own placements, or a mapping from name to `m3n.Site`, for sites of your own; `m3n.SITES` holds
-    m3n's own.
+    placements: names of m3n's placements (the keys of `m3n.SITES`), or a mapping from name to `m3n.Site` for your own sites.
     betas: (n,) shape coefficients; None is the mean shape.
-    body_model: None takes the one that has so many joints.
-    cutoff_hz: zero-lag low pass over the motion; None leaves it as it is.
-    sensor: error model, by name or as an object; None is ideal. `seed` fixes its draws.
+    body_model: None chooses the model by the number of joints.
+    cutoff_hz: cut-off of a zero-lag low pass over the motion; None applies none.
+    sensor: error model, by name or as an object; None is an ideal sensor. `seed` determines its errors.
     up: the axis of the world that points up, "z", "y" or "-y".
-    check: refuse a motion that no person makes, such as degrees for radians or a T-pose before the first frame.
+    check: refuse impossible motion, such as degrees instead of radians, or a T-pose before the first frame.
 
-    Single values may be arrays of one, as an npz file holds them. Returns placement -> (samples, 6) float32: specific force (m/s²)
+    Single values may be arrays of one element, as in npz files. Returns placement -> (samples, 6) float32: specific force (m/s²)
     and angular rate (rad/s) in the sensor frame; sample k is at k / rate_hz. Raises InputError for shapes, values or names that
     cannot be simulated.
     """
@@ -138,7 +141,7 @@ def _simulate(
 
 
 def _stood_up(poses: np.ndarray, trans: np.ndarray, up: str, pelvis: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Poses (F, J, 3) and trans (F, 3) in a world turned z up; a root turns about the pelvis, which is at `pelvis` at rest."""
+    """Poses (F, J, 3) and trans (F, 3) rotated to a z-up world; the root rotates about the pelvis, at `pelvis` in the rest pose."""
     if up not in TURN_UP:
         raise InputError(f"up is '{shown(up)}', expected {', '.join(TURN_UP)}")
     turn = TURN_UP[up]
@@ -164,7 +167,7 @@ def sensor_paths(
     parents = [int(body.parents[joint]) for joint in joints]
     motion = np.empty((len(poses), CHANNELS * len(mounts)))
     sensor_motion(
-        np.require(poses, requirements=["C", "W"]),  # a table's rows are read-only views, a type of its own to the compiler
+        np.require(poses, requirements=["C", "W"]),  # read-only rows of a table would be compiled once more
         np.require(trans, requirements=["C", "W"]),
         np.array(joints),
         np.array([place.get(parent, -1) for parent in parents]),

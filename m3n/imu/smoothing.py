@@ -1,10 +1,10 @@
-"""The low pass over a motion before it is differentiated twice: on purpose, zero-lag, and the pose source's own.
+"""The zero-lag low pass over a motion before it is differentiated twice; each kind of pose source has its own.
 
-Noise of a pose grows with the square of its frequency once it has become acceleration, so a cut-off is a choice between noise and
-fast movement. For optical motion capture there is nothing to choose. For a depth camera, whose joints jitter by centimetres, no
-one cut-off is right: what keeps still arms still flattens a throw. So where a source states its noise, the low pass opens with
-the movement: a bank of bands above the cut-off, each let through, moment by moment, by Wiener's gain 1 - noise / power (Wiener,
-Extrapolation, Interpolation, and Smoothing of Stationary Time Series, 1949), with the band's power measured around the moment.
+Differentiating twice amplifies noise with the square of its frequency, so a cut-off trades noise against fast movement. Optical
+motion capture needs none. A depth camera's joints jitter by centimetres, and no single cut-off suits it: one that keeps still arms
+still also flattens a throw. So for a source with known noise the low pass adapts to the movement: bands above the cut-off pass
+with Wiener's gain 1 - noise / power (Wiener, Extrapolation, Interpolation, and Smoothing of Stationary Time Series, 1949), where a
+band's power is measured around each moment.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _FREQUENCIES = 400  # at which the response is averaged
 
 @dataclass(frozen=True)
 class LowPass:
-    """What a pose source's motion is low-passed with: `cutoff_hz` (-3 dB), and `noise_m`, the standard deviation of its joints'
-    positions (white, each coordinate), above which movement opens the low pass up to 3.3 times the cut-off; 0 keeps it shut."""
+    """A pose source's low pass: `cutoff_hz` (-3 dB), and `noise_m`, the standard deviation of its joint positions (white noise in
+    each coordinate). Movement above the noise raises the cut-off, at most 3.3 times; with `noise_m` 0 it is fixed."""
 
     cutoff_hz: float
     noise_m: float = 0.0
@@ -37,7 +37,7 @@ class LowPass:
         return f"{self.cutoff_hz:g} Hz, rising to {highest:.1f} Hz for movement above {self.noise_m:g} m"
 
     def __call__(self, motion: FloatArray, fps: float) -> FloatArray:
-        """Smooth paths of sensors, (F, sensors * 7) as `m3n.imu.signals.measured` takes them."""
+        """Smooth sensor paths (F, sensors * 7), laid out as for `m3n.imu.signals.measured`."""
         if not self.noise_m:
             return low_pass(motion, self.cutoff_hz, fps)
         edges = [edge for edge in self.cutoff_hz * _STEP ** np.arange(_BANDS + 1) if _single(edge) < fps / 2]
@@ -88,13 +88,13 @@ def low_pass(values: FloatArray, cutoff_hz: float, fps: float) -> FloatArray:
 
 
 def _single(cutoff_hz: float) -> float:
-    """Cut-off (Hz) of each of the two passes."""
+    """Cut-off (Hz) of each single pass."""
     return cutoff_hz / (np.sqrt(2) - 1) ** 0.25
 
 
 def _noise_share(low_hz: float, high_hz: float, fps: float) -> float:
-    """Share of white noise's variance between two low passes: the mean square of the difference of their responses, each
-    1 / (1 + (tan(pi f / fps) / tan(pi f_c / fps))^4), a bilinear second-order Butterworth there and back."""
+    """Share of the variance of white noise between two low passes: the mean square of the difference of their responses, each
+    1 / (1 + (tan(pi f / fps) / tan(pi f_c / fps))^4), a bilinear second-order Butterworth forwards and backwards."""
     tangent = np.tan(np.pi * (np.arange(_FREQUENCIES) + 0.5) / (2 * _FREQUENCIES))
     low, high = (1 / (1 + (tangent / np.tan(np.pi * _single(hz) / fps)) ** 4) for hz in (low_hz, high_hz))
     return float(np.mean((high - low) ** 2))

@@ -4,9 +4,9 @@ The spline is c(t) = Σ c_i β⁵(t - i) with β⁵ the quintic B-spline on unit
 recurrence, which factors into two first-order filters run forwards and backwards (Unser, Aldroubi & Eden, IEEE Trans. Signal
 Processing 41(2), 1993, with the poles of table I). Any start of those filters gives *a* solution; adding the four decaying
 solutions of the homogeneous recurrence, z1^k and z2^k from either end, makes it *the* solution whose fifth derivative does not
-jump at the second and third knot from each end (not-a-knot). So the ends are as smooth as the middle, at no cost.
+jump at the second and third knot from each end (not-a-knot). So the ends are as smooth as the middle, at no extra cost.
 
-Arrays are (frames, channels), channels innermost, so that the compiler works on all channels of a frame at once.
+Arrays are (frames, channels), channels innermost, so that the compiler vectorises over channels.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numba import njit
 
 from m3n.body.model import FloatArray
 
-SHORTEST = 50  # frames; below that the two ends' corrections would meet, and a small dense system is solved instead
+SHORTEST = 50  # frames; in shorter clips the corrections of both ends would overlap, so a small dense system is solved instead
 PAD = 2  # coefficients before the first and after the last frame
 
 
@@ -47,7 +47,7 @@ REACH = 48  # z1^48 is below 1e-17
 def coefficients(values: FloatArray) -> FloatArray:
     """Spline coefficients (frames + 4, channels) of `values` (frames, channels); row i + 2 belongs to frame i.
 
-    Two to five frames are continued along the polynomial through them first (then there are 10 rows).
+    Two to five frames are first extended along the polynomial through them, to six (10 rows).
     """
     if len(values) >= SHORTEST:
         work = np.empty((len(values) + 2 * PAD, values.shape[1]))

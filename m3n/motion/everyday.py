@@ -1,7 +1,7 @@
-"""Everyday arm movements, each a formula in anatomical terms; `movements` gives them their names and sentences.
+"""Everyday arm movements, each a formula in anatomical terms; `movements` holds their names and sentences.
 
-A formula draws what varies from one person and repetition to the next and returns the posture over time, acting arm left.
-Points to reach are metres from the shoulder (outwards, up, forward): the mouth is near (-0.15, 0.05, 0.2), the belly near
+A formula draws the variation between people and repetitions at random and returns the posture over time, for the left arm.
+Points to reach are in metres from the shoulder (outwards, up, forward): the mouth is near (-0.15, 0.05, 0.2), the belly near
 (-0.15, -0.35, 0.15), a table at (0, -0.3, 0.35).
 """
 

@@ -1,9 +1,9 @@
-"""The seven shoulder exercises of the smart-watch recordings, authored by formula from how physiotherapists teach them.
+"""The seven shoulder exercises of the smartwatch recordings, authored by formula after the instructions of physiotherapists.
 
-The recordings' own description (SPAR data set, Burns et al. 2018) calls them pendulum, abduction, forward elevation, internal
+The description of the recordings (SPAR dataset, Burns et al. 2018) lists pendulum, abduction, forward elevation, internal
 and external rotation against an elastic band, lower trapezius row against a band, and bent over row with a 3 lb dumbbell; the
-names below are those that m3n gives to the recordings, so "upright row" covers both kinds of row. Ranges are those of healthy
-shoulders and wider; none was tuned on a score.
+names below are m3n's names for the recordings, so "upright row" covers both kinds of row. Ranges are those of healthy
+shoulders, or wider; none was tuned on a score.
 """
 
 from __future__ import annotations

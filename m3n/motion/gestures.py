@@ -1,12 +1,11 @@
-"""Gestures and strokes of sport made once, from standing with hanging arms and back to it, each a formula in anatomical terms.
+"""Gestures and sports strokes, made once from a standing pose with hanging arms; each is a formula in anatomical terms.
 
-The names are those of UTD-MHAD's actions of the arms (Chen, Jafari and Kehtarnavaz 2015), and what is authored is what their
-names say. No pose was looked at; ranges were widened where recordings of its subjects s5 and s6 were taken for other gestures.
-The acting arm is always the right one once a clip is finished (here, as everywhere in `posture`, it is the left), because that
-is the hand the names speak of.
+They have the names of UTD-MHAD's arm actions (Chen, Jafari and Kehtarnavaz 2015) and were authored from these names alone, without
+looking at a pose; ranges were widened where recordings of its subjects s5 and s6 were mistaken for other gestures. A finished clip
+always uses the right arm, as the names imply; here, as everywhere in `posture`, the acting arm is the left one.
 
-A hand goes by stations, points in metres from its shoulder (outwards, up, forward), and travels between by minimum jerk (Flash
-and Hogan 1985); ways that follow each other overlap by a random share, which rounds the corners (Flash and Henis 1991).
+A hand passes through stations, points in metres from its shoulder (outwards, up, forward), with minimum jerk between them (Flash
+and Hogan 1985); consecutive strokes overlap by a random share, which rounds the corners (Flash and Henis 1991).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The catalogue of everyday arm movements: label -> (formula, sentences ...), `{side}` standing for the acting arm.
+"""The catalogue of everyday arm movements: label -> (formula, sentences ...), where `{side}` is replaced by the acting arm.
 
-Every sentence says in its own words what the formula of that name in `everyday` does.
+Each sentence describes, in different words, the movement that the formula of that name in `everyday` makes.
 """
 
 from __future__ import annotations

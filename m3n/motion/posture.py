@@ -1,11 +1,11 @@
 """From readable anatomical angles to SMPL rotations, for motions authored by formula.
 
-A movement is easier to write, and to check, in the words of a physiotherapist (elevation, plane of elevation, axial rotation,
+A movement is easier to write and to check in a physiotherapist's terms (elevation, plane of elevation, axial rotation,
 elbow flexion, pronation; after the ISB recommendation of Wu et al. 2005) than in axis-angle. Everything here is authored for
-the LEFT arm as the acting one, in SMPL's own axes (x to the body's left, y up, z forward, T-pose at rest), and vectorised over
+the LEFT arm, in SMPL's own axes (x to the body's left, y up, z forward, T-pose at rest), and vectorised over
 frames; `mirrored` makes the right-handed version of a finished motion.
 
-Forearm pronation turns the elbow joint, not the wrist: the wrist sensor sits on the forearm bone.
+Forearm pronation rotates the elbow joint, not the wrist, because the wrist sensor sits on the forearm bone.
 """
 
 from __future__ import annotations

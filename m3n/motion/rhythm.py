@@ -1,8 +1,8 @@
 """When and how far a person moves: the random, smooth signals that drive motions authored by formula.
 
-Nobody repeats a movement twice in the same way. A `Rhythm` draws, for one clip, tempo, range, asymmetry, pauses and sway, wide
-on purpose: a simulation narrower than life is measured to hurt. Every signal has at least two continuous derivatives, so that
-accelerations, hence simulated accelerometers, are free of jumps.
+Nobody repeats a movement in exactly the same way. For each clip, a `Rhythm` draws tempo, range, asymmetry, pauses and sway from
+wide ranges: pretraining on a simulation narrower than real life was measured to hurt. Every signal has at least two continuous
+derivatives, so that accelerations, and with them simulated accelerometers, have no jumps.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ def test_one_name_is_one_placement() -> None:
         ({"poses": POSES[:, :21]}, "21 joints"), ({"poses": POSES[0]}, "24 joints|shape"),
         ({"poses": np.zeros((30, 24, 4))}, "quaternions"),
         ({"poses": np.zeros((30, 24, 3, 3))}, "rotation matrices"), ({"poses": np.array([["a"]])}, "poses is values of type"),
-        ({"poses": [[1, 2], [3]]}, "one length"), ({"poses": POSES.astype(complex)}, "values of type complex128"),
+        ({"poses": [[1, 2], [3]]}, "same length"), ({"poses": POSES.astype(complex)}, "values of type complex128"),
         ({"poses": np.full_like(POSES, np.nan)}, "poses is nan at frame 0"), 
         ({"trans": np.full_like(TRANS, np.inf)}, "trans is inf"),
         ({"gender": "x"}, "gender is 'x'"), ({"gender": 3}, "gender is 3"),

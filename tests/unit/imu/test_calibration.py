@@ -116,7 +116,7 @@ def test_without_a_real_gyroscope_the_angular_rate_stays_as_simulated():
         (lambda x: x / np.array([GRAVITY] * 3 + [1] * 3), ("as if in g", "m/s²")),
         (lambda x: x * np.array([1000 / GRAVITY] * 3 + [1] * 3), ("as if in mg",)),
         (lambda x: x * np.array([1] * 3 + [180 / np.pi] * 3), ("as if in deg/s", "rad/s")),
-        (lambda x: x[:50], ("50 real samples of head for 101 quantiles",)),
+        (lambda x: x[:50], ("50 real samples of head, expected at least 101",)),
     ],
     ids=["g", "mg", "deg/s", "few"],
 )
@@ -196,7 +196,7 @@ def test_a_draw_of_clips_depends_on_their_ids_alone(tables_of):
 
 def test_what_the_recordings_do_not_have_is_named(tables_of):
     poses, recordings = tables_of("lacking")
-    with pytest.raises(InputError, match=r"placement 'head' \(there are: right_wrist\).*calibrate.placements"):
+    with pytest.raises(InputError, match=r"placement 'head' \(available: right_wrist\).*calibrate.placements"):
         fitted(poses, recordings, placements=["head"])
     with pytest.raises(InputError, match="no subject 's5'"):
         fitted(poses, recordings, exclude_subjects=["s5"])

@@ -52,7 +52,7 @@ def test_a_world_with_y_up_is_a_warning_and_up_turns_it() -> None:
     poses, trans = walker()
     turned = poses.copy()
     turned[:, 0] = (STAND.inv() * Rotation.from_rotvec(poses[:, 0])).as_rotvec()
-    with pytest.warns(UserWarning, match="give up='y'"):
+    with pytest.warns(UserWarning, match="pass up='y'"):
         m3n.simulate(turned, STAND.inv().apply(trans), fps=60.0)
     found = m3n.simulate(turned, STAND.inv().apply(trans), fps=60.0, up="y")
     expected = m3n.simulate(poses, trans, fps=60.0)

@@ -123,5 +123,5 @@ def test_the_nearest_right_angled_axes_are_written_as_the_setting_wants_them() -
 def test_between_aligned_and_turned_nobody_is_sure() -> None:
     for angle, verdict in ((10, "aligned"), (38, "unsure"), (90, "turned")):
         turn = Rotation.from_rotvec([np.radians(angle), 0, 0]).as_matrix()
-        assert mounting._judged(turn, 0.95, 0.0, 1.0).verdict == verdict
-        assert mounting._judged(turn, 0.5, 0.0, 1.0).verdict == "unsure"
+        assert mounting._with_verdict(turn, 0.95, 0.0, 1.0).verdict == verdict
+        assert mounting._with_verdict(turn, 0.5, 0.0, 1.0).verdict == "unsure"
