@@ -5,8 +5,8 @@
 It learns from movements that m3n writes as formulas, once with their own forearm twist and once through the fit to joints, which
 leaves the forearm neutral; and from the optical markers of UI-PRMD (public domain), whose two wrist markers show the twist.
 Each example is a person made of a few clips. The network sees the statistics turned by random rotations, half of them mirrored,
-and learns to name the one in m3n's axes (a cross-entropy over 128 candidates). Dropout and noise make it too cautious: a
-temperature below 1, chosen on MSR Action3D, makes up for it.
+and learns to name the one in m3n's axes (a cross-entropy over 128 candidates). Dropout and noise make it too cautious, so
+its scores are divided by a temperature below 1, chosen with results on Bandai Namco, UTD-MHAD and MSR Action3D in view.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def of_choreography(clips: int, seed: int, neutral: bool) -> Iterator[Example]:
 
 
 def of_markers(file: Path) -> Iterator[Example]:
-    """UI-PRMD: forearms from the elbow's marker and the two of the wrist, of which A is on the thumb's side."""
+    """UI-PRMD: forearms from the elbow's marker and the two of the wrist; A is on the thumb's side."""
     with zipfile.ZipFile(file) as archive:
         for name in sorted(archive.namelist()):
             match = _FILE.search(name)

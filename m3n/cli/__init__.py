@@ -246,7 +246,7 @@ def mounting(recordings: Path, overrides: tuple[str, ...], config_file: Path | N
     """Find out which way round wrist sensors were worn.
 
     RECORDINGS is a table made by `m3n ingest`; labels are not needed. For every person and wrist: the rotation from the recording's
-    axes to m3n's, and how sure it is. Writes mounting.json, mounting.md and mounting.png.
+    axes to m3n's, and its confidence. Writes mounting.json, mounting.md and mounting.png.
     """
     from m3n import config
     from m3n.commands.mounting import as_plain, summary

@@ -1,7 +1,7 @@
 """`m3n report mounting`: for every person and placement, the rotation from the recording's axes to m3n's.
 
 The recordings are read once, row by row, and only sums over short windows are kept, so a day at 100 Hz needs no more memory than a
-minute. `m3n.imu.mounting` says what the sums mean. Only wrists have a prior so far: other placements are listed as unsure.
+minute. `m3n.imu.mounting` turns the sums into rotations, so far for wrists only: other placements are listed as unsure.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ Mountings = dict[str, dict[str, Mounting]]  # placement -> subject -> mounting
 
 
 def mounting(recordings: Path, out: Path, config: MountingConfig = MountingConfig()) -> tuple[Mountings, dict[str, Any]]:
-    """Mountings of everybody in a table of recordings, and the figures of the run.
+    """Mountings of every person in a table of recordings, and the figures of the run.
 
-    Leaves mounting.json, mounting.md and mounting.png in `out`. Raises InputError for a table that cannot be read, a placement that
-    nobody wore, and a table without any samples; then nothing is left in `out`.
+    Leaves mounting.json, mounting.md and mounting.png in `out`. Raises InputError for a table that cannot be read, a placement
+    without samples, and a table without samples; nothing is left in `out` then.
     """
     started = time.perf_counter()
     with staged(out, inputs=[recordings]) as staging:
@@ -86,7 +86,9 @@ def _people(recordings: Path, wanted: list[str] | None) -> tuple[dict[str, dict[
     missing = [placement for placement in wanted or () if placement not in people]
     if missing or not people:
         worn = ", ".join(people) or "none"
-        raise InputError(f"{recordings}: nobody wore {missing[0] if missing else 'a sensor'}; placements with samples: {worn}")
+        raise InputError(
+            f"{recordings}: no samples of {missing[0] if missing else 'any placement'}; placements with samples: {worn}"
+        )
     return people, seconds
 
 
@@ -102,7 +104,7 @@ def _rows(shards: list[Path]) -> Iterator[tuple[dict[str, Any], tuple[str, ...]]
 
 def _found(people: Mapping[str, _Person], placement: str) -> dict[str, Mounting]:
     if placement not in WRISTS:
-        reason = "only wrists can be told so far"
+        reason = "only wrists are supported so far"
         return {name: Mounting(np.eye(3), 0.0, "unsure", reason) for name in sorted(people)}
     found = estimate_mountings({name: people[name].sums for name in sorted(people)}, placement)
     for name, person in people.items():
@@ -112,7 +114,7 @@ def _found(people: Mapping[str, _Person], placement: str) -> dict[str, Mounting]
 
 
 def as_plain(found: Mountings) -> dict[str, dict[str, dict[str, Any]]]:
-    """What `--json` holds, and what `axes_from` of `m3n ingest recordings` reads."""
+    """The content of `--json`, which `axes_from` of `m3n ingest` reads."""
     return {
         placement: {
             subject: {"rotation": m.rotation.round(6).tolist(), "confidence": round(m.confidence, 4), "verdict": m.verdict}
@@ -129,7 +131,7 @@ def _json(found: Mountings) -> str:
 
 
 def summary(found: Mountings, out: Path) -> list[str]:
-    """What the terminal says: a line for each placement, the people who differ, and what to type next."""
+    """Lines for the terminal: one per placement, people who differ, and the next command."""
     lines: list[str] = []
     turned = False
     for placement, people in found.items():
@@ -143,20 +145,22 @@ def summary(found: Mountings, out: Path) -> list[str]:
         reasons = Counter(m.reason for m in people.values() if m.verdict == "unsure")
         lines += [f"  unsure: {number} x {reason}" for reason, number in reasons.most_common(3)]
     if turned:
-        lines.append("To turn the recordings into m3n's axes, ingest them again with")
-        lines.append(f"  m3n ingest recordings ... axes_from={out / 'mounting.json'}")
+        lines.append(
+            "To turn the recordings into m3n's axes, repeat the `m3n ingest` command that made them with a new --out and"
+        )
+        lines.append(f"  axes_from={out / 'mounting.json'}")
     elif any(m.verdict == "aligned" for people in found.values() for m in people.values()):
-        lines.append("Nobody's axes need turning, as far as this can be told.")
+        lines.append("No recording is known to need turning.")
     return lines
 
 
 def _difference(name: str, m: Mounting) -> str:
     odds = "over 1,000" if m.odds > 1000 else f"{m.odds:.0f}"
-    return f"{name} wears it otherwise than the rest: {odds} times likelier so ({m.angle_deg:.0f}° from m3n's axes)"
+    return f"{name} seems to wear it differently from the others: {odds} times likelier ({m.angle_deg:.0f}° from m3n's axes)"
 
 
 def report_text(found: Mountings) -> str:
-    """mounting.md: a table of every person and how to read it."""
+    """mounting.md: a table of all people and how to read it."""
     lines = [
         "# Which way round is the sensor?",
         "",

@@ -79,7 +79,7 @@ def test_every_person_and_placement_gets_an_answer_in_the_agreed_form(
 
 @pytest.mark.parametrize(
     ("overrides", "part"),
-    [(["placements=[left_wrist]"], "nobody wore left_wrist"), (["placements=[left_wrsit]"], "left_wrist")],
+    [(["placements=[left_wrist]"], "no samples of left_wrist"), (["placements=[left_wrsit]"], "left_wrist")],
 )
 def test_a_placement_that_nobody_wore_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], overrides: list[str], part: str
@@ -101,7 +101,7 @@ def test_the_summary_names_who_differs_how_strongly_and_what_to_type_next(tmp_pa
     lines = "\n".join(summary({"right_wrist": {"anna": ALIGNED, "ben": TURNED, "carl": UNSURE}}, tmp_path))
     assert "1 aligned, 1 turned, 1 unsure" in lines
     assert "axes.right_wrist=[-x,-y,z]" in lines
-    assert "ben wears it otherwise than the rest: 42 times likelier" in lines
+    assert "ben seems to wear it differently from the others: 42 times likelier" in lines
     assert f"axes_from={tmp_path / 'mounting.json'}" in lines
     assert "axes_from" not in "\n".join(summary({"right_wrist": {"anna": ALIGNED}}, tmp_path))
 
