@@ -1,7 +1,7 @@
 # `make demo` and `make test` are all that a fresh clone needs; `make help` lists the rest.
 #
 # Both install into .venv first. The install is stamped with a checksum of what decides it, so it runs again only when
-# pyproject.toml, constraints.txt or the place of the checkout has changed, and an interrupted one is taken up again.
+# pyproject.toml, constraints.txt or the place of the checkout has changed, and an interrupted one is resumed.
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -22,7 +22,7 @@ demo: $(STAMP) ## Poses -> virtual IMUs -> pretraining -> a classifier of a real
 test: $(STAMP) ## The test suite, on two cores
 	@$(PYTEST) $(ARGS)
 
-slow: $(STAMP) ## What takes minutes more: jobs on a cluster, commands that are ended by force and taken up again
+slow: $(STAMP) ## Tests that take minutes more: jobs on a cluster, commands that are killed and resumed
 	@$(PYTEST) -m slow $(ARGS)
 
 lint: $(STAMP) ## ruff (findings and format) and mypy

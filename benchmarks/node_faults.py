@@ -201,7 +201,7 @@ def pretrain(nodes: Nodes, folder: Path) -> dict[str, Any]:
 
 
 def tune(nodes: Nodes, folder: Path) -> dict[str, Any]:
-    """A trial of a node that dies goes on elsewhere from its last epoch; every trial ends as in the undisturbed sweep."""
+    """A trial whose node dies resumes on another one from its last epoch; every trial ends as in the undisturbed sweep."""
     m3n(["ingest", "choreography", "--out", str(folder / "clips"), "clips=48", "rows_per_shard=8"])
     undisturbed(nodes, ["simulate", str(folder / "clips" / "poses"), "--out", str(folder / "synthetic")])
     (folder / "recordings").mkdir()

@@ -147,7 +147,7 @@ LOSSES: dict[str, Callable[[Comparison], Tensor]] = {
 }
 
 
-TWO_WRISTS = ("left_right",)  # losses that compare the wrists with each other: left out where there is but one
+TWO_WRISTS = ("left_right",)  # losses that compare the wrists with each other: left out if there is only one
 
 
 class MultiTaskLoss(nn.Module):

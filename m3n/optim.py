@@ -58,7 +58,7 @@ class Schedule:
 
 
 def rule_of(name: str, rules: Sequence[Rule]) -> Rule:
-    """The first rule whose pattern matches a parameter's name; where there is none, that of no exception."""
+    """The first rule whose pattern matches a parameter's name; a rule without exceptions if none does."""
     return next((rule for rule in rules if fnmatch.fnmatch(name, rule.pattern)), Rule("*"))
 
 

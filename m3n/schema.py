@@ -97,7 +97,7 @@ class RepairedRow(dict[str, Any]):
 
 
 def repairs_of(row: Any) -> tuple[Repaired, ...]:
-    """What was done to a row; nothing, for one that is as it was in the input."""
+    """The repairs of a row; none for a row unchanged from the input."""
     return row.repairs if isinstance(row, RepairedRow) else ()
 
 

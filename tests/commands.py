@@ -1,4 +1,4 @@
-"""Whether a command line of m3n that stands in a document could run: its command, its options and its settings exist.
+"""Whether a command line of m3n in a document could run: its command, its options and its settings exist.
 
 Nothing is run, and files need not be there, except those that come with m3n.
 """

@@ -2,7 +2,7 @@
 
     python tools/draw_placements.py
 
-The stand-in body stands with its arms a little away, seen from the front and from the back, and closer at the right wrist.
+The stand-in body has its arms a little away from the trunk, seen from the front and from the back, and closer at the right wrist.
 Positions and axes come from `m3n.imu.placement`, so the picture shows what the simulator does. Drawn without perspective; the
 same code makes the same picture.
 """

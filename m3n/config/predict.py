@@ -8,10 +8,10 @@ from m3n.config.base import Count, Options, Positive, Share
 
 
 class PredictConfig(Options):
-    """A time line of activities."""
+    """A timeline of activities."""
 
     hop_s: Positive | None = Field(
-        None, description="step from one window to the next, and length of a cell of the time line [s]; null: half a window"
+        None, description="step from one window to the next, and length of a cell of the timeline [s]; null: half a window"
     )
     min_confidence: Share = Field(0.0, description="mean probability below which a cell is labelled 'unknown'")
     batch_size: Count = Field(256, description="windows classified at a time")

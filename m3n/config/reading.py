@@ -48,7 +48,7 @@ STAGES: dict[str, type[Options]] = {
 }
 
 C = TypeVar("C", bound=Options)
-NAME = "<name>"  # stands in a key for a name that the user chooses
+NAME = "<name>"  # in a key: a name that the user chooses
 
 
 def resolve(

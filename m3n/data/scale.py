@@ -32,7 +32,7 @@ _ANY_G = (0.4, 2.5)  # median norm over all windows, g; also the least mean vect
 
 
 def check_scale(normaliser: Normaliser, imu: Iterable[np.ndarray], where: str) -> None:
-    """InputError, with the likely unit, where samples (…, 6) are off from what a model was trained on as other units would be.
+    """InputError, with the likely unit, if samples (…, 6) are off by a factor that suggests the wrong unit.
 
     `imu`: arrays that are checked together, such as the placements of one recording; NaN and all-zero signals are passed over.
     """

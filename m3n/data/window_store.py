@@ -202,7 +202,7 @@ class WindowStore:
 
     @property
     def sentences(self) -> np.ndarray:
-        """(sentences + 1, features) float32, mapped into memory; the last row, that of number -1, stands for "no sentence"."""
+        """(sentences + 1, features) float32, mapped into memory; the last row, number -1, means "no sentence"."""
         return np.load(self.folder / SENTENCES, mmap_mode="r", allow_pickle=False)
 
     def counts(self, part: str) -> np.ndarray:

@@ -42,7 +42,7 @@ def _mean(above: np.ndarray, tied: np.ndarray, relevant: np.ndarray) -> dict[str
 def expected(above: int, tied: int, relevant: int) -> tuple[float, ...]:
     """Probabilities of a hit within k = 1, 5, 10, then the mean reciprocal rank, of a query's first relevant item.
 
-    `above` irrelevant items rank before a group of `tied` items in random order, `relevant` of which are hits. The first hit comes
+    `above` irrelevant items rank before a group of `tied` items in random order, `relevant` of them hits. The first hit comes
     later than place j of the group with probability prod_{i<j} (tied - relevant - i) / (tied - i), drawing without replacement.
     """
     drawn = np.arange(tied - relevant)

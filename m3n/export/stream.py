@@ -125,7 +125,7 @@ class _Resampler:
         slower = max(self._up, self._down)
         self._half = 10 * slower
         taps = np.sinc(np.arange(-self._half, self._half + 1) / slower) * np.kaiser(2 * self._half + 1, 5.0)
-        self._taps = np.append(taps / taps.sum() * self._up, 0.0)  # the last one stands for everything outside the filter
+        self._taps = np.append(taps / taps.sum() * self._up, 0.0)  # the last one: everything outside the filter
         self._reach = self._half // self._up + 1
         self._kept = np.empty((0, channels))
         self._kept_from = -self._reach

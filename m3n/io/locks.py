@@ -1,4 +1,4 @@
-"""One job at a time per output folder: a second job is told who holds the lock, and the lock of a dead process is taken over.
+"""One job at a time per output folder: a second job reports who holds the lock, and the lock of a dead process is taken over.
 
 On a disk the kernel keeps the lock (flock) and releases it when its holder ends, however it ends. Object stores, and network
 disks without flock, use a folder of small files instead: each contender writes its own and rewrites it every `HEARTBEAT_S`. A

@@ -187,7 +187,7 @@ def _retried(place: ObjectPath, act: Callable[[], T]) -> T:
 
 
 def files_in(folder: ObjectPath, recursive: bool = False) -> list[str]:
-    """Names, relative to a folder, of the files in it (and, if `recursive`, below it), sorted; empty where there is no folder."""
+    """Names, relative to a folder, of the files in it (and, if `recursive`, below it), sorted; empty without a folder."""
     with store_errors(folder):
         found = folder.filesystem.get_file_info(fs.FileSelector(folder.path, allow_not_found=True, recursive=recursive))
     return sorted(info.path.removeprefix(f"{folder.path}/") for info in found if info.is_file)

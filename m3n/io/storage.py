@@ -53,7 +53,7 @@ def full_name(place: Location) -> str:
 
 
 def files(folder: L, suffix: str = "") -> list[L]:
-    """The files directly in a folder whose names end with `suffix`, sorted; empty where there is no folder."""
+    """The files directly in a folder whose names end with `suffix`, sorted; empty if the folder does not exist."""
     if isinstance(folder, Path):
         names = sorted(p.name for p in folder.iterdir() if p.is_file()) if folder.is_dir() else []
     else:

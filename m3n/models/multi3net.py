@@ -24,7 +24,7 @@ from m3n.models.strapdown import WORLD_CHANNELS, world_channels
 
 # a reflection flips the sign of acceleration along y, the axis across the wrist, and of angular rate, a pseudovector, along x and z
 MIRROR = (1.0, -1.0, 1.0, -1.0, 1.0, -1.0)
-PLACEMENT_KINDS = ("wrist", "head", "pelvis", "thigh", "ankle")  # one more stands for placements that users define
+PLACEMENT_KINDS = ("wrist", "head", "pelvis", "thigh", "ankle")  # and one more for placements that users define
 FULL_RATE_HZ = 50.0  # movements of the body are slower than half of this, so a higher sampling rate shows no more
 
 
@@ -150,7 +150,7 @@ def mean_worn(features_bpw: Tensor, worn_bp: Tensor) -> Tensor:
 
 
 class SequenceDecoder(nn.Module):
-    """Tokens (b, s, w) to samples (b, t, channels): interpolated to an even grid, each step of which gives a patch of samples."""
+    """Tokens (b, s, w) to samples (b, t, channels): interpolated to an even grid; each step gives a patch of samples."""
 
     PATCH = 4
 

@@ -64,7 +64,7 @@ def timeline_plot(
 ) -> None:
     """Recordings as rows of stretches (start_s, stop_s, label, confidence): the label in colour, the confidence as opacity.
 
-    `total`: how many recordings there are, of which these are the first; `unknown`: the label that is grey.
+    `total`: number of all recordings; these are the first of them; `unknown`: the label that is grey.
     """
     from matplotlib.colors import to_rgb
 

@@ -19,7 +19,7 @@ from m3n.errors import InputError, nearest
 
 
 def load(name: str) -> ModuleType:
-    """The source module called `name`; InputError with the nearest name where there is none."""
+    """The source module called `name`; an unknown name raises InputError, which suggests the nearest."""
     if name not in SOURCES:
         raise InputError(f"unknown source '{name}'{nearest(name, SOURCES)}; expected one of {', '.join(SOURCES)}")
     return importlib.import_module(f"m3n.sources.{SOURCES[name].folder}.{_MODULES.get(name, name)}")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-# metric (* stands for any ending) -> (unit, which way is better, meaning)
+# metric (* matches any ending) -> (unit, which way is better, meaning)
 Glossary = Mapping[str, tuple[str, str, str]]
 
 LOSSES: Glossary = {

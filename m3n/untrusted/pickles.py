@@ -26,14 +26,14 @@ Damaged = pickle.UnpicklingError  # raised by an unpickler; `loaded` adds the na
 
 
 class _Uncalled:
-    """Stands for a class that a pickle names but must not call, such as an array's or the factory of a defaultdict."""
+    """Stand-in for a class that a pickle names but must not call, such as an array's or the factory of a defaultdict."""
 
     def __new__(cls, *_: Any) -> _Uncalled:
         raise Damaged("it calls a class that it may only name")
 
 
 def _latin1(text: str, encoding: str = "latin1") -> bytes:
-    """Stands for `_codecs.encode`, which protocol 2 uses to write bytes, with its one codec."""
+    """Stand-in for `_codecs.encode`, which protocol 2 uses to write bytes, with its one codec."""
     if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
         raise Damaged("bytes have an unknown encoding")
     return text.encode("latin1")
@@ -86,7 +86,7 @@ def _empty_array(*_: Any) -> NDArray[Any]:
 
 
 def _array(data: Any, dtype: Any, shape: Any, order: Any = "C") -> NDArray[Any]:
-    """Stands for `numpy._frombuffer`, which protocol 5 calls for an array."""
+    """Stand-in for `numpy._frombuffer`, which protocol 5 calls for an array."""
     return _filled(shape, dtype, order == "F", bytes(data) if isinstance(data, bytes | bytearray) else None)
 
 
@@ -234,7 +234,7 @@ class SafeUnpickler(_PythonUnpickler):  # type: ignore[misc]
 
 
 class _ArrayHeader:
-    """Stands for joblib's NumpyArrayWrapper: shape, order and dtype of an array whose bytes follow in the stream."""
+    """Stand-in for joblib's NumpyArrayWrapper: shape, order and dtype of an array whose bytes follow in the stream."""
 
 
 def load_pickle(path: Path | str) -> Any:

@@ -19,7 +19,7 @@ from m3n.errors import InputError
 
 
 class _Record:
-    """Stands for an object of a library that is not imported: it keeps the attributes and does nothing."""
+    """Stand-in for an object of a library that is not imported: it keeps the attributes and does nothing."""
 
     def __new__(cls, *_: Any, **__: Any) -> Self:
         return object.__new__(cls)
@@ -37,7 +37,7 @@ class _SparseColumns(_Record):
 
 
 class _ArrayClass:
-    """Stands for numpy.ndarray, so that a file cannot allocate an array of any size."""
+    """Stand-in for numpy.ndarray, so that a file cannot allocate an array of any size."""
 
 
 def _empty_array(*_: Any) -> NDArray[Any]:

@@ -31,7 +31,7 @@ _MOST = 1 << 26  # numbers in a tensor, which strides may repeat: a million fram
 
 @dataclass(frozen=True)
 class _Kind:
-    """Stands for a class of storages."""
+    """Stand-in for a class of storages."""
 
     dtype: str | None
 
@@ -82,7 +82,7 @@ class _TensorUnpickler(SafeUnpickler):
 
 
 def _tensor(storage: Any, start: Any, shape: Any, strides: Any, *_: Any) -> NDArray[Any] | None:
-    """Stands for `torch._utils._rebuild_tensor_v2`: a view of a storage; strides count numbers."""
+    """Stand-in for `torch._utils._rebuild_tensor_v2`: a view of a storage; strides count numbers."""
     if storage is None:
         return None
     sizes_fit = isinstance(shape, tuple) and isinstance(strides, tuple) and len(shape) == len(strides) <= 32

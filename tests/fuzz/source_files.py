@@ -54,7 +54,7 @@ def write_joints(file: Path, **changed: Any) -> Path:
 
 
 def msr_text() -> str:
-    """As in the data set: 20 lines a frame, 'x y z confidence', camera frame (y up, z away)."""
+    """As in the dataset: 20 lines a frame, 'x y z confidence', camera frame (y up, z away)."""
     points = body_joints()[:, [SMPL_JOINTS.index(joint or "spine2") for joint in msr_action3d.JOINTS]]
     points = np.stack([points[..., 0], points[..., 2], 2.5 - points[..., 1]], axis=-1)
     lines = [f"{x:.6f} {y:.6f} {z:.6f} 1.000000" for x, y, z in points.reshape(-1, 3)]

@@ -1,4 +1,4 @@
-"""A pretraining that is interrupted, in whatever way, and taken up again ends with the bytes of one that never was."""
+"""A pretraining that is interrupted, in whatever way, and resumed ends with the bytes of one that never was."""
 
 from __future__ import annotations
 

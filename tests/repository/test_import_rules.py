@@ -116,7 +116,7 @@ def test_no_two_files_have_one_stem_unless_their_folders_say_why():
         named_by_folder = (
             (stem in commands and rooms <= ONE_FILE_PER_COMMAND)
             or len(files) - len(parts_of_a_command) <= 1
-            or rooms == {"classifier", "training"}  # the door for scikit-learn, and what stands behind it
+            or rooms == {"classifier", "training"}  # the door for scikit-learn, and the code behind it
         )
         assert named_by_folder, f"{', '.join(str(f.relative_to(PACKAGE)) for f in files)}: one name for several things"
 

@@ -174,7 +174,7 @@ def _versions() -> dict[str, str]:
 
 
 def _git(*arguments: str) -> str:
-    """What git says about the checkout, or an empty string where there is none."""
+    """What git says about the checkout, or an empty string outside a checkout."""
     if not packaged.is_checkout():
         return ""
     try:

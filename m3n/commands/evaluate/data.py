@@ -29,7 +29,7 @@ class Real:
 
     windows: RecordingWindows
     test: np.ndarray  # (n,) bool
-    parts: list[tuple[np.ndarray, np.ndarray]]  # (train, test) masks of the probes; empty if nobody can train them
+    parts: list[tuple[np.ndarray, np.ndarray]]  # (train, test) masks of the probes; empty without training data
     probes_by: str  # who trains the probes, in words
     sentences: list[str]
     class_of_sentence: np.ndarray

@@ -1,4 +1,4 @@
-"""A run into a folder goes on with the settings that the folder was begun with, by whatever names an earlier version noted them."""
+"""A run resumes with the settings its folder was started with, also under the names of an earlier version."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The journal of a sweep: whatever cuts it off, it goes on as if nothing had happened."""
+"""The journal of a sweep: whatever interrupts it, the sweep resumes as if nothing had happened."""
 
 from __future__ import annotations
 
