@@ -39,14 +39,14 @@ def test_each_way_to_give_one_point_is_accepted(settings: dict[str, Any]) -> Non
 
 def test_calibration_needs_to_know_who_is_held_out() -> None:
     for chosen in ({}, {"subjects": ["s1"], "exclude_subjects": ["s2"]}):
-        with pytest.raises(ValidationError, match="give one of calibrate.subjects and calibrate.exclude_subjects"):
+        with pytest.raises(ValidationError, match=r"give one of calibrate.subjects and calibrate.exclude_subjects"):
             CalibrateConfig(recordings="table", **chosen)
     assert CalibrateConfig(recordings="table", exclude_subjects=[]).exclude_subjects == []
     assert CalibrateConfig().recordings is None
 
 
 def test_a_placement_that_is_not_simulated_cannot_be_calibrated() -> None:
-    with pytest.raises(ValidationError, match="calibrate.placements names 'head', which is not simulated"):
+    with pytest.raises(ValidationError, match=r"calibrate.placements names 'head', which is not simulated"):
         SimulateConfig(placements=["left_wrist"], calibrate=CalibrateConfig(placements=["head"]))
 
 

@@ -18,7 +18,8 @@ def test_minimum_jerk_peaks_at_15_eighths_of_the_mean_speed_and_is_at_rest_at_bo
     t = np.linspace(0, 2, 4001)
     x = minimum_jerk(t, np.array([0.0, 2.0]), np.array([0.0, 0.3]))
     speed = np.gradient(x, t)
-    assert x[0] == 0 and x[-1] == pytest.approx(0.3)
+    assert x[0] == 0
+    assert x[-1] == pytest.approx(0.3)
     assert speed.max() == pytest.approx(15 / 8 * 0.3 / 2, rel=1e-4)  # Flash and Hogan 1985, eq. 1
     assert abs(speed[[0, -1]]).max() < 1e-4
     assert t[np.argmax(speed)] == pytest.approx(1.0, abs=1e-3)
@@ -32,7 +33,8 @@ def test_a_normal_draw_is_never_further_off_than_two_and_a_half_deviations() -> 
 
 def test_a_period_is_log_uniform() -> None:
     draws = np.array([rhythm(seed).period(0.5, 8.0) for seed in range(4000)])
-    assert 0.5 <= draws.min() and draws.max() <= 8.0
+    assert draws.min() >= 0.5
+    assert draws.max() <= 8.0
     assert np.median(draws) == pytest.approx(2.0, rel=0.06)  # the geometric mean of the ends
 
 
@@ -56,7 +58,8 @@ def test_sway_has_the_deviation_and_the_band_that_were_asked_for() -> None:
 def test_strokes_and_repetitions_stay_near_0_and_1_without_jumps(period: float) -> None:
     for seed in range(20):
         for signal in (rhythm(seed).stroke(period), rhythm(seed).reps(period, 0.3, 0.3)):
-            assert -0.5 < signal.min() and signal.max() < 1.5
+            assert signal.min() > -0.5
+            assert signal.max() < 1.5
             assert abs(np.diff(signal)).max() < 0.1  # 200 Hz: no step
 
 

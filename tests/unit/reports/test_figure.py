@@ -15,7 +15,8 @@ def test_a_figure_is_written_as_png_of_its_size_and_closed(tmp_path: Path) -> No
 
     figure, axes = new_figure(4, 3, rows=2, columns=3)
     assert axes.shape == (2, 3)
-    assert not axes[0, 0].spines["top"].get_visible() and axes[0, 0].spines["left"].get_visible()
+    assert not axes[0, 0].spines["top"].get_visible()
+    assert axes[0, 0].spines["left"].get_visible()
     save(figure, tmp_path / "a.png")
     assert figure.number not in plt.get_fignums()
     content = (tmp_path / "a.png").read_bytes()
@@ -27,6 +28,7 @@ def test_a_figure_is_written_as_png_of_its_size_and_closed(tmp_path: Path) -> No
 def test_colours_are_distinct(count: int) -> None:
     colours = np.array(distinct_colours(count))
     assert colours.shape == (count, 3)
-    assert colours.min() >= 0 and colours.max() <= 1
+    assert colours.min() >= 0
+    assert colours.max() <= 1
     apart = np.linalg.norm(colours[:, None] - colours[None], axis=2) + np.eye(count)
     assert apart.min() > 0.05
