@@ -87,7 +87,7 @@ def test_everybody_is_tested_once_and_one_per_class_is_seven_examples(made):
         confusion = np.array(json.loads(row["confusion"]))
         assert confusion.sum() == row["test_examples"]
     scratch = [r for r in rows_of(made) if r["method"] == "scratch" and r["labels"] == "1"]
-    assert sum(r["test_examples"] for r in scratch) == 140  # recordings of the data set
+    assert sum(r["test_examples"] for r in scratch) == 140  # recordings of the dataset
     assert not set(scratch[0]["test_subjects"]) & set(scratch[1]["test_subjects"])
 
 
