@@ -33,6 +33,10 @@ _USUAL_FRAMES = 80  # that show how fast somebody usually moves
 _START_SHARE = 0.4  # of the joints that move so fast: one arm may well
 _REST_POSE_SPEED = 3.0  # m/s after a T-pose
 _ARMS_FALL_M, _ARMS_RATIO = 0.06, 3.0  # step of the arms out of a T-pose: m, and times the 95th percentile of their steps
+_ARMS_START, _ARMS_BLEND = 1.5, 0.3  # m/s of the arms in the first step out of an exact T-pose; share of it that goes on
+_STILL_M = 1e-6  # the most that a copied frame differs; nobody stands so still
+_LIMBS = ("knee", "ankle", "elbow", "wrist")
+_MIRROR_M = 0.06  # the same for limbs seen from the hips, and a pose that is mirrored
 _SWAP_M = 0.12  # mean distance of the joints from where they were, had left and right not been exchanged
 _SHORTEST_S = 0.5  # a stretch between two jumps that is kept
 _SHORTEST_FRAMES = 6
@@ -79,12 +83,13 @@ def broken_frames(points: FloatArray, names: Sequence[str], fps: float) -> Broke
 def _kept(points: FloatArray, runs: list[tuple[int, int]], fps: float) -> list[tuple[int, int]]:
     """The stretches between jumps that are long, and short ones that go on where a long one ends, a few broken frames further."""
     shortest, reach = max(_SHORTEST_FRAMES, round(_SHORTEST_S * fps)), _reach(points)
-    longest = max(runs, key=lambda run: run[1] - run[0])
-    kept = [run[1] - run[0] >= shortest or run == longest for run in runs]
+    copied = [len(runs) > 1 and _copied(points[a:b]) for a, b in runs]  # a pose that was put there, such as a held T-pose
+    longest = max(zip(copied, runs, strict=True), key=lambda run: (not run[0], run[1][1] - run[1][0]))[1]
+    kept = [run == longest or (run[1] - run[0] >= shortest and not copy) for copy, run in zip(copied, runs, strict=True)]
     for order in (range(len(runs)), range(len(runs) - 1, -1, -1)):
         last = None
         for k in order:
-            if not kept[k] and last is not None and runs[k][1] - runs[k][0] >= _SHORTEST_AGAIN:
+            if not kept[k] and not copied[k] and last is not None and runs[k][1] - runs[k][0] >= _SHORTEST_AGAIN:
                 first, second = sorted((runs[k], runs[last]))
                 gap = second[0] - first[1]
                 kept[k] = 0 < gap <= _LONGEST_FLASH and _reunited(points, first[1] - 1, second[0], reach)
@@ -92,13 +97,22 @@ def _kept(points: FloatArray, runs: list[tuple[int, int]], fps: float) -> list[t
     return [run for run, keep in zip(runs, kept, strict=True) if keep]
 
 
+def _copied(points: FloatArray) -> bool:
+    """True where frames (F, K, 3) repeat the first one."""
+    return len(points) > 1 and bool((np.nan_to_num(np.abs(points - points[:1])) <= _STILL_M).all())
+
+
 def farthest_bend(name: str, fps: float) -> float:
     """Second difference (m) of a joint's positions up to which it is a movement."""
     return max(_FASTEST["trunk" if name in TRUNK else "limb"] / fps**2, _LEAST_M)
 
 
-def rest_pose(points: FloatArray, names: Sequence[str]) -> bool:
-    """True where one frame's joints (K, 3) form a T-pose: both arms straight, level and across the trunk."""
+def rest_pose(points: FloatArray, names: Sequence[str], *, exact: bool = False) -> bool:
+    """True where one frame's joints (K, 3) form a T-pose: both arms straight, level and across the trunk.
+
+    `exact`: as files have it and people do not, with straight legs below the trunk.
+    """
+    straightest, most_across, most_along = (0.97, 0.96, 0.2) if exact else (0.94, 0.9, 0.35)
     place = {name: k for k, name in enumerate(names)}
     needed = [f"{side}_{joint}" for side in ("left", "right") for joint in ("shoulder", "elbow", "wrist", "hip")]
     if any(name not in place or not np.isfinite(points[place[name]]).all() for name in needed):
@@ -111,7 +125,10 @@ def rest_pose(points: FloatArray, names: Sequence[str]) -> bool:
         shoulder, elbow, wrist = (joint[f"{side}_{part}"] for part in ("shoulder", "elbow", "wrist"))
         arm = unit(wrist - shoulder)
         straight = float(dot(unit(elbow - shoulder), unit(wrist - elbow)))
-        if straight < 0.94 or sign * float(arm @ across) < 0.9 or abs(float(arm @ trunk)) > 0.35:
+        if straight < straightest or sign * float(arm @ across) < most_across or abs(float(arm @ trunk)) > most_along:
+            return False
+        leg = [points[place[f"{side}_{part}"]] for part in ("hip", "knee", "ankle") if f"{side}_{part}" in place]
+        if exact and any(float(unit(b - a) @ trunk) > -0.93 for a, b in pairwise(leg)):
             return False
     return True
 
@@ -132,7 +149,7 @@ class _Jumps:
             change = np.diff(self.points, axis=0)
             steps = np.nan_to_num(np.sqrt(dot(change, change)))
             self.joints = steps.argmax(1) if steps.size else np.zeros(len(steps), int)
-            exchanged = self._exchanged()
+            exchanged = self._exchanged(steps)
             self.exchanged = bool(exchanged.any())
             self.links = self._accelerated(change, steps) | self._at_the_ends(steps) | exchanged
 
@@ -155,22 +172,28 @@ class _Jumps:
 
     def _at_the_ends(self, steps: FloatArray) -> NDArray[np.bool_]:
         links = np.zeros(len(steps), bool)
-        if len(steps) < 3 * START_FRAMES:
+        first, last = _held(steps), len(steps) - _held(steps[::-1])
+        if last - first < 3 * START_FRAMES:
             return links
-        ends = (slice(None, START_FRAMES), slice(-START_FRAMES, None))
+        ends = (slice(first, first + START_FRAMES), slice(last - START_FRAMES, last))
         speed = [steps[part] * self.fps for part in ends]
-        if max(part.max() for part in speed) <= _REST_POSE_SPEED:
+        if max(part.max() for part in speed) <= _ARMS_START:
             return links
-        usual = steps[START_FRAMES:-START_FRAMES] * self.fps
+        usual = steps[first + START_FRAMES : last - START_FRAMES] * self.fps
         for part, moved in zip(ends, speed, strict=True):
             fastest = moved.max(1)
             if len(steps) >= _USUAL_FRAMES and fastest.max() > START_SPEED:
                 many = (moved > np.maximum(_START_RATIO * np.percentile(usual, 95, axis=0), 1.0)).mean(1) > _START_SHARE
                 links[part] |= many & (fastest > START_SPEED)
-        if rest_pose(self.points[0], self.names):
-            arms = self._arm_steps()
+        for part, moved, order, end in zip(ends, speed, (1, -1), (first, last), strict=True):
+            if not rest_pose(self.points[end], self.names):
+                continue
+            arms, fast = self._arm_steps()[first:last][::order], moved[::order].max(1) > _REST_POSE_SPEED
             low = max(_ARMS_FALL_M, _ARMS_RATIO * float(np.nanpercentile(arms[START_FRAMES:], 95)))
-            links[:START_FRAMES] |= (arms[:START_FRAMES] > low) & (speed[0].max(1) > _REST_POSE_SPEED)
+            leaves = (arms[:START_FRAMES] > low) & fast
+            if arms[0] * self.fps > _ARMS_START and rest_pose(self.points[end], self.names, exact=True):
+                leaves |= np.logical_and.accumulate(arms[:START_FRAMES] > _ARMS_BLEND * arms[0])
+            links[part] |= leaves[::order]
         return links
 
     def _arm_steps(self) -> FloatArray:
@@ -181,18 +204,45 @@ class _Jumps:
         moved = np.diff(self.points[:, arms] - shoulders[:, None], axis=0)
         return np.sqrt(dot(moved, moved)).mean(1)
 
-    def _exchanged(self) -> NDArray[np.bool_]:
-        same, other = _distances(self.points[:-1], self.points[1:], self.names)
-        return (same > _SWAP_M) & (other < 0.4 * same)
+    def _exchanged(self, steps: FloatArray) -> NDArray[np.bool_]:
+        """True (F - 1,) where left and right are exchanged, by name or in a mirrored pose; only large steps are looked at."""
+        links = np.zeros(len(steps), bool)
+        for distances, pairs, least in ((_distances, PAIRS, _SWAP_M), (_mirror_distances, _LIMBS, _MIRROR_M)):
+            sides = _sides(self.names, pairs)
+            if sides is None:
+                continue
+            moved = steps[:, np.concatenate(sides)].mean(1)
+            if distances is _mirror_distances:  # which is seen from the hips
+                moved = moved + steps[:, [list(self.names).index(f"{side}_hip") for side in ("left", "right")]].mean(1)
+            some = np.flatnonzero(moved > least)
+            if len(some):
+                same, other = distances(self.points[some], self.points[some + 1], self.names)
+                links[some] |= (same > least) & (other < 0.4 * same)
+        return links
+
+
+def _sides(names: Sequence[str], pairs: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+    """Places of the left and the right joint of each of `pairs`; None for fewer than three of them, or no hips."""
+    place = {name: k for k, name in enumerate(names)}
+    known = [(place[f"left_{p}"], place[f"right_{p}"]) for p in pairs if f"left_{p}" in place and f"right_{p}" in place]
+    if len(known) < 3 or "left_hip" not in place or "right_hip" not in place:
+        return None
+    left, right = (np.array(side) for side in zip(*known, strict=True))
+    return left, right
+
+
+def _held(steps: FloatArray) -> int:
+    """Number of the first steps (F - 1, K) that repeat a frame."""
+    moving = np.flatnonzero(steps.max(1, initial=0.0) > _STILL_M)
+    return int(moving[0]) if len(moving) else len(steps)
 
 
 def _distances(before: FloatArray, after: FloatArray, names: Sequence[str]) -> tuple[FloatArray, FloatArray]:
     """Mean distance (F,) of the paired joints from where they were, as named, and with left and right exchanged; NaN: not seen."""
-    place = {name: k for k, name in enumerate(names)}
-    pairs = [(place[f"left_{p}"], place[f"right_{p}"]) for p in PAIRS if f"left_{p}" in place and f"right_{p}" in place]
-    if len(pairs) < 3:
+    sides = _sides(names, PAIRS)
+    if sides is None:
         return np.zeros(len(before)), np.ones(len(before))
-    left, right = (np.array(side) for side in zip(*pairs, strict=True))
+    left, right = sides
 
     def mean(ends: tuple[NDArray[np.int64], NDArray[np.int64]]) -> FloatArray:
         total = np.zeros(len(before))
@@ -204,12 +254,32 @@ def _distances(before: FloatArray, after: FloatArray, names: Sequence[str]) -> t
     return mean((left, right)), mean((right, left))
 
 
+def _mirror_distances(before: FloatArray, after: FloatArray, names: Sequence[str]) -> tuple[FloatArray, FloatArray]:
+    """Mean distance (F,) of the limbs from where they were, seen from the hips, and from where the mirrored pose has them: an
+    estimator, or an augmentation, that takes left for right mirrors the pose and leaves the body where it is."""
+    sides = _sides(names, _LIMBS)
+    if sides is None:
+        return np.zeros(len(before)), np.ones(len(before))
+    hips = [list(names).index(name) for name in ("left_hip", "right_hip")]
+    limbs, swapped = np.concatenate(sides), np.concatenate(sides[::-1])
+    from_hips = [points - points[:, hips].mean(1, keepdims=True) for points in (before, after)]
+    across = unit(before[:, hips[0]] - before[:, hips[1]])[:, None]
+    mirror = from_hips[0] - 2 * dot(from_hips[0], across)[..., None] * across
+    moved = [from_hips[1][:, limbs] - place for place in (from_hips[0][:, limbs], mirror[:, swapped])]
+    same, other = (np.sqrt(dot(way, way)).mean(1) for way in moved)
+    return same, other
+
+
 def _of_one_side(points: FloatArray, names: Sequence[str], runs: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """The stretches in which left and right are as in most frames."""
     parity, held = [0], [0, 0]
     for (_, before), (after, _) in pairwise(runs):
-        same, other = _distances(points[None, before - 1], points[None, after], names)
-        parity.append(parity[-1] ^ int(same[0] > _SWAP_M and other[0] < 0.5 * same[0]))
+        turned = False
+        for distances, least in ((_distances, _SWAP_M), (_mirror_distances, _MIRROR_M)):
+            same, other = distances(points[None, before - 1], points[None, after], names)
+            follows = distances is _distances or after == before  # over a gap, a stride mirrors a pose
+            turned = turned or (follows and bool(same[0] > least and other[0] < 0.5 * same[0]))
+        parity.append(parity[-1] ^ int(turned))
     for side, (a, b) in zip(parity, runs, strict=True):
         held[side] += b - a
     kept = int(held[1] > held[0])

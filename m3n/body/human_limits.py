@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from m3n.body.model import FloatArray
@@ -30,10 +31,12 @@ _TRUNK_MASS = 0.578  # with the head
 FASTEST_PELVIS = 13.0  # m/s: a sprinter
 FASTEST_USUAL = 15.0  # m/s: what the fastest joint exceeds in at most half of the frames
 _FALL_S = 0.015  # standard deviation of the smoothing before accelerations are looked at
+_FALL_BRIEF_S = 0.05  # the same for clips of under 0.7 s, which may be a single jump and its noise
 _FALL_G = 1.65  # a body falls with 1 g
 _BENT_M, _TOES_M = 0.07, 0.04  # of an adult: knee off the line from hip to ankle, toes before the ankle (0.12)
 _FALL_RATE_HZ = 18.0  # below, it is noise that the second differences show
 _UPRIGHT, _LEANING, _LEVEL = 0.9, 0.6, 0.5  # cosine of trunk and vertical
+_STANDS, _MEAN_STANDING, _MEAN_LYING = 0.75, 0.7, 0.35  # cosine of trunk and legs together and the vertical
 FARTHEST_ANKLE_M = 12.0
 
 
@@ -60,7 +63,7 @@ def height_of(joints: Joints, lengths: Mapping[str, tuple[float, float, float]])
             found.append(float(np.mean(known)) / share)
     middle = _middles(joints)
     if middle is not None:
-        found.append(float(np.nanmedian(_norm(middle[1] - middle[0]))) / _TRUNK_SHARE)
+        found.append(_median(_norm(middle[1] - middle[0])) / _TRUNK_SHARE)
     if not found:
         return None
     return float(np.median(found)), max(found) / max(min(found), 1e-9)
@@ -100,7 +103,7 @@ def mirrored(joints: Joints) -> str | None:
     left = _unit(joints["left_hip"] - joints["right_hip"]) + _unit(joints["left_shoulder"] - joints["right_shoulder"])
     ahead = _unit(cross(left, middle[1] - middle[0]))
     across = dot(_unit(joints["left_hip"] - joints["right_hip"]), _unit(joints["left_shoulder"] - joints["right_shoulder"]))
-    if np.nanmedian(across) < -0.3:
+    if _median(across) < -0.3:
         return "the hips' left is the shoulders' right"
     size = (height_of(joints, lengths_of(joints)) or (1.7, 1.0))[0] / 1.7
     toes, knees = [], []
@@ -124,36 +127,53 @@ def mirrored(joints: Joints) -> str | None:
     if not len(toes_ahead) and not bend:  # an upper body, or straight legs: both hands are hardly ever behind the back
         hands = [dot(joints[f"{s}_wrist"] - middle[1], ahead) / size for s in ("left", "right") if f"{s}_wrist" in joints]
         both = np.max(hands, axis=0) if len(hands) == 2 else np.zeros(1)
-        if np.isfinite(both).any() and np.nanmedian(both) < -0.12:
-            return f"both hands are behind the back by {-float(np.nanmedian(both)):.2f} m"
+        if _median(both) < -0.12:
+            return f"both hands are behind the back by {-_median(both):.2f} m"
     return None
 
 
 def likely_up(joints: Joints, declared: str = "z") -> str | None:
     """The axis of a world, named as before it was turned from `declared`, in which a body stands that does not stand as it is.
 
-    None where the trunk is upright in over a tenth of the frames, and where no axis makes sense of it: somebody who lies across the
-    axes, or moves along his own length (crawling, swimming), lies.
+    None where the trunk is upright in over a tenth of the frames, unless trunk and legs together say otherwise (somebody who stoops
+    and straightens), and where no axis makes sense of it: somebody who lies across the axes, or moves along his own length
+    (crawling, swimming), lies.
     """
     middle = _middles(joints)
     if middle is None:
         return None
     trunk = _unit(middle[1] - middle[0])
-    known = np.isfinite(trunk).all(-1)
-    if known.sum() < 2 or (trunk[known, 2] > _LEVEL).mean() > 0.1:
+    known: NDArray[np.bool_] = np.asarray(np.isfinite(trunk).all(-1))
+    if known.sum() < 2:
         return None
     feet = [joints[f"{side}_{name}"] for side in ("left", "right") for name in ("ankle", "knee") if f"{side}_{name}" in joints]
+    trunk, hips, feet = trunk[known], middle[0][known], [foot[known] for foot in feet]
+    lies = (trunk[:, 2] > _LEVEL).mean() <= 0.1
+    body = _body_axis(joints, trunk, hips, known)
+    if body is not None and ((body[:, 2] > _STANDS).mean() > 0.05 or body[:, 2].mean() > _MEAN_LYING):
+        body = None
+    if not lies and body is None:
+        return None
     for name in TURN_UP:
         axis = _world_axis(name, declared)
         if axis[2] > 0.9:
             continue
-        upright = trunk[known] @ axis
-        height = (middle[0] @ axis)[known]
-        below = np.min([(foot @ axis)[known] - height for foot in feet], axis=0) if feet else np.full(known.sum(), -1.0)
-        standing = np.median(upright) > _UPRIGHT and (upright > _LEANING).mean() > 0.85
-        if standing and np.nanmedian(below) < -0.25 and np.ptp(height) < 1.5:
+        upright, height = trunk @ axis, hips @ axis
+        below = np.min([foot @ axis - height for foot in feet], axis=0) if feet else np.full(len(height), -1.0)
+        standing = lies and np.median(upright) > _UPRIGHT and (upright > _LEANING).mean() > 0.85
+        along = np.zeros(1) if body is None else body @ axis
+        stooping = np.median(along) > _UPRIGHT and along.mean() > _MEAN_STANDING and (below < -0.25).mean() > 0.9
+        if (standing or stooping) and _median(below) < -0.25 and np.ptp(height) < 1.5:
             return name
     return None
+
+
+def _body_axis(joints: Joints, trunk: FloatArray, hips: FloatArray, known: NDArray[np.bool_]) -> FloatArray | None:
+    """Mean (F, 3) of the directions from hips to shoulders and from ankles to hips, where both ankles are seen throughout."""
+    if "left_ankle" not in joints or "right_ankle" not in joints:
+        return None
+    legs = _unit(hips - 0.5 * (joints["left_ankle"] + joints["right_ankle"])[known])
+    return 0.5 * (trunk + legs) if np.isfinite(legs).all() else None
 
 
 def upside_down(joints: Joints) -> bool:
@@ -164,7 +184,7 @@ def upside_down(joints: Joints) -> bool:
     trunk = _unit(middle[1] - middle[0])[:, 2]
     trunk = trunk[np.isfinite(trunk)]
     ankles = [joints[f"{side}_ankle"][:, 2] - middle[0][:, 2] for side in ("left", "right") if f"{side}_ankle" in joints]
-    return bool((trunk < -_LEANING).mean() > 0.9) and (not ankles or float(np.nanmedian(ankles)) > 0.3)
+    return bool((trunk < -_LEANING).mean() > 0.9) and (not ankles or _median(np.array(ankles)) > 0.3)
 
 
 def too_fast(joints: Joints, fps: float) -> str | None:
@@ -174,9 +194,9 @@ def too_fast(joints: Joints, fps: float) -> str | None:
     steps = np.sqrt(dot(change, change)) * fps
     if not np.isfinite(steps).any():
         return None
-    usual = float(np.nanmedian(np.nanmax(np.where(np.isfinite(steps), steps, 0.0), axis=1)))
+    usual = float(np.median(np.where(np.isfinite(steps), steps, 0.0).max(axis=1)))
     middle = _middles(joints)
-    pelvis = float(np.nanmedian(_norm(np.diff(middle[0], axis=0)))) * fps if middle is not None else 0.0
+    pelvis = _median(_norm(np.diff(middle[0], axis=0))) * fps if middle is not None else 0.0
     if pelvis > FASTEST_PELVIS:
         return f"the pelvis moves at {pelvis:.3g} m/s in half of the frames, faster than any runner"
     if usual > FASTEST_USUAL:
@@ -187,9 +207,10 @@ def too_fast(joints: Joints, fps: float) -> str | None:
 def falls_too_fast(joints: Joints, fps: float) -> float | None:
     """The acceleration (g) at which the body's centre of mass comes down again and again, where it is more than gravity gives."""
     height = _centre_height(joints)
-    if height is None or fps < _FALL_RATE_HZ or len(height) < max(12, 0.7 * fps) or not np.isfinite(height).all():
+    if height is None or fps < _FALL_RATE_HZ or len(height) < max(12, 0.25 * fps) or not np.isfinite(height).all():
         return None
-    smooth = gaussian_filter1d(height, _FALL_S * fps, mode="nearest")
+    width = _FALL_S if len(height) >= 0.7 * fps else _FALL_BRIEF_S
+    smooth = gaussian_filter1d(height, width * fps, mode="nearest")
     fall = -np.diff(smooth, 2)[1:-1] * fps**2 / GRAVITY
     strongest = float(np.percentile(fall, 95)) if len(fall) else 0.0
     return strongest if strongest > _FALL_G else None
@@ -202,10 +223,10 @@ def unit_of_height(joints: Joints, units: Mapping[str, float]) -> tuple[float, s
     middle = _middles(joints)
     if not ankles or middle is None:
         return None
-    height = float(np.nanmedian(np.nanmin(ankles, axis=0)))
+    height = _median(np.fmin.reduce(ankles))
     if not abs(height) > FARTHEST_ANKLE_M:
         return None
-    hips = float(np.nanmedian(middle[0][:, 2]))
+    hips = _median(middle[0][:, 2])
     floor = {unit: abs(hips * size - (hips - height)) for unit, size in units.items()}
     likely = min(floor, key=floor.__getitem__)
     return (height, likely) if floor[likely] < 0.6 else None
@@ -215,7 +236,7 @@ def skating(joints: Joints) -> float:
     """Median step (m) of the ankle that moves less: feet stand still in turn, if the translation belongs to the pose."""
     ankles = [joints[f"{side}_ankle"] for side in ("left", "right") if f"{side}_ankle" in joints]
     steps = [_norm(np.diff(ankle, axis=0)) for ankle in ankles]
-    return float(np.nanmedian(np.nanmin(steps, axis=0))) if steps else 0.0
+    return _median(np.fmin.reduce(steps)) if steps else 0.0
 
 
 def named(points: FloatArray, names: Sequence[str]) -> dict[str, FloatArray]:
@@ -248,6 +269,12 @@ def _centre_height(joints: Joints) -> FloatArray | None:
                 weight += mass
     height: FloatArray = total / weight
     return height
+
+
+def _median(values: FloatArray) -> float:
+    """Median of what is known; NaN, which no limit is passed by, where nothing is."""
+    known = values[np.isfinite(values)]
+    return float(np.median(known)) if len(known) else np.nan
 
 
 def _norm(vectors: FloatArray) -> FloatArray:

@@ -212,7 +212,7 @@ def _names(path: Path) -> list[str]:
         if path.suffix == ".zip" or path.is_dir()
         else []
     )
-    return [path.name, *inside, *members]
+    return [path.name, f"-{path.stem}", *inside, *members]  # a clip is called after its file
 
 
 def _clear(message: str, names: list[str]) -> tuple[str, str]:

@@ -123,7 +123,8 @@ def _skeleton_problem(points: FloatArray, names: Sequence[str], declared: str) -
         for s in ("left", "right")
         if f"{s}_wrist" in joints and f"{s}_elbow" in joints
     ]
-    length = float(np.nanmedian(np.linalg.norm(np.concatenate(forearms), axis=-1))) if forearms else np.nan
+    lengths_m = np.linalg.norm(np.concatenate(forearms), axis=-1) if forearms else np.zeros(0)
+    length = float(np.median(lengths_m[np.isfinite(lengths_m)])) if np.isfinite(lengths_m).any() else np.nan
     said = f"the forearm measures {length:.3g} m and the whole body about {height:.3g} m, expected 0.25 m and 1.2 to 2.2 m"
     if _image_like(points):
         return f"{said}; x and y look like pixels and the third column like a visibility: 3-D joints are expected, not 2-D ones"

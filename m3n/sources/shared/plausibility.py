@@ -28,6 +28,7 @@ Up = Literal["z", "y", "-y"]
 
 _NAMES = SMPL_JOINTS[:BODY_JOINTS]
 _DEGREES_RAD = 4 * np.pi  # no joint but the root turns twice about itself
+_DEGREES_ROOT_RAD = 40.0  # six turns, for people who spin with angles that go on
 _LARGEST_BETA = 20.0
 _LEAST_KEPT = 0.5  # share of a clip's frames that must be sound
 _UNITS = {"cm": 0.01, "mm": 0.001, "inches": 0.0254}
@@ -62,7 +63,7 @@ def plausible(items: Iterable[Any], options: Options, *, whole: bool = False) ->
 
 def broken_cause(points: FloatArray, names: Any, fps: float) -> str:
     """Why most frames (F, K, 3) m do not follow from each other: the end of a sentence."""
-    centre = np.nanmean(points, axis=1, keepdims=True)
+    centre = _centre(points)
     about = points - centre
     total = len(points)
     if broken_frames(about, names, fps).kept > 0.9 * total:
@@ -177,7 +178,10 @@ def stance_problem(points: FloatArray, names: Any, options: PoseOptions) -> str 
 
 
 def _angles(poses: FloatArray) -> str | None:
-    turned = np.sqrt((poses[:, 1:BODY_JOINTS] ** 2).sum(-1)).max(1)
+    angles = np.sqrt((poses[:, :BODY_JOINTS] ** 2).sum(-1))
+    root, turned = angles[:, 0], angles[:, 1:].max(1)
+    if (root > _DEGREES_ROOT_RAD).mean() > 0.5:
+        return f"the root is turned by up to {root.max():.3g} rad: is it in degrees? Axis-angle in radians is expected"
     if (turned > _DEGREES_RAD).mean() > 0.1:
         return f"joints turn by up to {turned.max():.3g} rad: are the poses in degrees? Axis-angle in radians is expected"
     return None
@@ -188,8 +192,16 @@ def _shape(betas: FloatArray) -> str | None:
     return f"betas reach {largest:.3g}, expected shape coefficients of a few units" if largest > _LARGEST_BETA else None
 
 
+def _centre(points: FloatArray) -> FloatArray:
+    """Mean (F, 1, 3) of the joints (F, K, 3) that are seen; NaN where none is."""
+    seen = np.isfinite(points).all(-1, keepdims=True)
+    total = np.where(seen, points, 0.0).sum(1, keepdims=True)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(total / seen.sum(1, keepdims=True))
+
+
 def _translation_unit(points: FloatArray, names: Any, fps: float) -> str | None:
-    centre = np.nanmean(points, axis=1, keepdims=True)
+    centre = _centre(points)
     found = {}
     for unit, size in _UNITS.items():
         smaller = points - centre + size * centre

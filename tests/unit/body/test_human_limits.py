@@ -93,3 +93,41 @@ def test_joint_positions_are_those_of_the_whole_kinematics() -> None:
     expected = joint_transforms(standin_body(), poses, trans)[1][:, :22]
     np.testing.assert_allclose(joint_positions(standin_body(), poses, trans, 22), expected, atol=1e-12)
     assert INDEX["right_wrist"] == 21
+
+
+@pytest.mark.parametrize(("up", "turn"), [("y", STAND.inv()), ("-y", STAND)])
+def test_the_axis_of_somebody_who_stoops_again_and_again_is_found(up: str, turn: Rotation) -> None:
+    poses, trans = walker()
+    poses[:, INDEX["spine1"], 0] = 1.5 * np.clip(2 * np.sin(np.arange(len(poses)) / 20.0), 0, 1)  # level in a third of the time
+    points = joints_of(poses, trans)
+    level = limits.named(points, SMPL_JOINTS)
+    trunk = level["left_shoulder"] + level["right_shoulder"] - level["left_hip"] - level["right_hip"]
+    assert (trunk[:, 2] < 0.5 * np.linalg.norm(trunk, axis=1)).mean() > 0.3
+    assert limits.likely_up(level) is None
+    turned = turn.apply(points.reshape(-1, 3)).reshape(points.shape)
+    assert limits.likely_up(limits.named(turned, SMPL_JOINTS)) == up
+
+
+def test_frames_in_which_nothing_is_seen_are_no_numbers(recwarn: pytest.WarningsRecorder) -> None:
+    points = joints_of(*walker())
+    points[50] = np.nan
+    points[:, :, 2] += 100.0
+    blank = limits.named(points, SMPL_JOINTS)
+    found = limits.unit_of_height(blank, {"cm": 0.01})
+    assert found is not None
+    assert found[0] == pytest.approx(100.0, abs=1.0)
+    assert np.isfinite(limits.skating(blank))
+    assert limits.too_fast(blank, 60.0) is None
+    nothing = limits.named(np.full_like(points, np.nan), SMPL_JOINTS)
+    assert limits.too_fast(nothing, 60.0) is None
+    assert limits.skating(nothing) != limits.skating(nothing)
+    assert not recwarn.list
+
+
+def test_a_fall_is_seen_in_half_a_second() -> None:
+    """A clip of 2 s at 20 fps, said to have 80."""
+    points = np.repeat(joints_of(*walker(20.0))[:1], 40, axis=0)
+    points[:, :, 2] += 0.15 * np.sin(2 * np.pi * np.arange(40) / 20.0)[:, None]  # 0.6 g at the top
+    joints_ = limits.named(points, SMPL_JOINTS)
+    assert limits.falls_too_fast(joints_, 20.0) is None
+    assert limits.falls_too_fast(joints_, 80.0) is not None

@@ -40,13 +40,14 @@ def test_a_sound_row_passes_as_the_same_object(tmp_path: Path) -> None:
     ("change", "message"),
     [
         (lambda p, t: (np.degrees(p), t), "in degrees"),
+        (lambda p, t: (np.concatenate([np.degrees(p[:, :1]), p[:, 1:]], axis=1), t), "root .* in degrees"),
         (lambda p, t: (p, 1000 * t), "in mm"),
         (lambda p, t: (p, 100 * t), "in cm"),
         (lambda p, t: (p, t / 0.0254), "inches"),
         (lambda p, t: (p, 93.6 * t), "a scale to divide it by|in cm"),  # AIST++: smpl_scaling
         (lambda p, t: (p, np.random.default_rng(0).normal(size=t.shape)), "translation"),
     ],
-    ids=["degrees", "mm", "cm", "inches", "aist", "noise"],
+    ids=["degrees", "root in degrees", "mm", "cm", "inches", "aist", "noise"],
 )
 def test_a_wrong_unit_is_refused_with_its_name(tmp_path: Path, change: Any, message: str) -> None:
     file = write_amass(tmp_path / "a.npz", *change(*walker()))
