@@ -127,16 +127,15 @@ class SampleReader:
             shifted = np.flatnonzero((np.abs(np.abs(steps) - 3600) < 2.0) & (back | (steps > 0)))
             if len(shifted):
                 row = int(shifted[0])
+                went = "goes back" if steps[row] < 0 else "jumps"
                 raise InputError(
-                    f"{self._rows.file.line(first + int(used[row]))}: local time {'goes back' if steps[row] < 0 else 'jumps'} by an "
-                    "hour, "
-                    "as clocks do in spring or autumn; give timezone=<zone>, as Europe/Berlin, or export UTC"
+                    f"{self._rows.file.line(first + int(used[row]))}: local time {went} by an hour, as clocks do in spring or autumn; give timezone=<zone>, as Europe/Berlin, or export UTC"
                 )
         if back.any():
             row = int(np.argmax(back))
             raise InputError(
-                f"{self._rows.file.line(first + int(used[row]))}: time goes back by {-steps[row]:.6g} s; sort the rows, or mark where a "
-                "recording ends by a column 'session' or an empty line"
+                f"{self._rows.file.line(first + int(used[row]))}: time goes back by {-steps[row]:.6g} s; sort the rows, or mark "
+                "where a recording ends by a column 'session' or an empty line"
             )
 
     def _words(
