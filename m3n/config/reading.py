@@ -70,7 +70,7 @@ def resolve(
         if not equals or not key.strip():
             raise InputError(f"'{override}' is not an override: expected key=value, as in seed=1 or optim.lr=0.001")
         try:
-            value = text if _PATTERN.match(text) else _parsed(text)
+            value = text if _PATTERN.search(text) or _AS_IT_STANDS.match(text) else _parsed(text)
         except Exception as error:  # YAML's own types, such as !!int of nothing, fail in any way at all
             raise InputError(f"cannot read the override '{override}': {_first_line(error)}") from None
         for part in reversed(key.split(".")):
@@ -80,6 +80,7 @@ def resolve(
 
 
 _PATTERN = re.compile(r"\{\w+\}")  # path={subject}/*.csv, which YAML would take for a mapping
+_AS_IT_STANDS = re.compile(r"[*%]|@")  # path=*/a.csv and time_format=%d/%m/%Y, with which no YAML text can begin or goes on
 
 
 def check(schema: type[C], values: Any, file: Path | None = None) -> C:

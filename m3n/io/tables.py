@@ -27,6 +27,7 @@ from m3n.schema import ADDED_LATER, SCHEMA_VERSION, Rejected
 
 MANIFEST = "manifest.json"
 QUARANTINE = "quarantine"
+SHARD_BYTES = 128 << 20  # of samples: five hours of one sensor at 100 Hz fit, and 64 rows of what studies usually record
 PACKAGES = ("m3n", "numpy", "scipy", "pyarrow", "torch", "ray")
 
 
@@ -164,7 +165,8 @@ def sequence_column(values: Sequence[np.ndarray | None]) -> pa.Array:
     """Arrays of any shape as one list<float32> column, each flattened; None is null."""
     arrays = [None if v is None else np.asarray(v, dtype=np.float32).reshape(-1) for v in values]
     offsets = np.concatenate([[0], np.cumsum([0 if a is None else a.size for a in arrays])]).astype(np.int32)
-    flat = np.concatenate([a for a in arrays if a is not None] or [np.empty(0, np.float32)])
+    known = [a for a in arrays if a is not None] or [np.empty(0, np.float32)]
+    flat = known[0] if len(known) == 1 else np.concatenate(known)  # a day's recording is not copied
     mask = pa.array([a is None for a in arrays], pa.bool_())
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat, pa.float32()), type=pa.list_(pa.float32()), mask=mask)
 
@@ -185,17 +187,29 @@ def write_text(path: Location, text: str) -> None:
 
 
 def write_table(folder: Location, items: Iterable[dict[str, Any]], schema: pa.Schema, rows_per_shard: int) -> int:
-    """Write rows as shards `part-00000.parquet`, …, holding one shard in memory; returns the number of rows."""
+    """Write rows as shards `part-00000.parquet`, …, holding one shard in memory; returns the number of rows.
+
+    A shard ends after `rows_per_shard` rows, or after the row with which its samples exceed `SHARD_BYTES`.
+    """
     batch: list[dict[str, Any]] = []
-    shard = count = 0
+    shard = count = size = 0
+
+    def flush() -> None:
+        nonlocal shard, count, size
+        table = to_table(batch, schema)
+        count, shard, size = count + len(batch), shard + 1, 0
+        batch.clear()  # the table holds a copy
+        write_shard(folder / f"part-{shard - 1:05d}.parquet", table)
+
     for item in items:
         batch.append(item)
-        if len(batch) == rows_per_shard:
-            write_shard(folder / f"part-{shard:05d}.parquet", to_table(batch, schema))
-            count, shard, batch = count + len(batch), shard + 1, []
+        size += sum(value.nbytes for value in item.values() if isinstance(value, np.ndarray))
+        del item
+        if len(batch) == rows_per_shard or size > SHARD_BYTES:
+            flush()
     if batch:
-        write_shard(folder / f"part-{shard:05d}.parquet", to_table(batch, schema))
-    return count + len(batch)
+        flush()
+    return count
 
 
 def write_quarantine(folder: Location, rejected: Sequence[Rejected], name: str = "rejected") -> None:
@@ -216,7 +230,7 @@ def check_rejected(rejected: Sequence[Rejected], kept: int, limit: float, where:
     if rejected and (kept == 0 or len(rejected) > limit * total):
         first = rejected[0]
         others = f" (and {len(rejected) - 1} more of {total})" if len(rejected) > 1 else f" (1 of {total})"
-        said = f"{first.item}: {first.reason}"
+        said = first.reason if first.reason.startswith(first.item) else f"{first.item}: {first.reason}"
         named = said if Path(where).name in said else f"{where}: {said}"
         raise InputError(f"{named}{others}; fix these rows, or raise max_rejected to leave them out")
 

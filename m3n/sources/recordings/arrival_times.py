@@ -92,6 +92,19 @@ class StepCounts:
         count = self._count[chosen].sum() + self.still
         return float((self._count[self._between(0.0, size)].sum() + self.still) / max(count, 1))
 
+    def skips_samples(self, usual: float, high: float) -> bool:
+        """True where nearly all longer steps are two or more of the usual ones: a steady clock of which samples were lost."""
+        middle = np.sqrt(_EDGES_S[:-1] * _EDGES_S[1:])
+        count = self._count[1:-1] * (middle < high)
+        multiple = np.round(middle / usual)
+        near = np.abs(middle / usual - multiple) < 0.08
+        longer, steady = middle > 1.65 * usual, near & (multiple == 1)
+        return bool(
+            count[longer].sum() > 0
+            and count[longer & near].sum() > 0.8 * count[longer].sum()
+            and count[steady].sum() > 0.95 * count[~longer].sum()
+        )
+
     def _between(self, low: float, high: float) -> slice:
         first, last = np.searchsorted(_EDGES_S, (low, high))
         return slice(int(first), int(last) + 1)
@@ -112,9 +125,10 @@ def step_of(steps: StepCounts, gap: float) -> tuple[float, bool]:
         return every, True
     median = steps.median()
     usual = steps.mean(0.55 * median, 1.65 * median)
-    return (
-        every if steps.is_even or abs(every / usual - 1) < 0.06 else usual
-    ), False  # where samples were lost, the usual step is the sensor's
+    if steps.is_even:
+        return every, False
+    lost = steps.skips_samples(usual, gap) or abs(every / usual - 1) > 0.06
+    return (usual if lost else every), False  # where samples were lost, the usual step is the sensor's
 
 
 @dataclass

@@ -18,10 +18,10 @@ from m3n.errors import InputError, shown
 
 _HEAD = 1 << 18  # bytes that are looked at
 _LOOKED_AT = 40  # lines of samples that are looked at
-_DELIMITERS = (";", "\t", ",", " ")
+_DELIMITERS = (";", "\t", "|", ",", " ")
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?$")
 _DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?$")
-_SIGNS = {"tab": "\t", "space": " ", "comma": ",", "semicolon": ";", "point": "."}
+_SIGNS = {"tab": "\t", "space": " ", "pipe": "|", "comma": ",", "semicolon": ";", "point": "."}
 _STAMP = re.compile(r"(?:\d{1,4}[-./]\d{1,2}[-./]\d{1,4}|\d{1,2}:\d{2})")
 _NO_NUMBER = {"", "nan", "na", "n/a", "null", "none"}
 
@@ -112,13 +112,13 @@ def _delimiter(lines: list[str]) -> str:
         counts = Counter(len(_split(line, sign)) for line in looked_at)
         count, times = counts.most_common(1)[0]
         if count >= 3 and times > 0.6 * len(looked_at):
+            if sign == "," and all(_DECIMAL_COMMA.match(field) for line in looked_at[-5:] for field in line.split()):
+                return " "  # numbers with a decimal comma between blanks
             return sign
     return ","
 
 
 def _decimal(lines: list[str], delimiter: str) -> str:
-    if delimiter == ",":
-        return "."
     fields = [field.strip() for line in lines[-_LOOKED_AT:] for field in _split(line, delimiter)]
     commas, points = (sum(bool(sign.match(field)) for field in fields) for sign in (_DECIMAL_COMMA, _DECIMAL_POINT))
     return "," if commas > points else "."

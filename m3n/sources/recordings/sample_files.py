@@ -134,6 +134,7 @@ class SampleFile:
             column = pc.utf8_trim_whitespace(column)
             column = pc.if_else(pc.is_in(column, value_set=_NOTHING.cast(column.type)), None, column)
             written = column
+            column = pc.replace_substring(column, "\u2212", "-")  # a minus sign that spreadsheets write
             if self._dialect is not None and self._dialect.decimal == ",":
                 column = pc.replace_substring(column, ",", ".")
             try:

@@ -9,6 +9,7 @@ there.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -24,10 +25,12 @@ from m3n.sources.recordings.table_options import Options
 from m3n.sources.shared.ingest_notes import Notes
 from m3n.sources.shared.path_pattern import PathPattern
 from m3n.sources.shared.recording_rows import MAX_GAP_S, FloatArray, interpolated, recording_row
+from m3n.sources.shared.unit_checks import GravityDoubtError
 
 __all__ = ["Options", "chunks", "imu_recordings"]
 
 SOURCE = "recordings"
+_FEWEST_VOUCHING = 3  # files of a folder that show gravity, and at least as many as do not, speak for the others
 _SUFFIXES = (".csv", ".parquet", ".tsv")  # of files in a folder
 
 
@@ -50,19 +53,59 @@ def imu_recordings(path: Path, options: Options, notes: Notes | None = None) -> 
 
     A new recording starts where the subject or the session changes, at an empty line, and after a gap of over 0.5 s. One label for
     all its samples is its `label`; otherwise every stretch of a label is one of its `segments`. `notes` is told how the columns
-    were understood and what was left out or corrected. Raises InputError where `path` holds no such file, and for a single file
-    that cannot be read, lacks a column, does not say who wore the sensor, or has units that cannot be right.
+    were understood, what was left out or corrected, and whose names differ only in how they are written, because a split would
+    part them. Raises InputError where `path` holds no such file, and for a single file that cannot be read, lacks a column, does
+    not say who wore the sensor, or has units that cannot be right.
     """
+    spelled: dict[str, str] = {}
+    noted: set[str] = set()
+    for row in _recordings(path, options, notes):
+        if isinstance(row, dict) and notes is not None:
+            name = row["subject"]
+            other = spelled.setdefault(_key(name), name)
+            if other != name and name not in noted:
+                noted.add(name)
+                notes.count("people whose names look like another's, but count as two", 1, f"{name} and {other}")
+        yield row
+
+
+def _key(name: str) -> str:
+    """What spellings of one name share: Anna and anna, 1, 01 and 1.0."""
+    text = "".join(name.casefold().split()).removesuffix(".0")
+    return re.sub(r"(?<!\d)0+(?=\d)", "", text)
+
+
+def _recordings(path: Path, options: Options, notes: Notes | None) -> Iterator[dict[str, Any] | Rejected]:
+    """Rows of all files; those that are too vigorous to show gravity come last, where the others vouch for them."""
     pattern = PathPattern(options.path) if options.path else None
     single = Path(path).is_file()
+    doubted: list[tuple[Path, PurePath, dict[str, str], GravityDoubtError]] = []
+    read = 0
     for file, below in _files(Path(path), pattern):
+        said: dict[str, str] = {}
         try:
             said = pattern.match(Path(path).absolute() if single else below) if pattern else {}
             yield from _rows(file, below.with_suffix("").as_posix(), options, said, notes)
+            read += 1
+        except GravityDoubtError as error:
+            if single:
+                raise
+            doubted.append((file, below, said, error))
         except InputError as error:
             if single:
                 raise
             yield Rejected(below.as_posix(), str(error))
+    vouched = read >= _FEWEST_VOUCHING and read >= len(doubted)
+    for file, below, said, doubt in doubted:
+        try:
+            if not vouched:
+                raise doubt
+            yield from _rows(file, below.with_suffix("").as_posix(), options, said, notes, vouched=True)
+        except InputError as error:
+            yield Rejected(below.as_posix(), str(error))
+        else:
+            if notes is not None:
+                notes.count("files too vigorous to show gravity, which the others of the folder show", 1, below.as_posix())
 
 
 def _files(path: Path, pattern: PathPattern | None) -> list[tuple[Path, PurePath]]:
@@ -81,11 +124,11 @@ def _files(path: Path, pattern: PathPattern | None) -> list[tuple[Path, PurePath
 
 
 def _rows(
-    file: Path, name: str, options: Options, said: Mapping[str, str], notes: Notes | None
+    file: Path, name: str, options: Options, said: Mapping[str, str], notes: Notes | None, *, vouched: bool = False
 ) -> Iterator[dict[str, Any] | Rejected]:
     held: list[Chunk] = []
     number = 0
-    for chunk in chunks(file, options, said, notes):
+    for chunk in chunks(file, options, said, notes, vouched=vouched):
         if chunk.opens and held:
             yield _row(held, f"{name}-{number:03d}", file.name)
             held, number = [], number + 1
@@ -96,7 +139,7 @@ def _rows(
 
 def _row(held: list[Chunk], name: str, where: str) -> dict[str, Any] | Rejected:
     first = held[0]
-    samples = {p: np.concatenate([chunk.samples[p] for chunk in held]) for p in first.samples}
+    samples = {p: np.concatenate([chunk.samples.pop(p) for chunk in held]) for p in list(first.samples)}
     count = len(next(iter(samples.values())))
     if count < MAX_GAP_S * first.rate_hz:
         reason = (
@@ -122,15 +165,18 @@ def _row(held: list[Chunk], name: str, where: str) -> dict[str, Any] | Rejected:
     )  # fmt: skip
 
 
-def chunks(file: Path, options: Options, said: Mapping[str, str] | None = None, notes: Notes | None = None) -> Iterator[Chunk]:
+def chunks(
+    file: Path, options: Options, said: Mapping[str, str] | None = None, notes: Notes | None = None, *, vouched: bool = False
+) -> Iterator[Chunk]:
     """The samples of one CSV or Parquet file, in order, as regular chunks of bounded size: a file of any length can be streamed.
 
     Irregular time stamps are resampled linearly onto the grid of options.rate_hz, or of the rate that the file shows. Rows in
     which a value is missing are left out, and bridged where the gap is short. `said`: subject, session and label where the file's
-    path says them. Raises InputError, which names the file and the line.
+    path says them; `vouched`: other files of its study show that the acceleration includes gravity. Raises InputError, which
+    names the file and the line.
     """
     reader = SampleReader(file, options, said, notes)
-    rate = reader.surveyed_rate()
+    rate = reader.surveyed_rate(vouched=vouched)
     grid: _Grid | None = None
     for stretch in reader.stretches():
         if stretch.opens or grid is None:

@@ -24,8 +24,9 @@ _TIMES = (  # the likeliest first; those of one line are alike
     ("t", "ts", "sec", "secs", "seconds", "ms", "millis", "milliseconds"), ("logging_time", "loggingtime", "sensor_time"),
 )  # fmt: skip
 _UNIT_ENDINGS = re.compile(
-    r"_(?:s|sec|secs|seconds|ms|msec|millis|milliseconds|us|micros|microseconds|ns|nanos|nanoseconds|utc|unix|iso|txt)$"
+    r"_(?:s|sec|secs|seconds|ms|msec|millis|milliseconds|us|micros|microseconds|ns|nanos|nanoseconds|min|mins|minutes|utc|unix|iso|txt)$"
 )
+_UNIT_IN_BRACKETS = re.compile(r"\s*[(\[][^()\[\]]*[)\]]\s*$")  # ax (m/s²), gx [deg/s]
 _PEOPLE = ("subject", "subject_id", "subjectid", "subj", "user", "user_id", "userid", "participant", "participant_id",
            "participantid", "person", "person_id", "personid", "volunteer", "patient", "patient_id", "wearer")  # fmt: skip
 _SESSIONS = ("session", "session_id", "sessionid", "trial", "trial_id", "run", "run_id", "recording", "recording_id", "take")
@@ -102,6 +103,7 @@ class _Names:
             [held for held in self.names if held == name],
             [held for held in self.names if held.strip().lower() == name.strip().lower()],
             [held for held, short in zip(self.names, self.plain, strict=True) if short == plain(name) and short],
+            [held for held in self.names if plain(_UNIT_IN_BRACKETS.sub("", held)) == plain(name)],
         ):
             if len(found) > 1:
                 raise InputError(f"{self.where}: {len(found)} columns are called '{shown(name)}'")
@@ -119,11 +121,14 @@ class _Names:
                     f"{self.listed()}"
                 )
             return found
-        for name in likely:
-            found = self.find(name)
-            if found is not None and found not in taken:
-                return found
-        return None
+        found = self.find(likely[0])
+        if found is not None and found not in taken:
+            return found
+        several = [held for name in likely if (held := self.find(name)) is not None and held not in taken]
+        if option == "subject_column" and len(set(several)) > 1:  # a wrong one would put one person on both sides of a split
+            named = " or ".join(f"{option}={shown(name)}" for name in several)
+            raise InputError(f"{self.where}: {len(several)} columns may say who wore the sensor; give {named}")
+        return several[0] if several else None
 
 
 def _time(look: _Names, options: Options, taken: set[str], types: dict[str, pa.DataType | None]) -> str | None:

@@ -11,6 +11,7 @@ from m3n.config import Options as BaseOptions
 from m3n.config import Positive
 from m3n.schema import check_placements
 from m3n.sources.shared.path_pattern import PathPattern
+from m3n.sources.shared.unit_checks import GRAVITY_INCLUDED
 
 AUTO = "auto"
 
@@ -42,6 +43,7 @@ class Options(BaseOptions):
         default=1.0,
         description="factor that turns the file's numbers into gyro_unit, as 0.061035 for counts of a ±2000 deg/s chip",
     )
+    gravity: Literal["included"] | None = Field(default=None, description=GRAVITY_INCLUDED)
     rate_hz: Positive | None = Field(
         default=None, description="sampling rate [Hz]; null: that of the file's time stamps, which it then must have"
     )
@@ -50,9 +52,9 @@ class Options(BaseOptions):
         description="column of time stamps: numbers, dates or ISO 8601; auto: time, timestamp and the like; null: rows are "
         "1 / rate_hz apart",
     )
-    time_unit: Literal["s", "ms", "us", "ns"] | None = Field(
+    time_unit: Literal["s", "ms", "us", "ns", "min"] | None = Field(
         default=None,
-        description="unit of time stamps that are numbers: s, ms, us or ns; null: as the column's name ends, else s",
+        description="unit of time stamps that are numbers: s, ms, us, ns or min; null: as the column's name ends, else s",
     )
     time_format: str | None = Field(
         default=None,
@@ -84,9 +86,9 @@ class Options(BaseOptions):
     label_column: str | None = Field(
         default=AUTO, description="column of activity labels, empty where there is none; auto: label, activity ...; null: none"
     )
-    delimiter: Literal[",", ";", "comma", "semicolon", "tab", "space"] | None = Field(
+    delimiter: Literal[",", ";", "|", "comma", "semicolon", "tab", "pipe", "space"] | None = Field(
         default=None,
-        description="what stands between the columns of a CSV: comma, semicolon (;), tab or space; null: found out",
+        description="what stands between the columns of a CSV: comma, semicolon (;), tab, pipe (|) or space; null: found out",
     )
     decimal: Literal[".", ",", "point", "comma"] | None = Field(
         default=None, description="decimal sign of a CSV: point or comma; null: found out"

@@ -18,20 +18,22 @@ from m3n.sources.recordings.sample_files import SampleFile
 from m3n.sources.recordings.table_options import Options
 
 FloatArray = NDArray[np.float64]
-SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
-_DAY_S = 86_400.0
+SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "min": 60.0}
+_DAY_S, _HOUR_S = 86_400.0, 3600.0
 _WRAPS = (2.0**32, 2.0**24, 2.0**16)  # counters start again here
 _LONGEST_WRAP_S = 2.0  # between the last stamp before a counter starts again and the first one after it
 _YEAR_1995, _YEAR_2100 = 788_918_400.0, 4_102_444_800.0  # Unix times between these are a clock's
 _NAMED_UNIT = re.compile(
-    r"(?:^|[\s_.(\[])(s|secs?|seconds?|ms|msecs?|millis|milliseconds?|us|µs|micros|microseconds?|ns|nanos|nanoseconds?)[)\]]?$"
+    r"(?:^|[\s_.(\[])(s|secs?|seconds?|ms|msecs?|millis|milliseconds?|us|µs|micros|microseconds?|ns|nanos|nanoseconds?|mins?|minutes?)[)\]]?$"
 )
 _DATE = (  # of RE2, which Arrow uses
     r"^(?P<base>\d.*?\d)(?P<fraction>[.,]\d+)?\s*(?P<half>[AaPp]\.?[Mm]\.?)?\s*"
     r"(?P<zone>Z|UTC|GMT|[+-]\d\d:?\d\d|[+-]\d\d)?(?:\[.*\])?$"
 )
 _CLOCKS = ("%H:%M:%S", "%H:%M", "%I:%M:%S %p")
+_IN_THE_HOUR = "%M:%S"
 _DAYS_FIRST = [f"{day} {clock}" for day in ("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d", "%d.%m.%Y", "%d.%m.%y") for clock in _CLOCKS]
+_DAYS_FIRST += ["%Y%m%d %H%M%S", *(f"%d{sign}%b{sign}%Y {clock}" for sign in "- " for clock in _CLOCKS)]
 _EITHER = [(f"%d{sign}%m{sign}%Y", f"%m{sign}%d{sign}%Y") for sign in "/-"]
 
 
@@ -41,6 +43,8 @@ def named_unit(name: str) -> str | None:
     if not found:
         return None
     word = found[1]
+    if word.startswith("min"):
+        return "min"
     return (
         "s" if word.startswith("s") else "us" if word[0] in "uµ" or word.startswith("mic") else "ns" if word[0] == "n" else "ms"
     )
@@ -114,18 +118,18 @@ class TimeStamps:
             self._offset += float(added.sum())
         return raw
 
-    def _past_midnight(self, clock_s: FloatArray) -> FloatArray:
-        """Times of day that go on after midnight."""
+    def _past_midnight(self, clock_s: FloatArray, round_s: float = _DAY_S) -> FloatArray:
+        """Times of a clock that starts again at 0, after midnight or after an hour."""
         known = np.flatnonzero(np.isfinite(clock_s))
         if not len(known):
             return clock_s
         values = clock_s[known]
         steps = np.diff(values, prepend=values[0] if self._last is None else self._last)
         self._last = float(values[-1])
-        days = np.cumsum(steps < -_DAY_S / 2)
+        rounds = np.cumsum(steps < -round_s / 2)
         made = clock_s.copy()
-        made[known] = values + self._offset + _DAY_S * days
-        self._offset += _DAY_S * float(days[-1])
+        made[known] = values + self._offset + round_s * rounds
+        self._offset += round_s * float(rounds[-1])
         return made
 
     def _from_text(self, column: pa.StringArray, batch: pa.RecordBatch, first: int) -> tuple[FloatArray, float, bool]:
@@ -146,11 +150,15 @@ class TimeStamps:
         base = pc.if_else(pc.equal(half, ""), base, pc.binary_join_element_wise(base, half, " "))
         if self._format is None:
             self._format = self._found_format(base, sample, first)
+            if self._format == "%H:%M" and pc.any(pc.not_equal(pc.struct_field(parts, "fraction"), "")).as_py():
+                self._format = _IN_THE_HOUR  # 14:25.32
         stamps = pc.strptime(base, format=self._format, unit="s", error_is_null=True)
         self._check(words, stamps.is_null(), first, sample)
         fraction = pc.replace_substring_regex(pc.struct_field(parts, "fraction"), r"^[.,:]", "0.")
         part_s = np.nan_to_num(_floats(pc.if_else(pc.equal(fraction, ""), "0", fraction).cast(pa.float64())))
         whole_s = _floats(stamps.cast(pa.int64()))
+        if self._format == _IN_THE_HOUR:
+            return self._past_midnight(whole_s % _HOUR_S + part_s, _HOUR_S), 1.0, False
         if not any(mark in self._format for mark in ("%d", "%j", "%D")):
             return self._past_midnight(whole_s % _DAY_S + part_s), 1.0, False
         return self._in_utc(whole_s + part_s, pc.struct_field(parts, "zone")), 1.0, True
@@ -187,7 +195,7 @@ class TimeStamps:
         return np.where(np.isfinite(local_s), np.where(is_late, late, early), np.nan)
 
     def _found_format(self, base: pa.StringArray, sample: str, first: int) -> str:
-        for form in (*_DAYS_FIRST, *_CLOCKS):
+        for form in (*_DAYS_FIRST, *_CLOCKS, _IN_THE_HOUR):
             if pc.strptime(base, format=form, unit="s", error_is_null=True).null_count == base.null_count:
                 return form
         for forms in _EITHER:
@@ -204,7 +212,7 @@ class TimeStamps:
                     )
                 if fits:
                     return fits[0]
-        for form in (*_DAYS_FIRST, *_CLOCKS):  # all but some
+        for form in (*_DAYS_FIRST, *_CLOCKS, _IN_THE_HOUR):  # all but some
             if pc.strptime(base.slice(0, 1), format=form, unit="s", error_is_null=True).null_count == 0:
                 return form
         raise self._unreadable(sample, first)

@@ -20,10 +20,11 @@ from m3n.errors import InputError
 from m3n.schema import Rejected, check_placements
 from m3n.sources.shared.pose_rows import read_npz, require
 from m3n.sources.shared.recording_rows import recording_row
-from m3n.sources.shared.unit_checks import ACC_UNITS, GYRO_UNITS, UnitCheck, required
+from m3n.sources.shared.unit_checks import ACC_UNITS, GRAVITY_INCLUDED, GYRO_UNITS, UnitCheck, required
 
 SOURCE = "windows"
 _KEYS = ("X", "y", "subject", "session", "label_names")
+_MOST_ZERO_S = 0.1  # of samples that are exactly zero
 _RATES_HZ = (1.0, 10_000.0)
 
 
@@ -37,6 +38,7 @@ class Options(BaseOptions):
     gyro_unit: Literal["rad/s", "deg/s"] | None = Field(
         default=None, description="unit of angular rate: rad/s or deg/s; must be given where X has it"
     )
+    gravity: Literal["included"] | None = Field(default=None, description=GRAVITY_INCLUDED)
     placements: list[str] = Field(
         default=["right_wrist"], description="where the sensors were worn, in the order of X's channels, 6 (or 3) each"
     )
@@ -52,8 +54,9 @@ def imu_recordings(path: Path, options: Options) -> Iterator[dict[str, Any] | Re
     """Rows of `imu_recordings`, one per window of the npz file.
 
     `X` (windows, samples, 6 a placement: ax ay az gx gy gz, or 3 where there is no gyroscope), `y` (windows,) numbers or text,
-    `subject` (windows,); `session` (windows,) and `label_names`, the name of each number in `y`, may follow. A window with a value
-    that is not finite is Rejected. Raises InputError for a file of another form, and for units that cannot be right.
+    `subject` (windows,); `session` (windows,) and `label_names`, the name of each number in `y`, may follow. The angular rate of a
+    window may be NaN throughout, where there was no gyroscope. A window with any other value that is not finite, or with rows of
+    zeros, which no sensor reads, is Rejected. Raises InputError for a file of another form, and for units that cannot be right.
     """
     where = Path(path).name
     if not Path(path).is_file():
@@ -74,13 +77,16 @@ def imu_recordings(path: Path, options: Options) -> Iterator[dict[str, Any] | Re
     for number, placement in enumerate(options.placements):
         check = UnitCheck()
         for window in windows:
-            if np.isfinite(window).all():
+            if _problem(window, number * width, width, options.rate_hz) is None:
                 check.add(_samples(window[:, number * width : (number + 1) * width], factors).astype(float), options.rate_hz)
         gyro_unit = options.gyro_unit if width == 6 else None
-        check.check(where if len(options.placements) == 1 else f"{where}, {placement}", str(options.acc_unit), gyro_unit)
+        named = where if len(options.placements) == 1 else f"{where}, {placement}"
+        check.check(named, str(options.acc_unit), gyro_unit, stated=options.gravity == "included")
     for index, window in enumerate(windows):
-        if not (np.isfinite(window).all() and np.abs(window).max() <= 1e6):
-            yield Rejected(f"window {index}", f"{where}: X of window {index} is not finite, or over a million")
+        problems = (_problem(window, at, width, options.rate_hz) for at in range(0, window.shape[1], width))
+        problem = next((found for found in problems if found), None)
+        if problem:
+            yield Rejected(f"window {index}", f"{where}: X of window {index} {problem}")
             continue
         sensors = np.split(window, len(options.placements), axis=1)
         yield recording_row(
@@ -104,6 +110,18 @@ def _windows(where: str, held: NDArray[Any], placements: list[str], *, gyro: boo
             f"placements=[{','.join(placements)}], or {3 * len(placements)} without gyroscopes and gyro_unit{hint}"
         )
     return held, width
+
+
+def _problem(window: NDArray[Any], at: int, width: int, rate_hz: float) -> str | None:
+    """What is wrong with one placement's channels of a window, or None."""
+    held = window[:, at : at + width]
+    known = held[:, :3] if width == 6 and np.isnan(held[:, 3:]).all() else held
+    if not np.isfinite(known).all() or np.abs(known).max() > 1e6:
+        return "is not finite, or over a million (an angular rate that is not known is NaN in all of a window)"
+    zero = int((held[:, :3] == 0).all(axis=1).sum())
+    if zero and (zero == len(held) or zero >= _MOST_ZERO_S * rate_hz):
+        return f"has {zero} samples of 0, 0, 0, which no accelerometer reads: was it filled up to a common length?"
+    return None
 
 
 def _samples(values: NDArray[Any], factors: NDArray[np.float64]) -> NDArray[np.float32]:

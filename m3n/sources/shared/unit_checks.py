@@ -20,11 +20,17 @@ from m3n.schema import GRAVITY
 
 ACC_UNITS = {"m/s2": 1.0, "g": GRAVITY, "mg": GRAVITY / 1000}  # in m/s²
 GYRO_UNITS = {"rad/s": 1.0, "deg/s": float(np.pi / 180)}  # in rad/s
+GRAVITY_INCLUDED = (  # of the setting `gravity`
+    "included: you know that the acceleration has gravity in it, where movement is too vigorous for a check without a gyroscope; "
+    "null: the check decides"
+)
 REST_RAD_S = 0.3
 _FASTEST_STD = 30.0  # rad/s
 _REST_G = (0.8, 1.2)  # norm at rest: calibration errors of cheap sensors, and of slow motion taken for rest, stay within
 _ANY_G = (0.5, 2.0)  # median norm, and mean vector over seconds, where there is no rest to look at
 _NEARLY, _LEAST_CALIBRATED = 0.4, 0.8  # g: too much for another unit, too little for a sensor
+_MOST_VIGOROUS = 4.0  # g: median norm of the most violent exercise, and more
+_QUIETEST = 0.85  # g: root mean square of the quietest seconds, where gravity is included
 _OFF = 1e4  # times too small
 _STEADY_ENOUGH = 0.8  # share of gravity in a force whose column says that it has none
 _FEWEST = 25  # samples at rest that a median needs
@@ -41,6 +47,10 @@ def required(where: str, name: str, unit: str | None, known: dict[str, float]) -
     return known[unit]
 
 
+class GravityDoubtError(InputError):
+    """Acceleration alone, too vigorous to show gravity: other recordings of the same study may settle it."""
+
+
 class UnitCheck:
     """Sees samples of one sensor piece by piece, in m/s² and rad/s as the declared units make them, and checks the units."""
 
@@ -48,6 +58,7 @@ class UnitCheck:
         self._rest: list[NDArray[Any]] = []
         self._norm: list[NDArray[Any]] = []
         self._gyro = np.zeros((3, 3))  # per axis: count, sum, sum of squares
+        self._total = np.zeros(4)  # sum of the force, and count
         self._pieces = Pieces()
 
     def add(self, samples: NDArray[Any], rate_hz: float) -> None:
@@ -61,13 +72,24 @@ class UnitCheck:
             else:
                 rest = norm[np.linalg.norm(rates, axis=1) < REST_RAD_S]
                 self._gyro += np.stack([np.full(3, len(rates)), rates.sum(0), (rates**2).sum(0)])
+            self._total += np.r_[samples[:, :3].sum(0), len(samples)]
             self._pieces.add(samples, rate_hz)
         self._norm.append(_thinned(norm))
         self._rest.append(_thinned(rest))
 
-    def check(self, where: str, acc_unit: str, gyro_unit: str | None, columns: Sequence[str] = ()) -> None:
+    def check(
+        self,
+        where: str,
+        acc_unit: str,
+        gyro_unit: str | None,
+        columns: Sequence[str] = (),
+        *,
+        stated: bool = False,
+        vouched: bool = False,
+    ) -> None:
         """InputError, which names `where` and what is likely, where samples cannot be an accelerometer's and a gyroscope's in the
-        declared units. `columns`: what the file calls the acceleration, which may say that gravity was taken off."""
+        declared units. `columns`: what the file calls the acceleration, which may say that gravity was taken off. `stated` by the
+        user, or `vouched` for by recordings of the same study: gravity is included, where no gyroscope could show it."""
         rest, norm = (np.concatenate([*values, np.zeros(0)]) for values in (self._rest, self._norm))
         if not len(norm):
             return
@@ -79,24 +101,55 @@ class UnitCheck:
                 f"accelerometer{hint}; give the accelerometer's own readings"
             )
         alone = self._pieces.gravity(turned_back=False)
-        if alone is not None and not alone.is_lacking:  # a wrong gyroscope must not make the accelerometer look wrong
+        if (
+            alone is not None and not alone.is_lacking and alone.mean < _ANY_G[1]
+        ):  # a wrong gyroscope must not make the accelerometer look wrong
             self._check_rate(where, gyro_unit)
-        self._check_acceleration(where, acc_unit, rest, norm, hint)
+        self._check_acceleration(where, acc_unit, rest, norm, hint, stated or vouched)
         self._check_rate(where, gyro_unit)
 
-    def _check_acceleration(self, where: str, unit: str, rest: NDArray[Any], norm: NDArray[Any], named: str) -> None:
+    def _check_acceleration(
+        self, where: str, unit: str, rest: NDArray[Any], norm: NDArray[Any], named: str, settled: bool
+    ) -> None:
         gravity = self._pieces.gravity()
         still = len(rest) >= _FEWEST
         found = float(np.median(rest if still else norm))
         low, high = _REST_G if still else _ANY_G
         if gravity is not None and gravity.is_sure:
             return
+        size, doubt = float(np.median(norm)), False
+        if gravity is not None and np.isnan(gravity.world) and not named:
+            whole = float(np.linalg.norm(self._total[:3])) / max(float(self._total[3]), 1.0) / GRAVITY
+            if gravity.steadily_one_g or gravity.is_vigorous(whole, size):
+                return
+            doubt = gravity.quiet > _QUIETEST and _ANY_G[0] < size < _MOST_VIGOROUS
+        if doubt and settled:
+            return
         doubtful = bool(named) and gravity is not None and gravity.steady < _STEADY_ENOUGH
         if low <= found <= high and not (gravity is not None and (doubtful or gravity.is_lacking or gravity.mean > _ANY_G[1])):
             return
-        raise InputError(
-            f"{where}: {_measured(found, still, gravity, unit, (low, high))}{_advice(found, (low, high), gravity, unit, named)}"
-        )
+        advice = self._axes_advice() or _advice(found, (low, high), gravity, unit, named)
+        if doubt:
+            advice += "; if you know that it includes gravity, state it by gravity=included"
+        kind = GravityDoubtError if doubt else InputError
+        raise kind(f"{where}: {_measured(found, still, gravity, unit, (low, high))}{advice}")
+
+    def _axes_advice(self) -> str:
+        """What speaks for acceleration and angular rate that do not go together; empty where nothing does."""
+        if self._pieces.rates_are_forces():
+            return "; the columns of angular rate look like an accelerometer's: are the two swapped?"
+        signs = self._pieces.fitting_signs()
+        if signs:
+            changed = " and ".join(f"g{axis}" for axis, sign in zip("xyz", signs, strict=True) if sign < 0)
+            return (
+                f"; the gyroscope's axes are not those of the accelerometer: with the sign of {changed} changed they would be; "
+                "correct the columns"
+            )
+        scale = self._pieces.fitting_scale()
+        if scale is not None:
+            times, word = (1 / scale, "large") if scale < 1 else (scale, "small")
+            return f"; the angular rate looks {times:.3g} times too {word}: with that factor gravity would stay where it is"
+        return ""
 
     def _check_rate(self, where: str, gyro_unit: str | None) -> None:
         count, total, squares = self._gyro
@@ -142,6 +195,8 @@ def _measured(found: float, still: bool, gravity: Gravity | None, unit: str, lim
 def _advice(found: float, limits: tuple[float, float], gravity: Gravity | None, unit: str, named: str) -> str:
     """What is likely: another unit only where the samples show gravity in every second."""
     shows = gravity is not None and gravity.shows and not named
+    if not shows and found > _MOST_VIGOROUS:
+        return "; no movement measures that: is it in another unit, or in counts of a chip (acc_scale=)?"
     if gravity is not None and shows and _NEARLY < gravity.mean < _LEAST_CALIBRATED:
         return f"; is the sensor calibrated? acc_scale={1 / gravity.mean:.4g} would make it 1 g"
     if shows and not limits[0] <= found <= limits[1]:

@@ -141,3 +141,20 @@ def test_digests_are_those_of_the_bytes_and_of_the_names(tmp_path):
     assert tables.file_sha256(tmp_path / "d1") == tables.file_sha256(tmp_path / "d2")
     (tmp_path / "d2" / "x").rename(tmp_path / "d2" / "y")
     assert tables.file_sha256(tmp_path / "d1") != tables.file_sha256(tmp_path / "d2")
+
+
+def test_a_shard_ends_early_only_where_its_samples_are_many(tmp_path, recording, monkeypatch):
+    rows = [recording(f"r{k}", 2.0, 50.0, ("right_wrist",)) for k in range(5)]
+    columns = schema.imu_recordings()
+    assert tables.write_table(tmp_path / "a", iter(rows), columns, 4) == 5
+    assert [tables.row_count(shard) for shard in tables.shard_paths(tmp_path / "a")] == [4, 1]
+    size = sum(value.nbytes for value in rows[0].values() if isinstance(value, np.ndarray))
+    monkeypatch.setattr(tables, "SHARD_BYTES", size + 1)
+    assert tables.write_table(tmp_path / "b", iter(rows), columns, 4) == 5
+    assert [tables.row_count(shard) for shard in tables.shard_paths(tmp_path / "b")] == [2, 2, 1]
+    found = [
+        row["recording_id"]
+        for shard in tables.shard_paths(tmp_path / "b")
+        for row in tables.rows(tables.read_shard(shard, columns))
+    ]
+    assert found == [f"r{k}" for k in range(5)]

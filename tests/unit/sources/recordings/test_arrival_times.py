@@ -102,3 +102,12 @@ def test_the_clock_of_arrivals_may_drift() -> None:
     assert (np.diff(made) > 0).all()
     late = made - true
     assert np.ptp(late) < 0.02  # the packets' delay is the same throughout
+
+
+@pytest.mark.parametrize("share", [0.02, 0.05, 0.15])
+def test_samples_lost_here_and_there_do_not_slow_the_clock(tmp_path: Path, share: float) -> None:
+    text = lines()
+    kept = np.random.default_rng(1).random(len(CLOCK)) > share
+    (row,) = ingested(write(tmp_path / "a.csv", [text[0], *(line for line, keep in zip(text[1:], kept, strict=True) if keep)]))
+    assert row["rate_hz"] == 50.0
+    assert error_of(row) < 0.06

@@ -104,3 +104,19 @@ def test_a_decimal_comma_between_commas_is_read_where_it_is_said(tmp_path: Path,
     file = write(tmp_path / "a.csv", [head, *quoted])
     assert "give decimal=comma for a decimal comma" in refused(file)
     np.testing.assert_array_equal(ingested(file, decimal="comma", delimiter="comma")[0]["imu_right_wrist"], expected)
+
+
+def test_decimal_commas_are_found_in_quotes_and_between_blanks_and_so_are_bars_and_unicode_minus(
+    tmp_path: Path, expected: np.ndarray
+) -> None:
+    rows = [line.split(",") for line in lines()]
+    commas = [[field.replace(".", ",") for field in row] for row in rows]
+    written = {
+        "quoted.csv": [",".join(row) if k == 0 else ",".join(f'"{field}"' for field in row) for k, row in enumerate(commas)],
+        "blanks.txt": [" ".join(row) for row in commas],
+        "bars.csv": ["|".join(row) for row in rows],
+        "minus.csv": [line.replace("-", "\u2212") for line in lines()],
+    }
+    for name, text in written.items():
+        (row,) = ingested(write(tmp_path / name, text))
+        np.testing.assert_allclose(np.asarray(row["imu_right_wrist"]), expected, atol=1e-4, err_msg=name)

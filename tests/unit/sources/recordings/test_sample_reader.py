@@ -67,7 +67,7 @@ def test_a_coarse_sensor_at_rest_repeats_itself_and_is_kept(tmp_path: Path) -> N
 
 def test_a_sensor_that_never_moved_is_refused(tmp_path: Path) -> None:
     said = refused(write(tmp_path / "a.csv", lines(force=np.tile(FORCE[:1], (1000, 1)), rate=np.tile(RATE[:1], (1000, 1)))))
-    assert "the values stand still in 999 of 1000 rows: the sensor was off" in said
+    assert "the values stand still in 999 of 1000 rows of ax, ay, az: the sensor was off" in said
 
 
 def test_stray_samples_cost_their_share_of_the_time_and_not_the_file(tmp_path: Path) -> None:
@@ -138,3 +138,18 @@ def test_a_phones_sign_is_turned_by_a_scale(tmp_path: Path) -> None:
 
 def test_a_header_alone_says_which_columns_there_are(tmp_path: Path) -> None:
     assert "0 rows of samples" in refused(write(tmp_path / "a.csv", HEADER))
+
+
+@pytest.mark.parametrize("stand_in", [-9999, 999])
+def test_what_no_sensor_measures_is_a_gap_and_counted(tmp_path: Path, stand_in: float) -> None:
+    force, rate = FORCE.copy(), RATE.copy()
+    force[300:310], rate[300:310] = stand_in, stand_in
+    notes = Notes()
+    (row,) = ingested(write(tmp_path / "a.csv", lines(force=force, rate=rate)), notes)
+    assert np.abs(row["imu_right_wrist"]).max() < 60
+    assert notes.figures()["rows beyond what a worn sensor measures, left out"] == 10
+
+
+def test_a_gyroscope_that_was_off_is_named(tmp_path: Path) -> None:
+    said = refused(write(tmp_path / "a.csv", lines(rate=np.zeros_like(RATE))))
+    assert "of gx, gy, gz: the sensor was off; without a gyroscope, name the three columns of acceleration alone" in said

@@ -285,3 +285,29 @@ def test_the_command_takes_names_and_units_as_the_documentation_spells_them(tmp_
     assert main(["ingest", "recordings", str(file), "--out", str(tmp_path / "none"), *arguments[:1]]) == 2
     assert "a.csv: acc_unit is not known; give acc_unit=m/s2 or g or mg" in capsys.readouterr().err
     assert not (tmp_path / "none").exists()
+
+
+def test_files_that_show_gravity_vouch_for_more_vigorous_ones_of_their_folder(tmp_path):
+    """As much of a folder as shows gravity, and at least three files; alone, the vigorous file asks for a statement."""
+    clock = np.arange(0, 24, 0.02)
+    angle = 2.2 * np.sin(2 * np.pi * 0.6 * clock)
+    swing = GRAVITY * np.stack([np.cos(angle), np.sin(angle), 0 * angle], axis=1)
+    quiet = np.tile([0.0, 0.0, GRAVITY], (len(clock), 1))
+    noise = 0.5 * np.random.default_rng(0).normal(size=swing.shape)
+    settings = Options(acc_unit="m/s2", subject="anna")
+
+    def table(name: str, force: np.ndarray) -> None:
+        columns = {"time": clock, **dict(zip(("ax", "ay", "az"), (force + noise).T, strict=True))}
+        pq.write_table(pa.table(columns), tmp_path / name)
+
+    table("a_swing.parquet", swing)
+    assert "gravity=included" in [item.reason for item in imu_recordings(tmp_path, settings) if isinstance(item, Rejected)][0]
+    for name in ("b", "c", "d"):
+        table(f"{name}.parquet", quiet)
+    found = list(imu_recordings(tmp_path, settings))
+    assert [row["recording_id"] for row in found if isinstance(row, dict)][-1] == "recordings-a_swing-000"
+    assert len(found) == 4
+    (tmp_path / "b.parquet").unlink()
+    assert [item.item for item in imu_recordings(tmp_path, settings) if isinstance(item, Rejected)] == ["a_swing.parquet"]
+    stated = Options(acc_unit="m/s2", subject="anna", gravity="included")
+    assert len([row for row in imu_recordings(tmp_path, stated) if isinstance(row, dict)]) == 3

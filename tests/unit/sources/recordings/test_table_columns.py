@@ -172,3 +172,28 @@ def test_names_without_case_and_blanks() -> None:
         "time_ms",
         "a_x",
     ]
+
+
+def test_a_unit_in_brackets_is_no_part_of_a_name(tmp_path: Path) -> None:
+    header = "Time (s),ax (m/s\u00b2),ay (m/s\u00b2),az [m/s2],gx (rad/s),gy (rad/s),gz (rad/s)"
+    (row,) = ingested(write(tmp_path / "a.csv", lines(header=header)))
+    assert row["n_samples"] == 1000
+
+
+def test_two_columns_of_people_are_asked_about(tmp_path: Path) -> None:
+    text = with_columns(lines(), user_id=["a"] * 1000, participant=["b"] * 1000)
+    said = refused(write(tmp_path / "a.csv", text), subject=None)
+    assert "2 columns may say who wore the sensor; give subject_column=user_id or subject_column=participant" in said
+
+
+def test_one_person_spelled_in_two_ways_is_noted(tmp_path: Path) -> None:
+    notes = Notes()
+    text = with_columns(lines(), subject=["Anna"] * 500 + ["anna "] * 500)
+    assert len(ingested(write(tmp_path / "a.csv", text), notes, subject=None)) == 2
+    assert notes.figures()["people whose names look like another's, but count as two"] == 1
+
+
+def test_a_pattern_that_begins_with_a_star_reaches_the_command(tmp_path: Path) -> None:
+    write(tmp_path / "study/x/anna/watch.csv", lines())
+    options = ["acc_unit=m/s2", "gyro_unit=rad/s", "path=**/{subject}/watch.csv"]
+    assert main(["ingest", "recordings", str(tmp_path / "study"), "--out", str(tmp_path / "out"), *options]) == 0

@@ -13,6 +13,7 @@ import pytest
 import sensors
 from logger_files import CLOCK, HEADER, error_of, ingested, lines, refused, write
 
+from m3n.cli import main
 from m3n.sources.recordings.time_stamps import named_unit
 from m3n.sources.shared.ingest_notes import Notes
 
@@ -159,3 +160,50 @@ def test_parquets_own_types_are_read_and_found_by_their_type(tmp_path: Path, kin
 )
 def test_a_unit_in_a_columns_name(name: str, unit: str | None) -> None:
     assert named_unit(name) == unit
+
+
+def test_minutes_and_seconds_without_their_hour_go_on_after_it(tmp_path: Path) -> None:
+    clock = CLOCK + 3590.0
+    stamps = [f"{int(t // 60) % 60:02d}:{t % 60:05.2f}" for t in clock]
+    (row,) = ingested(write(tmp_path / "a.csv", lines(stamps)))
+    assert (row["n_samples"], row["rate_hz"], row["started_at"]) == (1000, 50.0, None)
+    assert error_of(row) < 0.03
+
+
+@pytest.mark.parametrize("form", ["%Y%m%dT%H%M%S.%fZ", "%d-%b-%Y %H:%M:%S.%f+00:00", "%d %b %Y %H:%M:%S.%f UTC"])
+def test_compact_dates_and_names_of_months(tmp_path: Path, form: str) -> None:
+    start = datetime(2024, 5, 31, 14, 25, 22, 140000, tzinfo=UTC)
+    (row,) = ingested(write(tmp_path / "a.csv", lines([moment.strftime(form) for moment in moments(start)])))
+    assert (row["rate_hz"], row["started_at"]) == (50.0, start)
+
+
+def test_minutes_by_the_name_of_the_column_or_by_the_setting(tmp_path: Path) -> None:
+    text = [f"{t / 60:.7f}" for t in CLOCK]
+    (row,) = ingested(write(tmp_path / "a.csv", lines(text, header=HEADER.replace("time", "time_min"))))
+    assert (row["rate_hz"], row["n_samples"]) == (50.0, 1000)
+    assert "time_unit=min would make it 50 Hz" in refused(write(tmp_path / "b.csv", lines(text)))
+
+
+@pytest.mark.parametrize(
+    ("stamps", "said"),
+    [
+        ([str(k) for k in range(1000)], "if they number the samples, give time=null rate_hz=<Hz>; if they are times, time_unit=ms"),
+        ([f"{45000 + t / 86400:.9f}" for t in CLOCK], "they may be days, as spreadsheets keep dates"),
+        (["1.717166E+12"] * 999 + ["1.717167E+12"], "export them with all their digits"),
+        ([f"{k * 2e-4:.6f}" for k in range(1000)], "which is 5e+03 Hz; if it is right, state it by rate_hz=<Hz>"),
+    ],
+)  # fmt: skip
+def test_stamps_in_no_likely_unit_are_named_for_what_they_may_be(tmp_path: Path, stamps: list[str], said: str) -> None:
+    unit = {"time_unit": "ms"} if "E" in stamps[0] else {}
+    if "digits" in said:
+        stamps = [stamps[0]] * len(stamps)
+    assert said in refused(write(tmp_path / "a.csv", lines(stamps)), **unit)
+
+
+def test_the_command_takes_a_format_that_begins_with_a_percent_sign(tmp_path: Path) -> None:
+    stamps = [moment.strftime("%d/%m/%Y %H:%M:%S.%f") for moment in moments(datetime(2024, 5, 6, 14, 25, tzinfo=UTC))]
+    file = write(tmp_path / "a.csv", lines(stamps))
+    units = ["acc_unit=m/s2", "gyro_unit=rad/s", "subject=a", "time_format=%d/%m/%Y %H:%M:%S", "timezone=UTC"]
+    assert main(["ingest", "recordings", str(file), "--out", str(tmp_path / "out"), *units]) == 0
+    (row,) = pq.read_table(tmp_path / "out/recordings/part-00000.parquet").to_pylist()
+    assert row["started_at"] == datetime(2024, 5, 6, 14, 25, tzinfo=UTC)

@@ -10,7 +10,7 @@ import pytest
 from fuzz.source_files import windows_arrays
 
 from m3n.errors import InputError
-from m3n.schema import GRAVITY, PLACEMENTS, check_imu_recording
+from m3n.schema import GRAVITY, PLACEMENTS, Rejected, check_imu_recording
 from m3n.sources.recordings.windows_npz import Options, imu_recordings
 
 UNITS: dict[str, Any] = {"rate_hz": 50.0, "acc_unit": "g", "gyro_unit": "deg/s"}
@@ -78,3 +78,19 @@ def test_what_is_wrong_with_a_file_is_said(tmp_path, changed, options, said):
     with pytest.raises(InputError, match=said) as caught:
         list(imu_recordings(write(tmp_path, **changed), Options(**{**UNITS, **options})))
     assert "har.npz" in str(caught.value)
+
+
+def test_a_gyroscope_that_is_nan_throughout_is_none(tmp_path):
+    samples = np.array(windows_arrays()["X"], float)
+    samples[..., 3:] = np.nan
+    found: list[Any] = list(imu_recordings(write(tmp_path, X=samples), Options(**UNITS)))
+    assert [check_imu_recording(row, PLACEMENTS) for row in found] == [None] * len(samples)
+
+
+def test_windows_filled_up_with_zeros_are_rejected(tmp_path):
+    samples = np.array(windows_arrays()["X"], float)
+    samples[1, -10:] = 0
+    samples[2] = 0
+    found: list[Any] = list(imu_recordings(write(tmp_path, X=samples), Options(**UNITS)))
+    assert [index for index, row in enumerate(found) if isinstance(row, Rejected)] == [1, 2]
+    assert "was it filled up to a common length?" in found[1].reason

@@ -116,3 +116,49 @@ def test_a_slow_gyroscope_that_cannot_follow_an_arm_makes_nothing_suspect() -> N
 
 def test_a_sensor_out_of_calibration_is_named_as_one() -> None:
     assert "is the sensor calibrated? acc_scale=1." in refusal(0.6 * FORCE / 1.03, RATE)
+
+
+def test_a_gyroscope_whose_axes_do_not_go_with_the_accelerometers_is_named() -> None:
+    assert "with the sign of gy changed they would be" in refusal(FORCE, RATE * [1, -1, 1])
+    assert "the angular rate looks 4 times too large" in refusal(FORCE, 4 * RATE)
+
+
+def test_acceleration_and_angular_rate_that_are_swapped_are_named() -> None:
+    assert "look like an accelerometer's: are the two swapped?" in refusal(RATE, FORCE)
+
+
+def test_counts_beside_a_gyroscope_in_counts_are_not_taken_for_linear_acceleration() -> None:
+    assert "in counts of a chip (acc_scale=)?" in refusal(FORCE * 2048, RATE * 940, "g")
+
+
+def vigorous() -> np.ndarray:
+    """Acceleration alone of an arm that swings through 2.2 rad at 1.1 Hz: over seconds half of gravity is left."""
+    clock = np.arange(0, 24, 0.02)
+    angle = 2.2 * np.sin(2 * np.pi * 0.6 * clock)
+    force = GRAVITY * np.stack([np.cos(angle), np.sin(angle), 0 * angle], axis=1)
+    return force + 0.5 * np.random.default_rng(0).normal(size=force.shape)
+
+
+def test_who_knows_that_gravity_is_included_can_say_so() -> None:
+    force = vigorous()
+    nothing = np.full_like(force, np.nan)
+    assert "if you know that it includes gravity, state it by gravity=included" in refusal(force, nothing, gyro=None)
+    for settled in ({"stated": True}, {"vouched": True}):
+        check = UnitCheck()
+        check.add(np.concatenate([force, nothing], axis=1), 50.0)
+        check.check("a.csv", "m/s2", None, **settled)
+
+
+@pytest.mark.parametrize("force", [sensors.without_gravity(CLOCK), FORCE / GRAVITY])
+def test_a_statement_does_not_make_gravity_of_what_has_none_nor_another_unit_right(force: np.ndarray) -> None:
+    check = UnitCheck()
+    check.add(np.concatenate([force, NONE], axis=1), 50.0)
+    with pytest.raises(InputError):
+        check.check("a.csv", "m/s2", None, stated=True)
+
+
+def test_a_statement_does_not_overrule_a_gyroscope() -> None:
+    check = UnitCheck()
+    check.add(np.concatenate([3 * sensors.without_gravity(CLOCK), RATE], axis=1), 50.0)
+    with pytest.raises(InputError, match="as if gravity had been taken off"):
+        check.check("a.csv", "m/s2", "rad/s", stated=True)
