@@ -129,7 +129,8 @@ class SampleReader:
                 row = int(shifted[0])
                 went = "goes back" if steps[row] < 0 else "jumps"
                 raise InputError(
-                    f"{self._rows.file.line(first + int(used[row]))}: local time {went} by an hour, as clocks do in spring or autumn; give timezone=<zone>, as Europe/Berlin, or export UTC"
+                    f"{self._rows.file.line(first + int(used[row]))}: local time {went} by an hour, as clocks do in "
+                    "spring or autumn; give timezone=<zone>, as Europe/Berlin, or export UTC"
                 )
         if back.any():
             row = int(np.argmax(back))

@@ -57,7 +57,7 @@ class SensorAxes:
         return bool(self._everybody or self._report)
 
     def turned(self, row: dict[str, Any], notes: Notes) -> dict[str, Any]:
-        """A row of `imu_recordings` with its samples in m3n's frame; people that the report is not sure about stay as they are."""
+        """A row of `imu_recordings` with its samples in m3n's frame; people not called turned stay as they are."""
         changed = dict(row)
         for placement in {*self._everybody, *self._report}:
             samples = row.get(imu_column(placement))
@@ -77,8 +77,9 @@ class SensorAxes:
             notes.count(f"recordings not turned: {self._name} does not name the person", 1, f"{placement} {subject}")
             return None
         turn, verdict = found
-        if verdict == "unsure":
-            notes.count(f"recordings not turned: {self._name} is unsure about the person", 1, f"{placement} {subject}")
+        if verdict != "turned":  # an aligned sensor is nearer to m3n's axes than an estimate of its rotation is
+            about = "is unsure about the person" if verdict == "unsure" else "finds the person aligned already"
+            notes.count(f"recordings not turned: {self._name} {about}", 1, f"{placement} {subject}")
             return None
         return turn
 

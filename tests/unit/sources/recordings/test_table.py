@@ -301,7 +301,7 @@ def test_files_that_show_gravity_vouch_for_more_vigorous_ones_of_their_folder(tm
         pq.write_table(pa.table(columns), tmp_path / name)
 
     table("a_swing.parquet", swing)
-    assert "gravity=included" in [item.reason for item in imu_recordings(tmp_path, settings) if isinstance(item, Rejected)][0]
+    assert "gravity=included" in next(item.reason for item in imu_recordings(tmp_path, settings) if isinstance(item, Rejected))
     for name in ("b", "c", "d"):
         table(f"{name}.parquet", quiet)
     found = list(imu_recordings(tmp_path, settings))

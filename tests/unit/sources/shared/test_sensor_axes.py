@@ -43,19 +43,20 @@ def report(folder: Path, **people: Any) -> Path:
     return folder / "mounting.json"
 
 
-def test_a_report_turns_each_person_and_leaves_those_it_is_unsure_about(tmp_path: Path) -> None:
+def test_a_report_turns_those_it_calls_turned_and_leaves_everybody_else(tmp_path: Path) -> None:
     quarter = [[0, -1, 0], [1, 0, 0], [0, 0, 1]]
     file = report(
         tmp_path,
         anna={"rotation": quarter, "confidence": 0.9, "verdict": "turned"},
         ben={"rotation": quarter, "confidence": 0.1, "verdict": "unsure"},
+        dora={"rotation": quarter, "confidence": 0.9, "verdict": "aligned"},
     )
     notes, axes = Notes(), SensorAxes({}, file)
     np.testing.assert_allclose(axes.turned(row(), notes)["imu_right_wrist"][0], [-1, 0, 2, -4, 3, 5])
-    for person in ("ben", "carl"):
+    for person in ("ben", "carl", "dora"):
         np.testing.assert_array_equal(axes.turned(row(person), notes)["imu_right_wrist"], SAMPLES)
     first = [held["first"] for held in notes.facts()["notes"].values()]
-    assert first == [["right_wrist ben"], ["right_wrist carl"]]
+    assert first == [["right_wrist ben"], ["right_wrist carl"], ["right_wrist dora"]]
 
 
 @pytest.mark.parametrize(
