@@ -205,8 +205,8 @@ def _likely_unit(raw: float, unit: str) -> str:
         return f"; if they number the samples, give time=null rate_hz=<Hz>{'; if they are times, ' if hint else ''}{hint}"
     if not hint and _HINTED_HZ[0] <= 1 / (raw * _DAY_S) <= _HINTED_HZ[1]:
         hint = "they may be days, as spreadsheets keep dates: export them as dates or seconds"
-    if not hint and 1 / (raw * SECONDS[unit]) > _LIKELY_HZ[1]:
-        hint = "if it is right, state it by rate_hz=<Hz>"
+    if 1 / (raw * SECONDS[unit]) > _LIKELY_HZ[1]:
+        hint = f"if it is right, state it by rate_hz=<Hz>{'; ' if hint else ''}{hint}"
     return f"; {hint}" if hint else ""
 
 

@@ -144,7 +144,9 @@ def test_digests_are_those_of_the_bytes_and_of_the_names(tmp_path):
 
 
 def test_a_shard_ends_early_only_where_its_samples_are_many(tmp_path, recording, monkeypatch):
-    rows = [recording(f"r{k}", 2.0, 50.0, ("right_wrist",)) for k in range(5)]
+    rows = [recording(f"r{k}", 2.0, 50.0, "right_wrist") for k in range(5)]
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
     columns = schema.imu_recordings()
     assert tables.write_table(tmp_path / "a", iter(rows), columns, 4) == 5
     assert [tables.row_count(shard) for shard in tables.shard_paths(tmp_path / "a")] == [4, 1]

@@ -98,12 +98,12 @@ def test_a_message_names_the_line_as_an_editor_counts_it(tmp_path: Path, text: s
     assert said in refused(write(tmp_path / "a.csv", text))
 
 
-def test_a_decimal_comma_between_commas_is_read_where_it_is_said(tmp_path: Path, expected: np.ndarray) -> None:
+def test_a_quoted_decimal_comma_between_commas_is_found_and_may_be_stated(tmp_path: Path, expected: np.ndarray) -> None:
     head, *rest = TEXT.splitlines()
     quoted = [",".join('"{}"'.format(word.replace(".", ",")) for word in line.split(",")) for line in rest]
     file = write(tmp_path / "a.csv", [head, *quoted])
-    assert "give decimal=comma for a decimal comma" in refused(file)
-    np.testing.assert_array_equal(ingested(file, decimal="comma", delimiter="comma")[0]["imu_right_wrist"], expected)
+    for stated in ({}, {"decimal": "comma", "delimiter": "comma"}):
+        np.testing.assert_array_equal(ingested(file, **stated)[0]["imu_right_wrist"], expected)
 
 
 def test_decimal_commas_are_found_in_quotes_and_between_blanks_and_so_are_bars_and_unicode_minus(
