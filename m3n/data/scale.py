@@ -28,6 +28,7 @@ DEGREES = np.degrees(1.0)
 FASTEST = 10.0  # rad/s, root mean square per axis over a recording; a vigorous one has 3, and a resting one anything near 0
 _PIECE = 1 << 18  # samples squared at a time
 _MOST_WINDOWS = 512  # that physics is asked about
+_ALIKE = 0.5  # of the force: what is called angular rate differs less from it than any gyroscope's readings
 _ANY_G = (0.4, 2.5)  # median norm over all windows, g; also the least mean vector over seconds
 
 
@@ -92,6 +93,13 @@ def check_physics(samples: np.ndarray, rate_hz: float, where: str) -> None:
             f"{where}: acceleration averages {gravity.mean:.2g} g over seconds, expected about 1 g: gravity has probably been "
             "taken off "
             "(linear acceleration); give the accelerometer's own readings"
+        )
+    rate = np.asarray(samples, np.float64)[..., 3:]
+    apart = np.linalg.norm(rate - force, axis=-1)
+    if float(np.median(apart)) < _ALIKE * float(np.median(np.linalg.norm(force, axis=-1))):
+        raise InputError(
+            f"{where}: the angular rate is nearly the acceleration: are these samples of three channels, flattened? Give windows "
+            "(windows, samples, 3), or NaN for the angular rate"
         )
     _refuse_rate(pieces, where)
 

@@ -43,6 +43,7 @@ def test_right_recordings_pass_with_and_without_a_gyroscope() -> None:
     [
         (WINDOWS * G, "measures 0.1[0-9]* g .*probably in g "), (WINDOWS * 2048 * G, "in another unit, in counts"),
         (0 * WINDOWS, "zero throughout"),
+        (SAMPLES[:, :3].reshape(-1, 50, 6), "samples of three channels, flattened"),
         (np.concatenate([sensors.without_gravity(CLOCK), SAMPLES[:, 3:]], axis=1).reshape(-1, 100, 6), "without gravity"),
     ],
 )  # fmt: skip
