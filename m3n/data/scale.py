@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from m3n.data.sensor_physics import Pieces
+from m3n.data.sensor_physics import Pieces, rate_problem
 from m3n.data.windows import Normaliser
 from m3n.errors import InputError
 from m3n.schema import GRAVITY
@@ -117,11 +117,7 @@ def _refuse_rate(pieces: Pieces, where: str) -> None:
     factor = pieces.rate_factor()
     if factor is None:
         return
-    times, word = (factor, "small") if factor > 1 else (1 / factor, "large")
     likely = (
         "; it is probably in degrees per second" if factor < 1 else "; radians were probably converted as if they were degrees"
     )
-    raise InputError(
-        f"{where}: the angular rate is about {times:.2g} times too {word} for how gravity turns in the accelerometer's axes"
-        f"{likely if 10 < times < 600 else ''}; expected rad/s"
-    )
+    raise InputError(f"{where}: {rate_problem(factor)}{likely if 10 < max(factor, 1 / factor) < 600 else ''}; expected rad/s")

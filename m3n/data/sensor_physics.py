@@ -193,6 +193,12 @@ class Pieces:
         return small if small > _TOO_SMALL else large if large < _TOO_LARGE else None
 
 
+def rate_problem(factor: float) -> str:
+    """In words what `Pieces.rate_factor` found."""
+    times, word = (factor, "small") if factor > 1 else (1 / factor, "large")
+    return f"the angular rate is about {times:.2g} times too {word} for how gravity turns in the accelerometer's axes"
+
+
 def _means(pieces: FloatArray, rate_hz: float) -> FloatArray:
     """For every piece: norm of its mean force in the sensor's axes, turned back (NaN without gyroscope), root mean square."""
     force = pieces[..., :3]

@@ -59,7 +59,7 @@ class SensorAxes:
     def turned(self, row: dict[str, Any], notes: Notes) -> dict[str, Any]:
         """A row of `imu_recordings` with its samples in m3n's frame; people not called turned stay as they are."""
         changed = dict(row)
-        for placement in {*self._everybody, *self._report}:
+        for placement in (*self._everybody, *self._report):
             samples = row.get(imu_column(placement))
             if samples is None:
                 continue

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from m3n.data.sensor_physics import Gravity, Pieces
+from m3n.data.sensor_physics import Gravity, Pieces, rate_problem
 from m3n.errors import InputError, shown
 from m3n.schema import GRAVITY
 
@@ -170,12 +170,6 @@ class UnitCheck:
             )
         if factor is not None:
             raise InputError(f"{where}: {rate_problem(factor)} when read as {gyro_unit}{_rate_hint(factor, gyro_unit)}")
-
-
-def rate_problem(factor: float) -> str:
-    """In words what `Pieces.rate_factor` found."""
-    times, word = (factor, "small") if factor > 1 else (1 / factor, "large")
-    return f"the angular rate is about {times:.2g} times too {word} for how gravity turns in the accelerometer's axes"
 
 
 def _rate_hint(factor: float, unit: str) -> str:
