@@ -7,37 +7,19 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from gestures import classifier, on_either_wrist, train
 
-from m3n.config import FinetuneConfig, FreezeOptions, ModelConfig, WindowsConfig
-from m3n.data.windows import Normaliser, cut_recordings
+from m3n.config import FreezeOptions, ModelConfig
 from m3n.errors import InputError
 from m3n.freeze import STRATEGIES, Freezing, add_adapters, merge_adapters, rules_of
 from m3n.models import make_classifier
 from m3n.models.imu import IMU_ENCODERS
 from m3n.optim import Rule
-from m3n.training.classifier import new_classifier
-from m3n.training.finetune import finetune
-
-MODEL = ModelConfig(width=16, depth=1, dropout=0.2)
 
 
 @pytest.fixture(scope="module")
 def windows(recording):
-    """40 windows of two gestures that a child could tell apart, on either wrist."""
-    rows = [
-        recording(f"r{i}", seconds=6.0, label=("wave", "shake")[i % 2], worn=("left_wrist", "right_wrist")[i // 4])
-        for i in range(8)
-    ]
-    return cut_recordings(rows, WindowsConfig(), ("left_wrist", "right_wrist"))
-
-
-def classifier(seed: int = 0):
-    return new_classifier(("left_wrist", "right_wrist"), ["shake", "wave"], "linear", MODEL, None, seed)
-
-
-def train(model, windows, **settings) -> None:
-    options = {"epochs": 1, "min_steps": 4, "batch_size": 8} | settings
-    finetune(model, windows, Normaliser.fit(windows.imu_npt6), FinetuneConfig(**options), own_hz=50.0)
+    return on_either_wrist(recording)
 
 
 def changed(model, before: dict[str, torch.Tensor]) -> set[str]:

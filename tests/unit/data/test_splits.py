@@ -8,13 +8,18 @@ import json
 
 import numpy as np
 import pytest
+from gestures import by_four_people, people
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from m3n.config import WindowsConfig
 from m3n.data.splits import Split, check_leakage, draw_labels, held_out, make_split, subject_folds
-from m3n.data.windows import cut_recordings
 from m3n.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def windows(recording):
+    return by_four_people(recording)
+
 
 TEN = [f"s{i}" for i in range(10)]
 
@@ -166,23 +171,6 @@ def test_held_out_people_are_those_not_trained_on_and_a_name_belongs_to_its_sour
 def test_people_that_were_trained_on_are_not_evaluated_on(people, wanted, message):
     with pytest.raises(InputError, match=message):
         held_out(people, SEEN, wanted, False, "T")
-
-
-@pytest.fixture(scope="module")
-def windows(recording):
-    """Two gestures by four people."""
-    rows = [
-        recording(f"r{i}", seconds=6.0, label=("wave", "shake")[i % 2], subject=f"s{i // 2}", worn="right_wrist")
-        for i in range(8)
-    ]
-    rng = np.random.default_rng(0)
-    for row in rows:
-        row["imu_right_wrist"] = row["imu_right_wrist"] + rng.normal(0, 0.3, row["imu_right_wrist"].shape).astype(np.float32)
-    return cut_recordings(rows, WindowsConfig(), ("right_wrist",))
-
-
-def people(windows, *subjects):
-    return windows.subset(np.isin(windows.subject, subjects))
 
 
 def test_nothing_leaks_between_other_people(windows):

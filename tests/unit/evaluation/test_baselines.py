@@ -4,27 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from gestures import by_four_people, people
 
-from m3n.config import WindowsConfig
-from m3n.data.windows import cut_recordings
 from m3n.evaluation.baselines import MiniRocket, _course, minirocket, random_forest, statistics
 
 
 @pytest.fixture(scope="module")
 def windows(recording):
-    """Two gestures by four people."""
-    rows = [
-        recording(f"r{i}", seconds=6.0, label=("wave", "shake")[i % 2], subject=f"s{i // 2}", worn="right_wrist")
-        for i in range(8)
-    ]
-    rng = np.random.default_rng(0)
-    for row in rows:
-        row["imu_right_wrist"] = row["imu_right_wrist"] + rng.normal(0, 0.3, row["imu_right_wrist"].shape).astype(np.float32)
-    return cut_recordings(rows, WindowsConfig(), ("right_wrist",))
-
-
-def people(windows, *subjects):
-    return windows.subset(np.isin(windows.subject, subjects))
+    return by_four_people(recording)
 
 
 @pytest.mark.parametrize("baseline", [random_forest, minirocket])

@@ -6,24 +6,13 @@ import json
 import threading
 from time import sleep
 
-import pyarrow as pa
 import pytest
+from staged_results import names, write_result
 
 from m3n.errors import InputError, LockedError
-from m3n.io import locks, storage, tables
+from m3n.io import locks, storage
 from m3n.io.object_store import ObjectPath
 from m3n.io.staging import staged
-
-
-def names(folder: storage.Location) -> list[str]:
-    return [path.name for path in storage.files(folder)]
-
-
-def write_result(out: storage.Location, content: str, **options: bool) -> None:
-    with staged(out, **options) as staging:
-        tables.write_text(staging / f"{content}.txt", content)
-        tables.write_shard(staging / "part-00000.parquet", pa.table({"a": [content]}))
-        tables.write_manifest(staging, table="test", totals={}, inputs={}, config={})
 
 
 def test_the_second_job_is_told_who_the_first_is_and_touches_nothing(place):

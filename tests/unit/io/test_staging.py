@@ -7,21 +7,11 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from staged_results import names, write_result
 
 from m3n.errors import InputError, UnwritableError
 from m3n.io import object_store, storage, tables
 from m3n.io.staging import staged
-
-
-def names(folder: storage.Location) -> list[str]:
-    return [path.name for path in storage.files(folder)]
-
-
-def write_result(out: storage.Location, content: str, **options: bool) -> None:
-    with staged(out, **options) as staging:
-        tables.write_text(staging / f"{content}.txt", content)
-        tables.write_shard(staging / "part-00000.parquet", pa.table({"a": [content]}))
-        tables.write_manifest(staging, table="test", totals={}, inputs={}, config={})
 
 
 def test_a_result_appears_whole_and_replaces_the_earlier_one(place):

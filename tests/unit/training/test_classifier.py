@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from gestures import on_either_wrist
 
 from m3n.config import ModelConfig, WindowsConfig
-from m3n.data.windows import Normaliser, cut_recordings
+from m3n.data.windows import Normaliser
 from m3n.errors import InputError
 from m3n.models import make_imu_tower
 from m3n.training.checkpoint import Checkpoint, save
@@ -23,12 +24,7 @@ from m3n.training.classifier import (
 
 @pytest.fixture(scope="module")
 def windows(recording):
-    """40 windows of two gestures that a child could tell apart, on either wrist."""
-    rows = [
-        recording(f"r{i}", seconds=6.0, label=("wave", "shake")[i % 2], worn=("left_wrist", "right_wrist")[i // 4])
-        for i in range(8)
-    ]
-    return cut_recordings(rows, WindowsConfig(), ("left_wrist", "right_wrist"))
+    return on_either_wrist(recording)
 
 
 def test_a_recording_is_scored_by_the_mean_of_its_windows(windows):

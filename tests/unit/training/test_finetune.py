@@ -5,34 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from gestures import MODEL, classifier, on_either_wrist, train
 
-from m3n.config import FinetuneConfig, ModelConfig, WindowsConfig
-from m3n.data.windows import Normaliser, cut_recordings
+from m3n.data.windows import Normaliser
 from m3n.models import make_classifier
 from m3n.training import finetune as module
-from m3n.training.classifier import new_classifier, predict
-from m3n.training.finetune import finetune
-
-ARCHITECTURE = ModelConfig(width=16, depth=1, dropout=0.2)
+from m3n.training.classifier import predict
 
 
 @pytest.fixture(scope="module")
 def windows(recording):
-    """40 windows of two gestures that are easy to tell apart, on either wrist."""
-    rows = [
-        recording(f"r{i}", seconds=6.0, label=("wave", "shake")[i % 2], worn=("left_wrist", "right_wrist")[i // 4])
-        for i in range(8)
-    ]
-    return cut_recordings(rows, WindowsConfig(), ("left_wrist", "right_wrist"))
-
-
-def classifier(seed: int = 0):
-    return new_classifier(("left_wrist", "right_wrist"), ["shake", "wave"], "linear", ARCHITECTURE, None, seed)
-
-
-def train(model, windows, **settings) -> None:
-    options = {"epochs": 1, "min_steps": 4, "batch_size": 8} | settings
-    finetune(model, windows, Normaliser.fit(windows.imu_npt6), FinetuneConfig(**options), own_hz=50.0)
+    return on_either_wrist(recording)
 
 
 def test_two_gestures_are_learnt_and_the_seed_decides_every_bit(windows):
@@ -79,6 +62,6 @@ def test_kinds_of_rehearsed_windows_take_turns():
 
 
 def test_dense_targets_need_a_dense_model(windows):
-    model = make_classifier(("left_wrist", "right_wrist"), 2, "linear", ARCHITECTURE.model_dump(), dense=True)
+    model = make_classifier(("left_wrist", "right_wrist"), 2, "linear", MODEL.model_dump(), dense=True)
     train(model, windows, targets="dense")
     assert model.steps(torch.zeros(1, 2, 100, 6))[0].shape == (1, -(-100 // model.imu.stride), 2)

@@ -3,49 +3,22 @@
 from __future__ import annotations
 
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 import pytest
+from filmed_clips import SHAPE, WRIST, damage, filmed
 
-from m3n import schema
-from m3n.config import AugmentConfig, FinetuneConfig, ModelConfig, WindowsConfig
-from m3n.data.windows import Normaliser, cut_recordings
+from m3n.config import AugmentConfig, FinetuneConfig, ModelConfig
+from m3n.data.windows import cut_recordings
 from m3n.errors import InputError, NoWindowsError
-from m3n.io import tables
 from m3n.training import finetune as training
-from m3n.training.checkpoint import Checkpoint
 from m3n.training.fit import fit
 from m3n.training.rehearsal import rehearsal
-
-SHAPE = WindowsConfig(window_s=1.0, hop_s=1.0)
-WRIST = ("right_wrist",)
 
 
 @pytest.fixture
 def clips(tmp_path, synthetic_clip):
-    """Two labels by two people, and a label that no recording has."""
-    rows = [
-        synthetic_clip(f"{who}-{label}", 41, 20.0, subject=who, source="film", label=label)
-        for who in ("anna", "bela")
-        for label in ("knock", "wave", "bow")
-    ]
-    folder = tmp_path / "synthetic"
-    folder.mkdir()
-    tables.write_table(folder, rows, schema.synthetic_clips(("left_wrist", "right_wrist")), rows_per_shard=4)
-    return folder
-
-
-def pretrained_on(*subjects: str) -> Checkpoint:
-    return Checkpoint(
-        "multi3net",
-        {},
-        ModelConfig(),
-        SHAPE,
-        list(WRIST),
-        Normaliser(9.8, 1.0),
-        subjects={"film": [*subjects]},
-    )
+    return filmed(tmp_path / "synthetic", synthetic_clip)
 
 
 def test_only_clips_that_were_pretrained_on_and_have_a_label_of_the_recordings_are_rehearsed(clips):
@@ -55,17 +28,6 @@ def test_only_clips_that_were_pretrained_on_and_have_a_label_of_the_recordings_a
     assert set(found.recording_ids) == {"anna-knock", "anna-wave"}
     with pytest.raises(InputError, match=r"no clip that was used in pretraining and has one of the recordings' labels \(sit\)"):
         rehearsal(clips, SHAPE, WRIST, ["sit"], {"film": ["anna", "bela"]})
-
-
-def damage(folder: Path, clip_id: str) -> None:
-    """Put a NaN into the samples of one clip."""
-    schema_of = schema.synthetic_clips(("left_wrist", "right_wrist"))
-    for shard in tables.shard_paths(folder):
-        rows = list(tables.rows(tables.read_shard(shard, schema_of)))
-        for row in rows:
-            if row["clip_id"] == clip_id:
-                row["imu_right_wrist"] = np.where(np.arange(row["imu_right_wrist"].size) == 9, np.nan, row["imu_right_wrist"])
-        tables.write_shard(shard, tables.to_table(rows, schema_of))
 
 
 def test_a_nan_in_a_clip_is_reported_as_such_and_not_as_a_missing_label(clips):
@@ -95,7 +57,7 @@ def test_what_is_rehearsed_is_learnt_beside_what_is_labelled(recording, said, lo
         cut_recordings(rows, SHAPE, WRIST, ["fast", "slow"])
         for rows in ([turning(0, "slow"), turning(1, "fast")], [turning(2, said)], [turning(2, "fast")])
     )
-    still = AugmentConfig(turn_rad=0, tilt_rad=0, scale=0, noise=0, warp=0, mask=0, slow=0, drop=0)
+    still = AugmentConfig(turn_rad=0, tilt_rad=0, scale=0, noise=0, warp=0, mask=0, low_rate=0, placement_dropout=0)
     config = FinetuneConfig(
         rehearse=0.5, model=ModelConfig(width=16, depth=1), min_steps=80, epochs=1, batch_size=8, augment=still
     )

@@ -6,58 +6,17 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 import pytest
+from filmed_clips import SHAPE, WRIST, damage, filmed, pretrained_on
 
-from m3n import schema
 from m3n.commands.reproduce import cells
-from m3n.config import FinetuneConfig, ModelConfig, WindowsConfig
-from m3n.data.windows import Normaliser
+from m3n.config import FinetuneConfig
 from m3n.errors import InputError, NoWindowsError
-from m3n.io import tables
-from m3n.training.checkpoint import Checkpoint
-
-SHAPE = WindowsConfig(window_s=1.0, hop_s=1.0)
-
-
-WRIST = ("right_wrist",)
 
 
 @pytest.fixture
 def clips(tmp_path, synthetic_clip):
-    """Two labels by two people, and a label that no recording has."""
-    rows = [
-        synthetic_clip(f"{who}-{label}", 41, 20.0, subject=who, source="film", label=label)
-        for who in ("anna", "bela")
-        for label in ("knock", "wave", "bow")
-    ]
-    folder = tmp_path / "synthetic"
-    folder.mkdir()
-    tables.write_table(folder, rows, schema.synthetic_clips(("left_wrist", "right_wrist")), rows_per_shard=4)
-    return folder
-
-
-def pretrained_on(*subjects: str) -> Checkpoint:
-    return Checkpoint(
-        "multi3net",
-        {},
-        ModelConfig(),
-        SHAPE,
-        list(WRIST),
-        Normaliser(9.8, 1.0),
-        subjects={"film": [*subjects]},
-    )
-
-
-def damage(folder: Path, clip_id: str) -> None:
-    """Put a NaN into the samples of one clip."""
-    schema_of = schema.synthetic_clips(("left_wrist", "right_wrist"))
-    for shard in tables.shard_paths(folder):
-        rows = list(tables.rows(tables.read_shard(shard, schema_of)))
-        for row in rows:
-            if row["clip_id"] == clip_id:
-                row["imu_right_wrist"] = np.where(np.arange(row["imu_right_wrist"].size) == 9, np.nan, row["imu_right_wrist"])
-        tables.write_shard(shard, tables.to_table(rows, schema_of))
+    return filmed(tmp_path / "synthetic", synthetic_clip)
 
 
 def test_a_nan_in_a_clip_does_not_switch_rehearsal_off_in_a_cell(clips, monkeypatch):
