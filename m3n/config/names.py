@@ -157,6 +157,7 @@ SOURCES: dict[str, Source] = {
     ),
     "bvh": Source("poses", "BVH motion capture file, or a folder of them", "optical"),
     "bandai_namco": Source("poses", "Bandai Namco Research Motion Dataset zip: studio motion capture", "optical"),
+    "ui_prmd": Source("poses", "UI-PRMD zip: optical markers of ten rehabilitation exercises", "optical"),
     "msr_action3d": Source("poses", "MSR Action3D zip: skeletons of a depth camera", "depth_camera"),
     "smplx_npz": Source(
         "poses",
