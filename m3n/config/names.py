@@ -155,6 +155,7 @@ SOURCES: dict[str, Source] = {
     "joints": Source(
         "poses", "3-D joints of any skeleton with SMPL, Kinect, MediaPipe or BVH names: npz file, or a folder of them", "video"
     ),
+    "asf_amc": Source("poses", "CMU motion capture: folder or zip of ASF skeletons and AMC motions", "optical"),
     "bvh": Source("poses", "BVH motion capture file, or a folder of them", "optical"),
     "bandai_namco": Source("poses", "Bandai Namco Research Motion Dataset zip: studio motion capture", "optical"),
     "ui_prmd": Source("poses", "UI-PRMD zip: optical markers of ten rehabilitation exercises", "optical"),
