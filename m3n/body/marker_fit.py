@@ -38,9 +38,8 @@ def marker_joints(markers: FloatArray, labels: Sequence[str], known: MarkerSet) 
     """
     seen = landmarks_of(markers, labels, known)
     joints: dict[str, FloatArray] = _hips(seen)
-    for name in ("head",):
-        if name in seen:
-            joints[name] = seen[name]
+    if "head" in seen:
+        joints["head"] = seen["head"]
     if "c7" in seen and "clavicle" in seen:
         joints["neck"] = 0.5 * (seen["c7"] + seen["clavicle"])
     joints |= _shoulders(seen, joints)
@@ -72,9 +71,7 @@ def marker_joints(markers: FloatArray, labels: Sequence[str], known: MarkerSet) 
         joints[f"{side}_ankle"] = (
             0.5 * (ankle + medial)
             if medial is not None
-            else _chord(
-                joints[f"{side}_knee"], ankle, joints[f"{side}_knee"] - knee, _HALF_BREADTH_M["ankle"] + known.radius_m
-            )
+            else _chord(joints[f"{side}_knee"], ankle, joints[f"{side}_knee"] - knee, _HALF_BREADTH_M["ankle"] + known.radius_m)
         )
         if (toe := at("toe")) is not None:
             joints[f"{side}_foot"] = toe
@@ -134,7 +131,10 @@ def _centre(
     for _ in range(_REFINEMENTS):
         normal = bends * cross(unit(centre - above), unit(below - centre))  # as long as the sine of the flexion
         bent = np.einsum("fji,fj->fi", frame, normal) * np.sqrt(dot(normal, normal))[:, None]
-        inwards = np.nanmean(bent, axis=0) + _STRAIGHT * np.nanmedian(standing, axis=0)
+        seen = np.isfinite(bent).all(1) & np.isfinite(standing).all(1)
+        if not seen.any():
+            return np.full_like(lateral, np.nan)
+        inwards = bent[seen].mean(0) + _STRAIGHT * np.median(standing[seen], axis=0)
         centre = _chord(above, lateral, frame @ inwards, inwards_m)
     return centre
 
@@ -149,4 +149,6 @@ def _chord(above: FloatArray, lateral: FloatArray, inwards: FloatArray, distance
 
 
 def _median_length(vectors: FloatArray) -> float:
-    return float(np.nanmedian(np.sqrt(dot(vectors, vectors))))
+    lengths = np.sqrt(dot(vectors, vectors))
+    lengths = lengths[np.isfinite(lengths)]
+    return float(np.median(lengths)) if len(lengths) else np.nan

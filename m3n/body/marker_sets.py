@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from m3n.body.model import FloatArray
-from m3n.errors import InputError, nearest, shown
+from m3n.errors import InputError, shown
 
 # A side's landmarks. Lateral and medial: the epicondyles and malleoli; radial: the thumb's side of the wrist. `upper_arm` and
 # `thigh` are any marker that sits on the bone away from its axis.
@@ -66,13 +66,6 @@ MARKER_SETS: dict[str, MarkerSet] = {
         ),
     ),
 }  # fmt: skip
-
-
-def marker_set(name: str) -> MarkerSet:
-    """The set of that name; InputError for an unknown one."""
-    if name not in MARKER_SETS:
-        raise InputError(f"no marker set '{shown(name)}'{nearest(name, MARKER_SETS)}; known: {', '.join(MARKER_SETS)}")
-    return MARKER_SETS[name]
 
 
 def plain_labels(labels: Sequence[str]) -> dict[str, int]:

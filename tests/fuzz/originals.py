@@ -21,6 +21,8 @@ import torch
 from fuzz.source_files import (
     BENT,
     amass_arrays,
+    amc_text,
+    asf_text,
     bvh_text,
     glamr_person,
     gvhmr_params,
@@ -33,6 +35,7 @@ from fuzz.source_files import (
     sample_columns,
     sample_csv,
     smplx_arrays,
+    ui_prmd_text,
     utd_matrices,
     watch_arrays,
     wham_person,
@@ -167,6 +170,10 @@ ORIGINALS: dict[str, Original] = {
     "bandai_namco": Original(
         "bandai.zip", lambda: {f"d/dataset-1_walk_{style}_001.bvh": bvh_text(BENT, 6, inner=True) for style in ("tired", "happy")},
         write_zip,
+    ),
+    "asf_amc": Original("cmu.zip", lambda: {"c/01/01.asf": asf_text(), "c/01/01_01.amc": amc_text(), "c/01/01_02.amc": amc_text()}, write_zip),
+    "ui_prmd": Original(
+        "ui.zip", lambda: {f"P/m07_s01_e0{k}_positions.txt": ui_prmd_text() for k in (1, 2)}, write_zip
     ),
     "msr_action3d": Original(
         "msr.zip", lambda: {f"msr/a05_s01_e0{k}_skeleton3D.txt": msr_text() for k in (1, 2)}, write_zip

@@ -16,7 +16,7 @@ from scipy.spatial.transform import Rotation
 from m3n.body.kinematics import joint_transforms
 from m3n.body.model import SMPL_JOINTS, load_body
 from m3n.sources.paired.utd_mhad import KINECT_JOINTS
-from m3n.sources.poses import msr_action3d
+from m3n.sources.poses import msr_action3d, ui_prmd
 
 FRAMES = 12
 
@@ -65,6 +65,114 @@ def write_msr(folder: Path, name: str = "a05_s01_e02") -> Path:
     folder.mkdir(exist_ok=True)
     (folder / f"{name}_skeleton3D.txt").write_text(msr_text())
     return folder
+
+
+def body_markers(poses: np.ndarray, trans: np.ndarray) -> np.ndarray:
+    """Plug-in Gait markers (F, 39, 3) m on the stand-in body, each fixed to the bone that it sits on.
+
+    At rest x is the body's left, y up, z forward; outwards is up at an elbow (+y) and to the side at a knee, and the thumb's side of the
+    wrist is in front (+z)."""
+    turns, places = joint_transforms(load_body("smpl"), poses, trans)
+    rest = joint_transforms(load_body("smpl"), np.zeros((1, 24, 3)), np.zeros((1, 3)))[1][0]
+    at = {name: k for k, name in enumerate(SMPL_JOINTS)}
+
+    def on(bone: str, joint: str, *offset: float) -> np.ndarray:
+        k = at[bone]
+        return places[:, k] + turns[:, k] @ (rest[at[joint]] - rest[k] + np.array(offset or (0.0, 0.0, 0.0)))
+
+    found = {}
+    hips = 0.5 * (rest[at["left_hip"]] + rest[at["right_hip"]])
+    width, depth = (
+        (abs(rest[at["left_hip"]][0] - hips[0]) - 0.0073) / 0.33,
+        0.16,
+    )  # Harrington's regression, the other way round
+    up, ahead = 0.30 * width + 0.0109, 0.24 * depth + 0.0099
+    shoulders = rest[at["left_shoulder"]][0] - rest[at["right_shoulder"]][0]
+    for letter, side, sign in (("L", "left", 1.0), ("R", "right", -1.0)):
+        shoulder, elbow, wrist, hip, knee, ankle = (
+            f"{side}_{part}" for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+        )
+        front = hips - rest[at["pelvis"]] + np.array([sign * width / 2, up, ahead])
+        here = {
+            "ASI": on("pelvis", "pelvis", *front), "PSI": on("pelvis", "pelvis", *(front - [sign * 0.05, 0, depth])),
+            "SHO": on("spine3", shoulder, 0, 0.17 * shoulders, 0), "UPA": on(shoulder, shoulder, sign * 0.15, 0.05, 0.01),
+            "ELB": on(shoulder, elbow, 0, 0.041, 0), "FRM": on(elbow, elbow, sign * 0.12, 0.04, 0.01),
+            "WRA": on(elbow, wrist, 0, 0, 0.037), "WRB": on(elbow, wrist, 0, 0, -0.037),
+            "FIN": on(wrist, f"{side}_hand"), "THI": on(hip, hip, sign * 0.09, -0.2, 0.02),
+            "KNE": on(hip, knee, sign * 0.055, 0, 0), "TIB": on(knee, knee, sign * 0.06, -0.2, 0.02),
+            "ANK": on(knee, ankle, sign * 0.043, 0, 0), "HEE": on(ankle, ankle, 0, -0.04, -0.07), "TOE": on(ankle, f"{side}_foot"),
+            "FHD": on("head", "head", sign * 0.07, 0, 0.08), "BHD": on("head", "head", sign * 0.07, 0, -0.08),
+        }  # fmt: skip
+        found |= {letter + name: points for name, points in here.items()}
+    for name, offset in (
+        ("C7", (0, 0, -0.06)), ("CLAV", (0, 0, 0.06)), ("T10", (0, -0.25, -0.1)), ("STRN", (0, -0.25, 0.1)), ("RBAK", (-0.08, -0.15, -0.1)),
+    ):  # fmt: skip
+        found[name] = on("spine3", "neck", *offset)
+    return np.stack([found[name] for name in ui_prmd.MARKERS], axis=1)
+
+
+def ui_prmd_text(frames: int = FRAMES) -> str:
+    """As in the dataset: a line a frame, 39 markers x 3 in mm, z up."""
+    poses = standing_pose(frames)
+    poses[:, 0] = (np.pi / 2, 0, 0)
+    rows = 1000 * body_markers(poses, np.tile([0.5, 0.5, 1.0], (frames, 1))).reshape(frames, -1)
+    return "".join(",".join(f"{value:.1f}" for value in row) + "\n" for row in rows)
+
+
+_ASF_BONES = (  # name, parent, direction, length, axis, dof: CMU's names, with lengths in inches x 0.45
+    ("lowerback", "root", (0, 1, 0), 2.0, (0, 0, 0), "rx ry rz"), ("upperback", "lowerback", (0, 1, 0), 2.0, (0, 0, 0), "rx ry rz"),
+    ("thorax", "upperback", (0, 1, 0), 2.0, (0, 0, 0), "rx ry rz"), ("lowerneck", "thorax", (0, 1, 0), 1.5, (0, 0, 0), "rx ry rz"),
+    ("upperneck", "lowerneck", (0, 1, 0), 1.5, (0, 0, 0), "rx ry rz"),
+    *(
+        (letter + name, letter + parent if parent not in ("root", "thorax") else parent, (sign * x, y, z), length, axis(sign), dof)
+        for letter, sign in (("l", 1), ("r", -1))
+        for name, parent, (x, y, z), length, axis, dof in (
+            ("hipjoint", "root", (0.57, -0.75, 0.35), 2.4, lambda s: (0, 0, 0), ""),
+            ("femur", "hipjoint", (0.34, -0.94, 0), 7.2, lambda s: (0, 0, 20 * s), "rx ry rz"),
+            ("tibia", "femur", (0.34, -0.94, 0), 7.4, lambda s: (0, 0, 20 * s), "rx"),
+            ("foot", "tibia", (0.07, -0.18, 0.98), 2.3, lambda s: (-90, 0, 20 * s), "rx rz"),
+            ("clavicle", "thorax", (0.93, 0.36, -0.1), 3.5, lambda s: (0, 0, 0), "ry rz"),
+            ("humerus", "clavicle", (1, 0, 0), 5.0, lambda s: (180, -30 * s, -90 * s), "rx ry rz"),
+            ("radius", "humerus", (1, 0, 0), 3.5, lambda s: (180, -30 * s, -90 * s), "rx"),
+            ("wrist", "radius", (1, 0, 0), 1.7, lambda s: (0, 90 * s, 90 * s), "ry"),
+            ("hand", "wrist", (1, 0, 0), 0.7, lambda s: (0, 90 * s, 90 * s), "rx rz"),
+        )
+    ),
+)  # fmt: skip
+
+
+def asf_text() -> str:
+    """A skeleton as CMU writes it."""
+    lines = [
+        ":version 1.10", ":name VICON", ":units", "  mass 1.0", "  length 0.45", "  angle deg", ":root",
+        "   order TX TY TZ RX RY RZ", "   axis XYZ", "   position 0 0 0", "   orientation 0 0 0", ":bonedata",
+    ]  # fmt: skip
+    for k, (name, _, direction, length, axis, dof) in enumerate(_ASF_BONES, 1):
+        lines += ["  begin", f"     id {k}", f"     name {name}", "     direction {} {} {}".format(*direction)]
+        lines += [
+            f"     length {length}",
+            "     axis {} {} {}   XYZ".format(*axis),
+            *([f"    dof {dof}"] if dof else []),
+            "  end",
+        ]
+    lines += [":hierarchy", "  begin"]
+    for parent in dict.fromkeys(bone[1] for bone in _ASF_BONES):
+        lines.append("    " + " ".join([parent, *(bone[0] for bone in _ASF_BONES if bone[1] == parent)]))
+    return "\n".join([*lines, "  end", ""])
+
+
+def amc_text(frames: int = FRAMES, **angles: tuple[float, ...]) -> str:
+    """A motion of that skeleton: elbows bent by 60 degrees, the arms lowered, everything else near rest; `angles` in degrees."""
+    lines = [":FULLY-SPECIFIED", ":DEGREES"]
+    for frame in range(frames):
+        lines += [str(frame + 1), f"root 0 {16.5 + 0.01 * frame} 0 0 {frame} 0"]
+        for name, _, _, _, _, dof in _ASF_BONES:
+            still = {"humerus": (0, 0, 60 if name[0] == "l" else -60), "radius": (60 + frame,)}.get(
+                name[1:], (0.5,) * len(dof.split())
+            )
+            if dof:
+                lines.append(" ".join([name, *(f"{value}" for value in angles.get(name, still))]))
+    return "\n".join(lines) + "\n"
 
 
 RIG = (  # name, parent, offset in cm: a T-pose facing +z, y up

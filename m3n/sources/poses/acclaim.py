@@ -101,7 +101,9 @@ def read_motion(data: bytes, skeleton: Skeleton, where: str) -> dict[str, FloatA
             continue
         bone = words[0].lower()
         if bone not in wanted:
-            raise InputError(f"{where}, line {number}: '{shown(words[0])}' is no moving bone of the skeleton; is it the right ASF?")
+            raise InputError(
+                f"{where}, line {number}: '{shown(words[0])}' is no moving bone of the skeleton; is it the right ASF?"
+            )
         if not frames:
             raise InputError(f"{where}, line {number}: values stand before the first frame's number")
         if bone in frames[-1]:

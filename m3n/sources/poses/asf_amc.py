@@ -48,9 +48,12 @@ _ENDS = {
 class Options(PoseOptions):
     """Settings of `m3n ingest asf_amc`."""
 
-    fps: Positive = Field(default=120.0, description="frames per second: AMC files do not say; nearly all of CMU's have 120 [Hz]")
+    fps: Positive = Field(
+        default=120.0, description="frames per second: AMC files do not say; nearly all of CMU's have 120 [Hz]"
+    )
     texts: Path | None = Field(
-        default=None, description="CSV file with the columns trial (as 01_08) and text, and label if there is one; null: no texts"
+        default=None,
+        description="CSV file with the columns trial (as 01_08) and text, and label if there is one; null: no texts",
     )
     smooth_frames: float = Field(
         default=0.0, ge=0, le=1000, description="standard deviation of the Gaussian over the joints, before the fit [frames]"
@@ -161,5 +164,8 @@ def _texts(file: Path) -> dict[str, tuple[str, str | None]]:
     for number, row in enumerate(rows, 2):
         if not row["trial"]:
             raise InputError(f"{file}, line {number}: the trial is empty; expected one like 01_08")
-        found[row["trial"].strip().removesuffix(".amc")] = ((row["text"] or "").strip(), (row.get("label") or "").strip() or None)
+        found[row["trial"].strip().removesuffix(".amc")] = (
+            (row["text"] or "").strip(),
+            (row.get("label") or "").strip() or None,
+        )
     return found

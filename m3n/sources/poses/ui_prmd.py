@@ -112,9 +112,7 @@ def _side(movement: int, joints: FloatArray, names: list[str]) -> str:
     joint = "wrist" if movement in _ONE_ARM else "ankle"
     if movement not in (*_ONE_ARM, *_ONE_LEG) or any(f"{side}_{joint}" not in names for side in ("left", "right")):
         return ""
-    travel = {
-        side: np.linalg.norm(np.nanstd(joints[:, names.index(f"{side}_{joint}")], axis=0)) for side in ("left", "right")
-    }
+    travel = {side: np.linalg.norm(np.nanstd(joints[:, names.index(f"{side}_{joint}")], axis=0)) for side in ("left", "right")}
     return max(travel, key=travel.__getitem__)
 
 

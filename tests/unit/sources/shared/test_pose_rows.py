@@ -10,7 +10,20 @@ from m3n.imu.smoothing import LOW_PASSES
 from m3n.sources import load
 from m3n.sources.shared.pose_rows import TURN_UP
 
-ALL = ("joints", "bvh", "bandai_namco", "msr_action3d", "smplx_npz", "wham", "gvhmr", "hmr4d", "romp", "glamr")
+ALL = (
+    "joints",
+    "bvh",
+    "bandai_namco",
+    "msr_action3d",
+    "ui_prmd",
+    "asf_amc",
+    "smplx_npz",
+    "wham",
+    "gvhmr",
+    "hmr4d",
+    "romp",
+    "glamr",
+)
 
 
 def test_every_source_is_registered_and_loads() -> None:
