@@ -60,13 +60,7 @@ def with_hidden(
 def _parts(labels: Sequence[str], known: MarkerSet) -> dict[tuple[str, ...], list[int]]:
     """Labels of each rigid part that the recording has -> their columns."""
     place = plain_labels(labels)
-    parts = {}
-    for part in known.rigid:
-        for letter in ("L", "R") if "{s}" in part[0] else ("",):
-            wanted = tuple(label.format(s=letter) for label in part)
-            if all(label in place for label in wanted):
-                parts[wanted] = [place[label] for label in wanted]
-    return parts
+    return {part: [place[label] for label in part] for part in known.rigid if all(label in place for label in part)}
 
 
 def _laid_over(source: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray]:

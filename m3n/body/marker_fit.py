@@ -20,6 +20,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from m3n.body.joint_fit import LEAST_SEEN
 from m3n.body.marker_sets import MarkerSet, landmarks_of
 from m3n.body.model import FloatArray
 from m3n.body.rotations import cross, dot, two_vector_rotation, unit
@@ -50,8 +51,7 @@ def marker_joints(markers: FloatArray, labels: Sequence[str], known: MarkerSet) 
             return seen.get(f"{side}_{name}")
 
         radial, ulnar = seen[f"{side}_wrist_radial"], seen[f"{side}_wrist_ulnar"]
-        wrist = 0.5 * (radial + ulnar)
-        joints[f"{side}_wrist"] = wrist
+        wrist = joints[f"{side}_wrist"] = _wrist(radial, ulnar)
         joints[f"{side}_index1"], joints[f"{side}_pinky1"] = radial, ulnar
         if (hand := at("hand")) is not None:
             joints[f"{side}_hand"] = hand
@@ -76,6 +76,14 @@ def marker_joints(markers: FloatArray, labels: Sequence[str], known: MarkerSet) 
         if (toe := at("toe")) is not None:
             joints[f"{side}_foot"] = toe
     return np.stack(list(joints.values()), axis=1), list(joints)
+
+
+def _wrist(radial: FloatArray, ulnar: FloatArray) -> FloatArray:
+    """The middle (F, 3) of both markers; one of them in a whole clip that hardly ever shows the other, whose twist stays neutral."""
+    middle = 0.5 * (radial + ulnar)
+    if np.isfinite(middle).all(1).mean() >= LEAST_SEEN:
+        return middle
+    return max((radial, ulnar), key=lambda marker: float(np.isfinite(marker).all(1).mean()))
 
 
 def _hips(seen: Mapping[str, FloatArray]) -> dict[str, FloatArray]:

@@ -2,7 +2,8 @@
 
 A set maps anatomical landmarks to its labels. The fit (`m3n.body.marker_fit`) reads landmarks alone, so that a set that names or
 places its markers in another way takes one more entry here. In a label, `{s}` is L or R; a landmark of several markers is their
-mean. `rigid` lists the markers of each rigid part, by which one that is hidden is found from the others.
+mean. `rigid` lists the markers of each rigid part, by which one that is hidden is found from the others. Forearms are none: their
+markers lie nearly in a line, and a wrist marker found from the others was wrong by over 80 degrees of twist in a tenth of UI-PRMD.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ REQUIRED: tuple[Landmark, ...] = ("elbow_lateral", "wrist_radial", "wrist_ulnar"
 
 @dataclass(frozen=True)
 class MarkerSet:
-    """`landmarks`: landmark -> labels. `rigid`: labels of each part, at least three. `radius_m`: of the markers."""
+    """`landmarks`: landmark -> labels. `rigid`: labels of each part, at least four. `radius_m`: of the markers."""
 
     landmarks: dict[Landmark, tuple[str, ...]]
     rigid: tuple[tuple[str, ...], ...]
@@ -47,7 +48,6 @@ MARKER_SETS: dict[str, MarkerSet] = {
         },
         (
             ("LFHD", "RFHD", "LBHD", "RBHD"), ("C7", "T10", "CLAV", "STRN", "RBAK"), ("LASI", "RASI", "LPSI", "RPSI"),
-            ("{s}ELB", "{s}FRM", "{s}WRA", "{s}WRB"), ("{s}KNE", "{s}TIB", "{s}ANK"), ("{s}ANK", "{s}HEE", "{s}TOE"),
         ),
     ),
     # The set of AMASS's recordings of soft tissue (Mahmood et al., ICCV 2019): pairs of markers on both sides of most joints.
@@ -60,10 +60,7 @@ MARKER_SETS: dict[str, MarkerSet] = {
             "asis": ("{s}FWT",), "psis": ("{s}BWT",), "knee_lateral": ("{s}KNE",), "knee_medial": ("{s}KNI",),
             "ankle_lateral": ("{s}ANK",), "toe": ("{s}MT1", "{s}MT5"),
         },
-        (
-            ("LFHD", "RFHD", "LBHD", "RBHD"), ("LFWT", "RFWT", "LBWT", "RBWT"), ("{s}ELB", "{s}IEL", "{s}UPA"),
-            ("{s}ELB", "{s}ARM", "{s}OWR", "{s}IWR"), ("{s}HEL", "{s}MT1", "{s}MT5", "{s}ANK"),
-        ),
+        (("LFHD", "RFHD", "LBHD", "RBHD"), ("LFWT", "RFWT", "LBWT", "RBWT")),
     ),
 }  # fmt: skip
 

@@ -222,7 +222,7 @@ def _names(path: Path) -> list[str]:
             "ui_prmd-m",
             ".amc",
             ".asf",
-        ]  # fmt: skip
+        ]
         if path.suffix == ".zip" or path.is_dir()
         else []
     )

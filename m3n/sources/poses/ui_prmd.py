@@ -1,8 +1,8 @@
 """UI-PRMD (Vakanski, Jun, Paul and Baker, Data 3(1), 2018): optical motion capture of ten rehabilitation exercises, 10 people, 100 Hz.
 
 Its "Segmented Movements" hold one repetition a file, `mMM_sSS_eEE_positions.txt`: a line a frame, 39 markers of Plug-in Gait times
-x, y, z in mm, z up. A marker that the cameras lost is 0, 0, 0; it is found from the others of its bone (`m3n.body.hidden_markers`),
-by the shape of that bone in the person's other repetitions if it is lost for a whole file. The arm or leg that moves is not the same
+x, y, z in mm, z up. A marker that the cameras lost is 0, 0, 0; at head, trunk or pelvis it is found from the others (`m3n.body.hidden_markers`),
+by their shape in the person's other repetitions if it is lost for a whole file. The arm or leg that moves is not the same
 for everybody and is found from the markers: it travels twenty times as far as the other one.
 """
 
@@ -33,10 +33,47 @@ from m3n.untrusted.archives import zip_or_folder
 SOURCE = "ui_prmd"
 FPS = 100.0
 TEXTS = Path(__file__).resolve().parents[1] / "texts" / "ui_prmd.yaml"
-MARKERS = (
-    "LFHD RFHD LBHD RBHD C7 T10 CLAV STRN RBAK LSHO LUPA LELB LFRM LWRA LWRB LFIN RSHO RUPA RELB RFRM RWRA RWRB RFIN LASI RASI LPSI "
-    "RPSI LTHI LKNE LTIB LANK LHEE LTOE RTHI RKNE RTIB RANK RHEE RTOE"
-).split()
+MARKERS = [
+    "LFHD",
+    "RFHD",
+    "LBHD",
+    "RBHD",
+    "C7",
+    "T10",
+    "CLAV",
+    "STRN",
+    "RBAK",
+    "LSHO",
+    "LUPA",
+    "LELB",
+    "LFRM",
+    "LWRA",
+    "LWRB",
+    "LFIN",
+    "RSHO",
+    "RUPA",
+    "RELB",
+    "RFRM",
+    "RWRA",
+    "RWRB",
+    "RFIN",
+    "LASI",
+    "RASI",
+    "LPSI",
+    "RPSI",
+    "LTHI",
+    "LKNE",
+    "LTIB",
+    "LANK",
+    "LHEE",
+    "LTOE",
+    "RTHI",
+    "RKNE",
+    "RTIB",
+    "RANK",
+    "RHEE",
+    "RTOE",
+]
 _SET = MARKER_SETS["plug_in_gait"]
 _ONE_ARM, _ONE_LEG = (7, 8, 9, 10), (2, 6)
 _FILE = re.compile(r"(?:^|/)m(\d+)_s(\d+)_e(\d+)_positions\.txt$")
@@ -87,7 +124,11 @@ def _clips(
         yield Rejected(clip_id, markers)
         return
     full, hidden = with_hidden(markers, MARKERS, _SET, shapes | part_shapes(markers, MARKERS, _SET))
-    notes.count("frames with hidden markers found from the others of the bone", int(hidden.any(1).sum()), where)
+    notes.count("frames with hidden markers found from the others of the part", int(hidden.any(1).sum()), where)
+    for side in ("L", "R"):
+        both = [MARKERS.index(f"{side}WRA"), MARKERS.index(f"{side}WRB")]
+        one = int((~np.isfinite(full[:, both]).all((1, 2))).sum())
+        notes.count("frames without one of a wrist's two markers (no forearm twist)", one, where)
     try:
         joints, names = marker_joints(full, MARKERS, _SET)
         clips = list(fitted_clips(where, clip_id, joints, names, FPS, options, options.smooth_frames))

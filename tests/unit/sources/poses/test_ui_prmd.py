@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from clips import clip, stands_upright
-from fuzz.source_files import body_markers, standing_pose, ui_prmd_text
+from fuzz.source_files import body_markers, ui_prmd_text
 
 from m3n.errors import InputError
 from m3n.schema import Rejected
@@ -19,9 +19,12 @@ OPTIONS = ui_prmd.Options()
 
 def raising(arm: str, frames: int = 40) -> str:
     """Somebody who stands and raises one arm."""
-    poses = standing_pose(frames)
+    poses = np.zeros((frames, 24, 3))
     poses[:, 0] = (np.pi / 2, 0, 0)
-    poses[:, 16 if arm == "left" else 17, 2] = np.linspace(-0.6, 0.6, frames)
+    poses[:, 16, 2], poses[:, 17, 2] = -1.2, 1.2
+    poses[:, 18, 1], poses[:, 19, 1] = -0.3, 0.3
+    up = np.linspace(1.2, -0.3, frames)
+    poses[:, 16 if arm == "left" else 17, 2] = -up if arm == "left" else up
     rows = 1000 * body_markers(poses, np.tile([0.5, 0.5, 1.0], (frames, 1))).reshape(frames, -1)
     return "".join(",".join(f"{value:.1f}" for value in row) + "\n" for row in rows)
 
@@ -61,7 +64,7 @@ def test_damaged_files_are_rejected_with_file_line_and_marker(tmp_path: Path) ->
 def test_a_marker_lost_for_a_whole_file_is_found_by_the_persons_other_files_and_counted(tmp_path: Path) -> None:
     rows = np.array([line.split(",") for line in ui_prmd_text().splitlines()])
     whole = "\n".join(map(",".join, rows))
-    at = 3 * ui_prmd.MARKERS.index("LWRB")
+    at = 3 * ui_prmd.MARKERS.index("LASI")
     rows[:, at : at + 3] = "0.0"
     (tmp_path / "m07_s01_e01_positions.txt").write_text("\n".join(map(",".join, rows)))
     (tmp_path / "m07_s01_e02_positions.txt").write_text(whole)
@@ -71,11 +74,23 @@ def test_a_marker_lost_for_a_whole_file_is_found_by_the_persons_other_files_and_
     assert list(notes.figures().values()) == [12]
     (tmp_path / "m07_s01_e02_positions.txt").unlink()
     (alone,) = ui_prmd.pose_clips(tmp_path, OPTIONS)
-    assert isinstance(clip(alone), dict)  # the right wrist still tells
+    assert isinstance(alone, Rejected)
+    assert "left_hip" in alone.reason
+
+
+def test_a_wrist_without_one_of_its_markers_keeps_a_neutral_twist_and_is_counted(tmp_path: Path) -> None:
+    rows = np.array([line.split(",") for line in ui_prmd_text().splitlines()])
+    at = 3 * ui_prmd.MARKERS.index("LWRB")
+    rows[:, at : at + 3] = "0.0"
+    (tmp_path / "m07_s01_e01_positions.txt").write_text("\n".join(map(",".join, rows)))
+    notes = Notes()
+    (row,) = ui_prmd.pose_clips(tmp_path, OPTIONS, notes)
+    assert stands_upright(clip(row))
+    assert notes.figures() == {"frames without one of a wrist's two markers (no forearm twist)": 12}
 
 
 def test_foreign_folders_and_broken_zips_are_one_line(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="expected names like m01_s01_e01_positions.txt"):
+    with pytest.raises(InputError, match=r"expected names like m01_s01_e01_positions\.txt"):
         list(ui_prmd.pose_clips(tmp_path, OPTIONS))
     (tmp_path / "ui.zip").write_bytes(b"PK\x03\x04 cut off")
     with pytest.raises(InputError, match=r"ui\.zip: damaged, or not a zip"):
