@@ -1,8 +1,8 @@
 """Markers that the cameras lost, found from the others of the same rigid part.
 
-A part's shape (its markers, as they lie to each other) is taken from frames that show all of them, in the clip or in another one of the
-same person and session. Where at least three others are seen, the least-squares rotation and translation that lays the shape over
-them (Arun, Huang and Blostein, IEEE PAMI 9(5), 1987) says where the hidden one is.
+A part's shape (its markers, as they lie to each other) is taken from frames that show all of them, in the clip or in another
+one of the same person and session. Where at least three others are seen, the least-squares rotation and translation that lays
+the shape over them (Arun, Huang and Blostein, IEEE PAMI 9(5), 1987) says where the hidden one is.
 """
 
 from __future__ import annotations

@@ -6,10 +6,11 @@ Markers lie on the skin. Joint centres follow from them by the regressions of ga
 (the chord function of Davis et al., Human Movement Science 10(5), 1991). The joint's axis, which says where inwards is, is
 fixed to the bone above. It is found over a whole clip from the frames in which the joint bends.
 
-**Twist.** Two markers sit on either side of the wrist, at the ends of radius and ulna. The line between them turns with pronation and
-supination; the joints of shoulder, elbow and wrist do not show those at all. When the elbow is bent and the thumb points along
-the upper arm, the line lies in the plane of the arm: that is m3n's neutral, half-way between palm up and palm down. So two points
-on that line go into the joint fit as knuckles, and the wrist sensor's end of the forearm turns with them.
+**Twist.** Two markers sit on either side of the wrist, at the ends of radius and ulna. The line between them turns with
+pronation and supination; the joints of shoulder, elbow and wrist do not show those at all. When the elbow is bent and the
+thumb points along the upper arm, the line lies in the plane of the arm: that is m3n's neutral, half-way between palm up and
+palm down. So two points on that line go into the joint fit as knuckles, and the wrist sensor's end of the forearm turns with
+them.
 
 Markers and joints in metres, in a right-handed world with z up.
 """
@@ -79,7 +80,7 @@ def marker_joints(markers: FloatArray, labels: Sequence[str], known: MarkerSet) 
 
 
 def _wrist(radial: FloatArray, ulnar: FloatArray) -> FloatArray:
-    """The middle (F, 3) of both markers; one of them in a whole clip that hardly ever shows the other, whose twist stays neutral."""
+    """The middle (F, 3) of both markers; one of them where a clip hardly ever shows the other."""
     middle = 0.5 * (radial + ulnar)
     if np.isfinite(middle).all(1).mean() >= LEAST_SEEN:
         return middle

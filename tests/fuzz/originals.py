@@ -171,7 +171,9 @@ ORIGINALS: dict[str, Original] = {
         "bandai.zip", lambda: {f"d/dataset-1_walk_{style}_001.bvh": bvh_text(BENT, 6, inner=True) for style in ("tired", "happy")},
         write_zip,
     ),
-    "asf_amc": Original("cmu.zip", lambda: {"c/01/01.asf": asf_text(), "c/01/01_01.amc": amc_text(), "c/01/01_02.amc": amc_text()}, write_zip),
+    "asf_amc": Original(
+        "cmu.zip", lambda: {"c/01/01.asf": asf_text(), **{f"c/01/01_0{k}.amc": amc_text() for k in (1, 2)}}, write_zip
+    ),
     "ui_prmd": Original(
         "ui.zip", lambda: {f"P/m07_s01_e0{k}_positions.txt": ui_prmd_text() for k in (1, 2)}, write_zip
     ),

@@ -70,8 +70,8 @@ def write_msr(folder: Path, name: str = "a05_s01_e02") -> Path:
 def body_markers(poses: np.ndarray, trans: np.ndarray) -> np.ndarray:
     """Plug-in Gait markers (F, 39, 3) m on the stand-in body, each fixed to the bone that it sits on.
 
-    At rest x is the body's left, y up, z forward; outwards is up at an elbow (+y) and to the side at a knee, and the thumb's side of the
-    wrist is in front (+z)."""
+    At rest x is the body's left, y up, z forward; outwards is up at an elbow (+y) and to the side at a knee, and the thumb's side of
+    the wrist is in front (+z)."""
     turns, places = joint_transforms(load_body("smpl"), poses, trans)
     rest = joint_transforms(load_body("smpl"), np.zeros((1, 24, 3)), np.zeros((1, 3)))[1][0]
     at = {name: k for k, name in enumerate(SMPL_JOINTS)}
@@ -105,7 +105,8 @@ def body_markers(poses: np.ndarray, trans: np.ndarray) -> np.ndarray:
         }  # fmt: skip
         found |= {letter + name: points for name, points in here.items()}
     for name, offset in (
-        ("C7", (0, 0, -0.06)), ("CLAV", (0, 0, 0.06)), ("T10", (0, -0.25, -0.1)), ("STRN", (0, -0.25, 0.1)), ("RBAK", (-0.08, -0.15, -0.1)),
+        ("C7", (0, 0, -0.06)), ("CLAV", (0, 0, 0.06)), ("T10", (0, -0.25, -0.1)), ("STRN", (0, -0.25, 0.1)),
+        ("RBAK", (-0.08, -0.15, -0.1)),
     ):  # fmt: skip
         found[name] = on("spine3", "neck", *offset)
     return np.stack([found[name] for name in ui_prmd.MARKERS], axis=1)

@@ -1,4 +1,4 @@
-"""The optical corpora on their real files: markers against AMASS's own bodies, CMU's rig against its BVH conversion, UI-PRMD whole."""
+"""The optical corpora on their real files: AMASS's markers, CMU's rig and its BVH conversion, UI-PRMD."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FOREARMS = [SMPL_JOINTS.index(f"{side}_elbow") for side in ("left", "right")]
 
 
 def test_amass_markers_give_the_forearms_of_its_own_poses(tmp_path: Path) -> None:
-    """Twist included, and better than without it. The right wrist's two markers lie 16 degrees off AMASS's own forearm throughout."""
+    """Twist included, and better than without it. The right wrist's markers lie 16 degrees off AMASS's forearm throughout."""
     with zipfile.ZipFile(SAMPLES) as archive:
         data = np.load(archive.extract("smpl_samples/amass_sample.npz", tmp_path), allow_pickle=False)
     frames = len(data["poses"])
@@ -56,8 +56,8 @@ def test_amass_markers_give_the_forearms_of_its_own_poses(tmp_path: Path) -> Non
 
 
 def test_cmu_hinges_stay_hinges_in_the_axes_of_the_skeleton() -> None:
-    """The BVH conversion keeps the skeleton's rest pose but knows nothing of its axes. In them, its knees, elbows and wrists turn about
-    the one axis that the ASF gives them, by up to 126 degrees, and by nothing about the other two."""
+    """The BVH conversion keeps the skeleton's rest pose but knows nothing of its axes. In them, its knees, elbows and wrists turn
+    about the one axis that the ASF gives them, by up to 126 degrees, and by nothing about the other two."""
     with zipfile.ZipFile(CMU) as archive:
         skeleton = read_skeleton(archive.read("cmu_mocap/01/01.asf"), "01.asf")
         motion = bvh.read_motion(archive.read("cmu_mocap/bvh/01_01.bvh").decode(), "01_01.bvh")

@@ -1,11 +1,12 @@
-"""Acclaim motion capture (ASF skeleton, AMC motion), the form in which CMU publishes its own (mocap.cs.cmu.edu): 120 Hz, degrees, y up.
+"""Acclaim motion capture (ASF skeleton, AMC motion), as CMU publishes it (mocap.cs.cmu.edu): 120 Hz, degrees, y up.
 
-An ASF gives each bone a direction and length in the world at rest (a T-pose, palms down), an axis system and its degrees of freedom; an
-AMC gives their angles, a frame at a time (Lander, "Working with motion capture file formats", Game Developer, January 1998). With C
-a bone's axes and M its angles' rotation, a bone turns by C M C⁻¹ against its parent; forward kinematics gives the joints, and a body
-is fitted to them. The forearm's twist is not lost: CMU's rig turns the bone `wrist` about the forearm, and carries the thumb
-with it, which points forwards at rest. Two points on either side of that bone go into the fit as knuckles, so the wrist sensor turns
-with them. Lengths are inches times the `length` of the ASF's units: metres = value x 0.0254 / length.
+An ASF gives each bone a direction and length in the world at rest (a T-pose, palms down), an axis system and its degrees of
+freedom; an AMC gives their angles, a frame at a time (Lander, "Working with motion capture file formats", Game Developer,
+January 1998). With C a bone's axes and M its angles' rotation, a bone turns by C M C⁻¹ against its parent; forward kinematics
+gives the joints, and a body is fitted to them. The forearm's twist is not lost: CMU's rig turns the bone `wrist` about the
+forearm, and carries the thumb with it, which points forwards at rest. Two points on either side of that bone go into the fit
+as knuckles, so the wrist sensor turns with them. Lengths are inches times the `length` of the ASF's units: metres = value x
+0.0254 / length.
 
 CMU allows any use but reselling the data itself, and asks for an acknowledgement (docs/own_poses.md).
 """
@@ -67,8 +68,8 @@ class Options(PoseOptions):
 def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Rejected]:
     """Rows of `pose_clips`, one per AMC file in the order of their names; damaged files are Rejected.
 
-    `path` is a zip or a folder. The skeleton of `01_08.amc` is the ASF of its own name or subject (`01.asf`) in the same folder, or the
-    only one there. Raises InputError where there is no AMC file, and for a CSV of texts that cannot be read.
+    `path` is a zip or a folder. The skeleton of `01_08.amc` is the ASF of its own name or subject (`01.asf`) in the same folder, or
+    the only one there. Raises InputError where there is no AMC file, and for a CSV of texts that cannot be read.
     """
     texts = {} if options.texts is None else _texts(options.texts)
     path = Path(path)

@@ -1,9 +1,10 @@
-"""UI-PRMD (Vakanski, Jun, Paul and Baker, Data 3(1), 2018): optical motion capture of ten rehabilitation exercises, 10 people, 100 Hz.
+"""UI-PRMD (Vakanski, Jun, Paul and Baker, Data 3(1), 2018): optical markers, ten rehabilitation exercises.
 
+Ten people, 100 Hz.
 Its "Segmented Movements" hold one repetition a file, `mMM_sSS_eEE_positions.txt`: a line a frame, 39 markers of Plug-in Gait times
-x, y, z in mm, z up. A marker that the cameras lost is 0, 0, 0; at head, trunk or pelvis it is found from the others (`m3n.body.hidden_markers`),
-by their shape in the person's other repetitions if it is lost for a whole file. The arm or leg that moves is not the same
-for everybody and is found from the markers: it travels twenty times as far as the other one.
+x, y, z in mm, z up. A marker that the cameras lost is 0, 0, 0; at head, trunk or pelvis it is found from the others
+(`m3n.body.hidden_markers`), by their shape in the person's other repetitions if it is lost for a whole file. The arm or leg
+that moves is not the same for everybody and is found from the markers: it travels twenty times as far as the other one.
 """
 
 from __future__ import annotations
