@@ -70,7 +70,7 @@ def write_msr(folder: Path, name: str = "a05_s01_e02") -> Path:
 def body_markers(poses: np.ndarray, trans: np.ndarray) -> np.ndarray:
     """Plug-in Gait markers (F, 39, 3) m on the stand-in body, each fixed to the bone that it sits on.
 
-    At rest x is the body's left, y up, z forward; outwards is up at an elbow (+y) and to the side at a knee, and the thumb's side of
+    At rest x is the body's left, y up, z forward; outwards is up at the elbow (+y) and sideways at a knee, and the thumb's side of
     the wrist is in front (+z)."""
     turns, places = joint_transforms(load_body("smpl"), poses, trans)
     rest = joint_transforms(load_body("smpl"), np.zeros((1, 24, 3)), np.zeros((1, 3)))[1][0]
