@@ -3,8 +3,8 @@
 InfoNCE (van den Oord et al. 2018; symmetric as in CLIP, Radford et al. 2021) over the global batch: every worker compares its
 own rows with the columns of all workers, gathered with gradient. Two windows that share a clip, a sentence or a label are never
 each other's negatives: they are left out of the sum rather than pushed apart. With text, sharing a clip does not count, because a
-clip with segments shows several activities. SigLIP (Zhai et al., ICCV 2023), which decides for every pair alone whether it belongs together, can replace InfoNCE. Learned uncertainties can correct the weights of the losses
-(Kendall, Gal and Cipolla, CVPR 2018).
+clip with segments shows several activities. SigLIP (Zhai et al., ICCV 2023), which decides for every pair alone whether it belongs
+together, can replace InfoNCE. Learned uncertainties can correct the weights of the losses (Kendall, Gal and Cipolla, CVPR 2018).
 """
 
 from __future__ import annotations
