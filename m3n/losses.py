@@ -2,9 +2,9 @@
 
 InfoNCE (van den Oord et al. 2018; symmetric as in CLIP, Radford et al. 2021) over the global batch: every worker compares its
 own rows with the columns of all workers, gathered with gradient. Two windows that share a clip, a sentence or a label are never
-each other's negatives: they are left out of the sum rather than pushed apart. SigLIP (Zhai et al., ICCV 2023), which decides for
-every pair alone whether it belongs together, can replace InfoNCE. Learned uncertainties can correct the weights of the losses
-(Kendall, Gal and Cipolla, CVPR 2018).
+each other's negatives: they are left out of the sum rather than pushed apart. With text, sharing a clip does not count, because a
+clip with segments shows several activities. SigLIP (Zhai et al., ICCV 2023), which decides for every pair alone whether it belongs
+together, can replace InfoNCE. Learned uncertainties can correct the weights of the losses (Kendall, Gal and Cipolla, CVPR 2018).
 """
 
 from __future__ import annotations
@@ -116,17 +116,27 @@ class Comparison:
     gather: Gather
 
     @cached_property
+    def keys_nk(self) -> Tensor:
+        return self.gather(self.batch["keys_bk"])
+
+    @cached_property
     def same_bn(self) -> Tensor:
         """Which windows of the global batch share a clip, a sentence or a label with a local one."""
-        return same_group(self.batch["keys_bk"], self.gather(self.batch["keys_bk"]))
+        return same_group(self.batch["keys_bk"], self.keys_nk)
+
+    @cached_property
+    def same_words_bn(self) -> Tensor:
+        """Which windows of the global batch share a sentence or a label with a local one."""
+        return same_group(self.batch["keys_bk"][:, 1:], self.keys_nk[:, 1:])
 
     @cached_property
     def has_text_b(self) -> Tensor:
         return self.batch["keys_bk"][:, 1] >= 0
 
-    def contrast(self, a_be: Tensor, b_be: Tensor, valid_b: Tensor | None = None) -> Tensor:
-        """The contrastive loss of paired embeddings."""
-        return self.contrastive(a_be, b_be, self.same_bn, valid_b=valid_b, rank=self.rank, gather=self.gather)
+    def contrast(self, a_be: Tensor, b_be: Tensor, valid_b: Tensor | None = None, same_bn: Tensor | None = None) -> Tensor:
+        """The contrastive loss of paired embeddings; `same_bn`: which windows are no negatives, instead of the property."""
+        same_bn = self.same_bn if same_bn is None else same_bn
+        return self.contrastive(a_be, b_be, same_bn, valid_b=valid_b, rank=self.rank, gather=self.gather)
 
     def signal_error(self, made_bpt6: Tensor, target_bpt6: Tensor) -> Tensor:
         """Mean squared error of the window, or of its centre sample with every placement's six channels scaled to length 1."""
@@ -138,8 +148,8 @@ class Comparison:
 
 # those of `m3n.config.names.LOSSES`
 LOSSES: dict[str, Callable[[Comparison], Tensor]] = {
-    "text_imu": lambda of: of.contrast(of.out["text_be"], of.out["imu_be"], of.has_text_b),
-    "text_pose": lambda of: of.contrast(of.out["text_be"], of.out["pose_be"], of.has_text_b),
+    "text_imu": lambda of: of.contrast(of.out["text_be"], of.out["imu_be"], of.has_text_b, of.same_words_bn),
+    "text_pose": lambda of: of.contrast(of.out["text_be"], of.out["pose_be"], of.has_text_b, of.same_words_bn),
     "imu_pose": lambda of: of.contrast(of.out["imu_be"], of.out["pose_be"]),
     "left_right": lambda of: of.contrast(*(of.out["imu_bpe"][:, wrist] for wrist in of.wrists)),
     "pose2imu": lambda of: of.signal_error(of.out["pose2imu_bpt6"], of.batch["ideal_bpt6"]),

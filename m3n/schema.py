@@ -43,6 +43,7 @@ OWN_PLACEMENT = re.compile(r"[a-z][a-z0-9_]*")  # name of a placement that a use
 FLOATS = pa.list_(pa.float32())
 INSTANT = pa.timestamp("ms", tz="UTC")
 SEGMENTS = pa.list_(pa.struct([("start_s", pa.float32()), ("stop_s", pa.float32()), ("label", pa.string())]))
+CLIP_SEGMENTS = pa.list_(pa.struct([*SEGMENTS.value_type, ("text", pa.string())]))
 
 POSE_CLIPS = pa.schema(
     [
@@ -58,11 +59,13 @@ POSE_CLIPS = pa.schema(
         ("n_frames", pa.int32()),
         ("poses", FLOATS),
         ("trans", FLOATS),
+        ("segments", CLIP_SEGMENTS),
     ]
 )
 
 
-ADDED_LATER = ("started_at",)  # columns that older tables lack: they are read as null
+ADDED_LATER = ("started_at", "segments")  # columns that older tables lack: they are read as null
+_SEGMENT_SLACK_S = 0.01  # by which a clip's segments may overlap, or end after its last frame: times are rounded
 
 
 @dataclass(frozen=True)
@@ -232,6 +235,8 @@ def check_pose_clip(row: Mapping[str, Any]) -> str | None:
         _check_sequence("poses", row["poses"], frames, width)
         or _check_sequence("trans", row["trans"], frames, 3)
         or _check_sequence("betas", row.get("betas"), 1, None)
+        or _check_segments(row.get("segments"))
+        or _check_order(row.get("segments"), frames / float(row["fps"]))
     )
 
 
@@ -252,14 +257,33 @@ def check_imu_recording(row: Mapping[str, Any], placements: tuple[str, ...]) -> 
         return f"started_at is {row['started_at']!r}, expected a time stamp in UTC or null"
     if all(row.get(imu_column(p)) is None for p in placements):
         return "no placement was worn: every imu_<placement> column is null"
-    segments = row.get("segments")
+    return _check_segments(row.get("segments")) or _check_samples(row, placements, required=False)
+
+
+def _check_segments(segments: Sequence[Mapping[str, Any]] | None) -> str | None:
     for number, segment in enumerate(() if segments is None else segments):
         if segment is None or segment["label"] is None:
             return f"segment {number} {'is null' if segment is None else 'has no label'}"
+        for name in ("label", "text"):
+            if not _is_text(segment.get(name)):
+                return f"{name} of segment {number} is not text that can be written as UTF-8"
         start, stop = segment["start_s"], segment["stop_s"]
         if start is None or stop is None or not stop > start >= 0:
             return f"segment '{segment['label']}' runs from {start} s to {stop} s"
-    return _check_samples(row, placements, required=False)
+    return None
+
+
+def _check_order(segments: Sequence[Mapping[str, Any]] | None, duration_s: float) -> str | None:
+    """What is wrong with segments that should follow each other and lie within a clip."""
+    before, end = "", 0.0
+    for segment in () if segments is None else segments:
+        label, start, stop = segment["label"], segment["start_s"], segment["stop_s"]
+        if start < end - _SEGMENT_SLACK_S:
+            return f"segment '{label}' starts at {start:g} s, before segment '{before}' ends at {end:g} s"
+        if stop > duration_s + _SEGMENT_SLACK_S:
+            return f"segment '{label}' ends at {stop:g} s, but the clip lasts {duration_s:g} s"
+        before, end = label, stop
+    return None
 
 
 def _check_samples(row: Mapping[str, Any], placements: tuple[str, ...], *, required: bool) -> str | None:

@@ -30,6 +30,7 @@ from m3n.io.object_store import REQUESTS
 from m3n.io.storage import Location
 
 INPUT_FACT, CONFIG_FACT, RESULT_FACT = "m3n.input_sha256", "m3n.simulation_sha256", "m3n.result"
+OF_DOMAIN = pa.schema([schema.POSE_CLIPS.field(name) for name in ("fps", "betas", "segments")])  # columns that a domain changes
 RETRIES = 3  # of a shard whose worker dies; Ray's default is unlimited
 
 
@@ -139,7 +140,7 @@ class ShardSimulator:
         }  # fmt: skip
         kept, seen = np.zeros(table.num_rows, bool), set()
         samples: dict[str, list[np.ndarray]] = {placement: [] for placement in placements}
-        worlds: list[tuple[float, np.ndarray]] = []
+        worlds: list[dict[str, Any]] = []
         for number, row in enumerate(tables.rows(table)):
             reason = schema.check_pose_clip(row)
             if reason is None and row["clip_id"] in seen:
@@ -152,7 +153,7 @@ class ShardSimulator:
             seen.add(row["clip_id"])
             row, signals = self.clip(row)
             kept[number] = True
-            worlds.append((row["fps"], row["betas"]))
+            worlds.append({name: row[name] for name in OF_DOMAIN.names})
             for placement, values in signals.items():
                 samples[placement].append(self.calibration.apply(placement, values) if self.calibration else values)
             result["clips"] += 1
@@ -161,9 +162,9 @@ class ShardSimulator:
             result["seconds"] += (int(row["n_frames"]) - 1) / float(row["fps"])
         clips = table.filter(pa.array(kept))
         if self.settings["randomise"]:
-            fps, betas = zip(*worlds, strict=True) if worlds else ((), ())
-            clips = clips.set_column(clips.column_names.index("fps"), "fps", pa.array(fps, pa.float32()))
-            clips = clips.set_column(clips.column_names.index("betas"), "betas", tables.sequence_column(betas))
+            changed = tables.to_table(worlds, OF_DOMAIN)
+            for name in changed.column_names:
+                clips = clips.set_column(clips.column_names.index(name), name, changed.column(name))
         digest = simulation_sha256(self.settings | {"repeated": repeated})
         facts = {INPUT_FACT: result["sha256"], CONFIG_FACT: digest, RESULT_FACT: json.dumps(result)}
         tables.write_shard(self.staging / shard.name, self._with_samples(clips, samples), facts)

@@ -1,10 +1,10 @@
 """Windows on disk, cut once per table and read in any order.
 
 Every shard of synthetic clips becomes a folder with `imu.npy` and `pose.npy`, plain arrays from which readers take the rows they
-need, and `clips.json`, which says which rows belong to which clip. It is written last, so that a shard that has one is complete
-and is reused when the same work is done again. `index.json` and small arrays beside the shards hold what must be known about all
-clips at once: the numbers of sentences and labels, the validation subjects, the scale of the signals. Sentences are stored once;
-windows refer to them by number.
+need, `keys.npy`, which says what every row shows, and `clips.json`, in which its numbers are looked up. The last one is written
+last, so that a shard that has one is complete and is reused when the same work is done again. `index.json` and small arrays beside
+the shards hold what must be known about all clips at once: the numbers of sentences and labels, the validation subjects, the
+scale of the signals. Sentences are stored once; windows refer to them by number.
 
 Legend: n windows, p placements, t IMU samples, f pose frames, d pose features, k keys (clip, sentence, label).
 """
@@ -16,11 +16,10 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +27,12 @@ import numpy as np
 
 from m3n import schema
 from m3n.config import WindowsConfig
-from m3n.data.windows import POSE_FEATURES, Normaliser, check_short, cut_clips
+from m3n.data.windows import POSE_FEATURES, Normaliser, check_short, cut_clips, numbered
 from m3n.io import tables
 from m3n.io.storage import Location
 from m3n.randomness import generator
 
-CLIPS, INDEX, CLIP_NUMBERS, SENTENCES = "clips.json", "index.json", "clips.npy", "sentences.npy"
+CLIPS, INDEX, KEYS, SENTENCES = "clips.json", "index.json", "keys.npy", "sentences.npy"
 PARTS = ("train", "val")
 Block = dict[str, np.ndarray]  # imu (n, p, t, 6) m/s² and rad/s, pose (n, f, d), keys (n, k)
 
@@ -46,7 +45,10 @@ def cut_shard(shard: Location, folder: Path, shape: WindowsConfig, placements: S
     excluded = sorted(excluded)
     schema.validate_synthetic_clips(tables.read_schema(shard), str(shard))
     shape_facts = {name: getattr(shape, name) for name in ("window_s", "hop_s", "pose_fps", "rate_hz", "pad_short")}
-    facts = {"input": tables.file_sha256(shard), "shape": shape_facts, "placements": list(placements), "excluded": excluded}
+    facts = {
+        "input": tables.file_sha256(shard), "shape": shape_facts, "placements": list(placements), "excluded": excluded,
+        "keys": "by window",
+    }  # fmt: skip
     if (folder / CLIPS).is_file():
         if json.loads((folder / CLIPS).read_text(encoding="utf-8"))["facts"] == facts:
             return
@@ -58,10 +60,12 @@ def cut_shard(shard: Location, folder: Path, shape: WindowsConfig, placements: S
     _write_array(folder / "imu.npy", found.imu_npt6)
     _write_array(folder / "pose.npy", found.pose_nfd)
     squares = np.square(found.imu_npt6, dtype=np.float64).sum((1, 2)).reshape(-1, 2, 3).sum(-1)  # of every window
+    (texts, text_n), (labels, label_n) = numbered(found.texts), numbered(found.labels)
+    _write_array(folder / KEYS, np.stack([found.clip, text_n, label_n], axis=1).astype(np.int32))
     clips = len(found.clip_ids)
     description = {
-        "facts": facts, "clip_ids": found.clip_ids, "sources": found.sources, "subjects": found.subjects, "texts": found.texts,
-        "labels": found.labels, "windows": np.bincount(found.clip, minlength=clips).tolist(),
+        "facts": facts, "clip_ids": found.clip_ids, "sources": found.sources, "subjects": found.subjects, "texts": texts,
+        "labels": labels, "windows": np.bincount(found.clip, minlength=clips).tolist(),
         "squares": [np.bincount(found.clip, squares[:, i], clips).tolist() for i in range(2)], "short": found.short,
     }  # fmt: skip
     tables.write_text(folder / CLIPS, json.dumps(description))
@@ -86,46 +90,41 @@ def write_index(
     labels: dict[str, int] = {}
     people: dict[str, int] = {}
     sources: dict[str, set[str]] = {}
-    numbers: list[np.ndarray] = []  # per shard (clips, 4): windows, sentence, label, person
+    keys: list[np.ndarray] = []  # per shard (n, 3): clip, sentence, label
+    windows: list[int] = []  # of every clip
+    person: list[int] = []  # of every clip
     squares: list[np.ndarray] = []  # per shard (clips, 2)
     short: list[str] = []
     inputs: list[str] = []
     for name in shards:
         found = json.loads((folder / name / CLIPS).read_text(encoding="utf-8"))
-        numbers.append(
-            np.array(
-                [
-                    found["windows"],
-                    [texts.setdefault(t, len(texts)) if t else -1 for t in found["texts"]],
-                    [labels.setdefault(t, len(labels)) if t else -1 for t in found["labels"]],
-                    [people.setdefault(s, len(people)) for s in found["subjects"]],
-                ],
-                np.int32,
-            ).T
-        )
+        clip_n, text_n, label_n = np.load(folder / name / KEYS, allow_pickle=False).T
+        text_n, label_n = _renumbered(text_n, found["texts"], texts), _renumbered(label_n, found["labels"], labels)
+        keys.append(np.stack([clip_n + len(windows), text_n, label_n], axis=1))
+        windows += found["windows"]
+        person += [people.setdefault(s, len(people)) for s in found["subjects"]]
         squares.append(np.array(found["squares"], np.float64).T)
         for source, subject in zip(found["sources"], found["subjects"], strict=True):
             sources.setdefault(source, set()).add(subject)
         short += found["short"]
         inputs.append(found["facts"]["input"])
-    clips = np.concatenate(numbers)
-    check_short(short, len(clips), shape)
+    check_short(short, len(windows), shape)
     names = sorted(people)
     count = 0 if val_share == 0 else min(max(round(val_share * len(names)), 1), len(names) - 1)
     held_out = [people[name] for name in generator(seed, "pretrain", "val").permutation(names)[:count]]
-    clips[:, 3] = np.isin(clips[:, 3], held_out)  # from here on: index into PARTS
-    trained = clips[:, 3] == 0
-    samples = 3 * len(placements) * shape.samples * max(1, int(clips[trained, 0].sum()))
+    part_of_clip = np.isin(person, held_out).astype(np.int32)  # index into PARTS
+    trained = part_of_clip == 0
+    samples = 3 * len(placements) * shape.samples * max(1, int(np.array(windows)[trained].sum()))
     acc, gyro = np.sqrt(np.concatenate(squares)[trained].sum(0) / samples)
-    _write_array(folder / CLIP_NUMBERS, clips)
+    parts = [part_of_clip[k[:, 0]] for k in keys]
+    _write_array(folder / KEYS, np.column_stack([np.concatenate(keys), np.concatenate(parts)]))
     vectors = embed(list(texts) or [""])
     _write_array(folder / SENTENCES, np.concatenate([vectors[: len(texts)], np.zeros_like(vectors[:1])]))
-    first = np.cumsum([0, *map(len, numbers)])
-    per_shard = [[int(c[p == part, 0].sum()) for c, p in _by_shard(clips, first)] for part in range(len(PARTS))]
     content = {
         "shards": list(shards),
-        "first_clip": first.tolist(),
-        "windows": dict(zip(PARTS, per_shard, strict=True)),
+        "clips": len(windows),
+        "first_window": np.cumsum([0, *map(len, keys)]).tolist(),
+        "windows": {name: [int((p == part).sum()) for p in parts] for part, name in enumerate(PARTS)},
         "placements": list(placements),
         "shapes": {"imu": [len(placements), shape.samples, 6], "pose": [shape.pose_frames, POSE_FEATURES]},
         "normaliser": [float(acc) or 1.0, float(gyro) or 1.0],
@@ -137,9 +136,9 @@ def write_index(
     return WindowStore.open(folder)
 
 
-def _by_shard(clips: np.ndarray, first: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    for start, stop in pairwise(first):
-        yield clips[start:stop], clips[start:stop, 3]
+def _renumbered(number_n: np.ndarray, names: Sequence[str], known: dict[str, int]) -> np.ndarray:
+    """A shard's numbers of its `names` as numbers among all `known` names, to which new ones are added; -1 stays -1."""
+    return np.array([*(known.setdefault(name, len(known)) for name in names), -1], np.int32)[number_n]
 
 
 def _write_array(path: Path, values: np.ndarray) -> None:
@@ -188,7 +187,7 @@ class WindowStore:
     @property
     def clips(self) -> int:
         """Clips with windows."""
-        return self._index["first_clip"][-1]
+        return self._index["clips"]
 
     @property
     def data_sha256(self) -> str:
@@ -250,8 +249,7 @@ def _read_index(store: WindowStore) -> dict[str, Any]:
 @lru_cache(maxsize=256)  # the shards of a few pools
 def _rows(store: WindowStore, shard: int, part: str) -> tuple[np.ndarray, np.ndarray]:
     """(row in the shard's arrays, keys) of every window of a part in a shard, in order."""
-    first, last = _read_index(store)["first_clip"][shard : shard + 2]
-    clips = np.load(store.folder / CLIP_NUMBERS, mmap_mode="r", allow_pickle=False)[first:last]
-    keys = np.concatenate([np.arange(first, last, dtype=np.int64)[:, None], clips[:, 1:3]], axis=1)
-    row = np.flatnonzero(np.repeat(clips[:, 3] == PARTS.index(part), clips[:, 0]))
-    return row, np.repeat(keys, clips[:, 0], axis=0)[row]
+    first, last = _read_index(store)["first_window"][shard : shard + 2]
+    keys = np.load(store.folder / KEYS, mmap_mode="r", allow_pickle=False)[first:last]
+    row = np.flatnonzero(keys[:, 3] == PARTS.index(part))
+    return row, keys[row, :3].astype(np.int64)

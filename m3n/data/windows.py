@@ -8,8 +8,9 @@ faces does not matter.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from m3n.schema import BODY_JOINTS, imu_column
 
 POSE_FEATURES = BODY_JOINTS * 6 + 3
 LABEL_SAMPLES = 8  # samples from one label within a window to the next
+NOTHING: Mapping[str, None] = MappingProxyType({"label": None, "text": None})  # shown between the segments
 
 
 @dataclass(kw_only=True)
@@ -35,8 +37,8 @@ class ClipWindows:
     clip_ids: list[str]
     sources: list[str]
     subjects: list[str]  # the clip's own id where it has no subject
-    texts: list[str]  # "" where a clip has no sentence
-    labels: list[str]  # "" where a clip has no label
+    texts: list[str]  # (n,) sentence of every window; "" for none
+    labels: list[str]  # (n,) label of every window; "" for none
     placements: tuple[str, ...]
     short: list[str]  # clips left out because they are shorter than a window
 
@@ -102,10 +104,16 @@ def held_starts(duration_s: float, window_s: float, hop_s: float) -> np.ndarray:
 
 
 def cut_clips(rows: Iterable[dict[str, Any]], shape: WindowsConfig, placements: Sequence[str]) -> ClipWindows:
-    """Windows of checked `synthetic_clips` rows; clips shorter than a window are named in `short`, for `check_short`."""
+    """Windows of checked `synthetic_clips` rows; clips shorter than a window are named in `short`, for `check_short`.
+
+    A window takes the clip's text and label or, if the clip has segments, those of the segment that covers most of its time, which
+    are none for a mostly uncovered window.
+    """
     pose = [np.empty((0, shape.pose_frames, POSE_FEATURES), np.float32)]
     imu = [np.empty((0, len(placements), shape.samples, 6), np.float32)]
     clip: list[int] = []
+    texts: list[str] = []
+    labels: list[str] = []
     kept: list[dict[str, Any]] = []
     short: list[str] = []
     for row in rows:
@@ -118,7 +126,10 @@ def cut_clips(rows: Iterable[dict[str, Any]], shape: WindowsConfig, placements: 
         pose.append(_pose_windows(row, begin, shape))
         imu.append(np.stack([_imu_windows(s, row["rate_hz"], begin, shape) for s in signals], axis=1))
         clip += [len(kept)] * len(begin)
-        kept.append({name: row[name] for name in ("clip_id", "source", "subject", "text", "label")})
+        shown = [_shown(row, t, _end(t, duration, shape)) for t in begin]
+        texts += [activity["text"] or "" for activity in shown]
+        labels += [activity["label"] or "" for activity in shown]
+        kept.append({name: row[name] for name in ("clip_id", "source", "subject")})
     return ClipWindows(
         pose_nfd=np.concatenate(pose),
         imu_npt6=np.concatenate(imu),
@@ -126,8 +137,8 @@ def cut_clips(rows: Iterable[dict[str, Any]], shape: WindowsConfig, placements: 
         clip_ids=[row["clip_id"] for row in kept],
         sources=[row["source"] for row in kept],
         subjects=[row["subject"] or row["clip_id"] for row in kept],
-        texts=[row["text"] or "" for row in kept],
-        labels=[row["label"] or "" for row in kept],
+        texts=texts,
+        labels=labels,
         placements=tuple(placements),
         short=short,
     )
@@ -169,7 +180,7 @@ def cut_recordings(
             continue
         duration = row["n_samples"] / row["rate_hz"]
         begin = held_starts(duration, shape.window_s, shape.hop_s)
-        names = [_majority_label(row, t, t + shape.window_s) for t in begin]
+        names = [_shown(row, t, _end(t, duration, shape))["label"] for t in begin]
         kept = [i for i, name in enumerate(names) if name is not None and name not in ignore]
         if not kept:
             continue
@@ -235,18 +246,24 @@ def _step_labels(row: dict[str, Any], start_s: float, shape: WindowsConfig) -> l
     return names
 
 
-def _majority_label(row: dict[str, Any], start_s: float, stop_s: float) -> str | None:
-    if not row["segments"]:
-        return row["label"]
-    time: dict[str, float] = {}
+def _shown(row: Mapping[str, Any], start_s: float, stop_s: float) -> Mapping[str, Any]:
+    """What holds the label and text of a time span: the row or, if it has segments, the largest one of the label that most of the
+    time has; NOTHING if none has."""
+    if not row.get("segments"):
+        return row
+    parts: dict[str, list[tuple[float, Mapping[str, Any]]]] = {}
     for segment in row["segments"]:
         overlap = min(stop_s, segment["stop_s"]) - max(start_s, segment["start_s"])
         if overlap > 0:
-            time[segment["label"]] = time.get(segment["label"], 0.0) + overlap
-    if not time:
-        return None
-    name = max(sorted(time), key=lambda n: time[n])
-    return name if time[name] > (stop_s - start_s) / 2 else None
+            parts.setdefault(segment["label"], []).append((overlap, segment))
+    time = {name: sum(overlap for overlap, _ in parts[name]) for name in sorted(parts)}
+    name = max(time, key=lambda n: time[n], default="")
+    return max(parts[name], key=lambda part: part[0])[1] if time and time[name] > (stop_s - start_s) / 2 else NOTHING
+
+
+def _end(start_s: float, duration_s: float, shape: WindowsConfig) -> float:
+    """The end of a window, or of the input that it holds if that is shorter."""
+    return start_s + min(shape.window_s, duration_s)
 
 
 def _imu_windows(samples: np.ndarray, rate_hz: float, begin: np.ndarray, shape: WindowsConfig) -> np.ndarray:

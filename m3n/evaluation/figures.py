@@ -31,7 +31,7 @@ def agreement(
     """
     chosen = np.sort(generator(seed, "evaluate", "windows").permutation(len(windows.clip))[:max_windows])
     clip = windows.clip[chosen]
-    text, label = (numbered(names)[1][clip] for names in (windows.texts, windows.labels))
+    text, label = (numbered(names)[1][chosen] for names in (windows.texts, windows.labels))
     pose, imu = embedded.pose_ne[chosen], embedded.imu_ne[chosen]
     same_clip = clip[:, None] == clip[None]
     found = {"imu_to_pose": retrieval(imu @ pose.T, same_clip), "pose_to_imu": retrieval(pose @ imu.T, same_clip)}

@@ -55,11 +55,14 @@ class Domain:
     swapped: bool = False  # left and right sensor exchanged
 
     def of_clip(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """A row of `pose_clips` with the shape and tempo of this domain."""
+        """A row of `pose_clips` with the shape and tempo of this domain; its segments keep their frames."""
         betas = np.zeros(max(len(row["betas"]), len(self.betas)))
         betas[: len(row["betas"])] += row["betas"]
         betas[: len(self.betas)] += self.betas
-        return {**row, "fps": float(row["fps"]) * self.tempo, "betas": betas}
+        segments = row.get("segments") and [
+            {**segment, **{name: segment[name] / self.tempo for name in ("start_s", "stop_s")}} for segment in row["segments"]
+        ]
+        return {**row, "fps": float(row["fps"]) * self.tempo, "betas": betas, "segments": segments}
 
     def of_samples(self, samples: dict[str, FloatArray]) -> dict[str, FloatArray]:
         """Simulated samples by placement, with left and right exchanged if `swapped`."""

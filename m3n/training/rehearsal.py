@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from m3n.config import WindowsConfig
 from m3n.data.splits import Person, some
@@ -22,6 +23,7 @@ def rehearsal(
 ) -> RecordingWindows:
     """Windows of the clips that may be trained on and are labelled with one of the classes; NoWindowsError if there are none.
 
+    Of a clip with segments, those with one of the classes are used; the rest of it counts as unlabelled.
     `pretrained`: source -> subjects of the pretraining, whose clips may be used. Without a pretraining (None) all clips may, except
     those of the people `held_out`. Raises InputError for a table that cannot be read, and for a clip with bad values.
     """
@@ -29,11 +31,15 @@ def rehearsal(
     def may(source: str, subject: str) -> bool:
         return subject in pretrained.get(source, ()) if pretrained is not None else (source, subject) not in held_out
 
+    def segments(row: Mapping[str, Any]) -> list[dict[str, Any]]:
+        return [segment for segment in row["segments"] or () if segment["label"] in classes]
+
     rows = (
-        row | {"recording_id": row["clip_id"], "subject": row["subject"] or row["clip_id"], "segments": None}
+        row | {"recording_id": row["clip_id"], "subject": row["subject"] or row["clip_id"], "segments": segments(row)}
         for shard in tables.shard_paths(clips)
         for row in tables.synthetic_rows(shard, placements)
-        if row["label"] in classes and may(row["source"], row["subject"] or row["clip_id"])
+        if (segments(row) if row["segments"] else row["label"] in classes)
+        and may(row["source"], row["subject"] or row["clip_id"])
     )
     try:
         return cut_recordings(rows, shape, placements, classes)

@@ -150,6 +150,16 @@ def test_every_loss_compares_what_its_name_says():
     assert {name: float(value) for name, value in found.items() if name != "total"} == pytest.approx(expected, rel=1e-9)
 
 
+def test_other_activities_of_a_clip_are_negatives_of_its_sentences_but_not_of_its_signals():
+    out, batch = example()
+    batch["keys_bk"] = torch.tensor([[0, 0, 0], [0, 1, 1], [0, 2, 0], [1, 3, 2], [1, -1, -1], [1, 3, 2]])
+    clip, label = (torch.tensor(x)[:, None] == torch.tensor(x) for x in ([0, 0, 0, 1, 1, 1], [0, 1, 0, 2, 3, 2]))
+    found = MultiTaskLoss(dict.fromkeys(NAMES, 1.0), TEMPERATURE, WRISTS)(out, batch)
+    text = np.array([True] * 4 + [False, True])
+    assert float(found["text_imu"]) == pytest.approx(looped(out["text_be"], out["imu_be"], label.numpy(), text), rel=1e-9)
+    assert float(found["imu_pose"]) == pytest.approx(looped(out["imu_be"], out["pose_be"], clip.numpy()), rel=1e-9)
+
+
 def test_the_total_is_the_weighted_sum():
     out, batch = example()
     weights = dict(zip(NAMES, (1.0, 0.5, 2.0, 0.25, 3.0, 0.1), strict=True))

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from m3n import schema
 from m3n.errors import InputError
+
+
+def sit(start_s: float, stop_s: float, **changes: str | None) -> dict[str, Any]:
+    """A segment of a clip."""
+    return {"start_s": start_s, "stop_s": stop_s, "label": "sit", "text": "a person sits"} | changes
 
 
 @pytest.mark.parametrize(
@@ -26,6 +33,12 @@ from m3n.errors import InputError
         ({"trans": np.zeros((120, 2))}, "trans has 240 values, expected 120 x 3"),
         ({"betas": None}, "betas is null"),
         ({"betas": np.array([0.0, np.inf])}, "betas is inf at value 1"),
+        ({"segments": [sit(2.0, 1.0)]}, "segment 'sit' runs from 2.0 s to 1.0 s"),
+        ({"segments": [sit(0.0, 1.0, label=None)]}, "segment 0 has no label"),
+        ({"segments": [None]}, "segment 0 is null"),
+        ({"segments": [sit(0.0, 1.0, text="\ud800")]}, "text of segment 0 is not text that can be written as UTF-8"),
+        ({"segments": [sit(0.0, 2.0), sit(1.5, 3.0)]}, "segment 'sit' starts at 1.5 s, before segment 'sit' ends at 2 s"),
+        ({"segments": [sit(2.0, 4.1)]}, "segment 'sit' ends at 4.1 s, but the clip lasts 4 s"),
     ],
 )
 def test_what_is_wrong_with_a_pose_clip_is_said(pose_clip, changes, reason):
@@ -71,7 +84,11 @@ def test_an_accelerometer_alone_is_accepted_and_a_hole_in_it_is_not(recording):
     assert "imu_right_wrist is nan at frame 3, column 2" in str(schema.check_imu_recording(row, ("right_wrist",)))
 
 
-@pytest.mark.parametrize("name", schema.POSE_CLIPS.names)
+def test_segments_may_cover_a_clip_to_the_end_of_its_last_frame(pose_clip):
+    assert schema.check_pose_clip(pose_clip() | {"segments": [sit(0.5, 2.0), sit(2.0, 4.0)]}) is None
+
+
+@pytest.mark.parametrize("name", [name for name in schema.POSE_CLIPS.names if name not in schema.ADDED_LATER])
 def test_a_missing_column_is_named_with_the_type_it_should_have(name):
     columns = schema.POSE_CLIPS.remove(schema.POSE_CLIPS.get_field_index(name))
     with pytest.raises(InputError, match=rf"here: column '{name}' is missing.*{schema.POSE_CLIPS.field(name).type}"):

@@ -138,18 +138,19 @@ def _on_clips(
 
 
 def _picture(path: Path, windows: ClipWindows, text_se: np.ndarray, embedded: ClipEmbeddings, config: EvaluateConfig) -> None:
-    """One point per clip and modality: the mean of its windows; at most PICTURED_CLIPS clips."""
-    sentence_of = numbered(windows.texts)[1]
+    """One point per activity of a clip and modality: the mean of its windows; at most PICTURED_CLIPS clips."""
+    activity_n2 = np.stack([numbered(windows.texts)[1], numbered(windows.labels)[1]], axis=1)
     clips = generator(config.seed, "evaluate", "picture").permutation(len(windows.clip_ids))[:PICTURED_CLIPS]
     vectors: defaultdict[str, list[np.ndarray]] = defaultdict(list)
     labels: defaultdict[str, list[str | None]] = defaultdict(list)
     for clip in np.sort(clips):
-        rows = np.flatnonzero(windows.clip == clip)
-        sentence = sentence_of[clip]
-        points = {"pose": embedded.pose_ne[rows].mean(0), "IMU": embedded.imu_ne[rows].mean(0)}
-        for modality, point in (points | ({"text": text_se[sentence]} if sentence >= 0 else {})).items():
-            vectors[modality].append(point)
-            labels[modality].append(windows.labels[clip] or None)
+        of_clip = np.flatnonzero(windows.clip == clip)
+        for sentence, label in np.unique(activity_n2[of_clip], axis=0):
+            rows = of_clip[(activity_n2[of_clip] == (sentence, label)).all(1)]
+            points = {"pose": embedded.pose_ne[rows].mean(0), "IMU": embedded.imu_ne[rows].mean(0)}
+            for modality, point in (points | ({"text": text_se[sentence]} if sentence >= 0 else {})).items():
+                vectors[modality].append(point)
+                labels[modality].append(windows.labels[rows[0]] or None)
     flat = embedding_plots.in_two_dimensions(np.concatenate(list(vectors.values())), config.picture, config.seed)
     split = np.split(flat, np.cumsum([len(v) for v in vectors.values()])[:-1])
     title = f"Embeddings of {len(clips)} clips of held-out subjects ({'UMAP' if config.picture == 'umap' else 't-SNE'})"

@@ -128,6 +128,7 @@ def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Reject
                 "n_frames": frames,
                 "poses": fitted.poses.reshape(frames, -1),
                 "trans": fitted.trans,
+                "segments": None,
             }
 
 

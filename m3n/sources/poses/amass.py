@@ -101,6 +101,7 @@ def _clip(file: Path, name: Path, options: Options) -> dict[str, Any]:
         "n_frames": frames,
         "poses": poses.astype(np.float32),
         "trans": trans.astype(np.float32),
+        "segments": None,
     }
 
 

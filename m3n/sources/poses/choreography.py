@@ -112,6 +112,7 @@ def clip(index: int, options: Options) -> dict[str, Any]:
         "n_frames": len(t),
         "poses": poses.astype(np.float32),
         "trans": trans.astype(np.float32),
+        "segments": None,
     }
 
 

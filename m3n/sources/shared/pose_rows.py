@@ -122,6 +122,7 @@ def pose_row(
     subject: str | None = None,
     text: str = "",
     label: str | None = None,
+    segments: list[dict[str, Any]] | None = None,
     repairs: Sequence[Repaired] = (),
 ) -> dict[str, Any]:
     """A row of `pose_clips`: poses (F, J, 3) or (F, 3 J) rad, trans (F, 3) m in a z-up world, betas (B,); `repairs` done to it."""
@@ -139,5 +140,6 @@ def pose_row(
         "n_frames": frames,
         "poses": np.asarray(poses, np.float32).reshape(frames, -1),
         "trans": np.asarray(trans, np.float32),
+        "segments": segments,
     }
     return RepairedRow(row, repairs) if repairs else row

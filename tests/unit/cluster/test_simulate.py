@@ -56,6 +56,23 @@ def test_the_samples_are_those_of_the_function_for_notebooks(shard, pose_clip):
         np.testing.assert_allclose(row[schema.imu_column(placement)].reshape(-1, 6), expected[placement], atol=1e-6)
 
 
+def test_segments_are_kept_and_follow_the_tempo_of_a_randomised_clip(tmp_path: Path, pose_clip):
+    segments = [{"start_s": 0.5, "stop_s": 2.0, "label": "sit", "text": "a person sits down"}]
+    rows = [pose_clip("a", segments=segments), pose_clip("b"), pose_clip("c", segments=[segments[0] | {"stop_s": 5.0}])]
+    tables.write_table(tmp_path, rows, schema.POSE_CLIPS, rows_per_shard=8)
+    (tmp_path / "out").mkdir()
+    for drawn in (False, True):
+        simulator = ShardSimulator(str(tmp_path / "out"), settings(f"randomise={drawn}"))
+        rejected = simulator.simulate(tmp_path / "part-00000.parquet", {})["rejected"]
+        assert [reason for _, reason in rejected] == ["segment 'sit' ends at 5 s, but the clip lasts 4 s"]
+        row, other = tables.synthetic_rows(tmp_path / "out" / "part-00000.parquet", BOTH)
+        assert other["segments"] is None
+        assert (row["fps"] != 30) == drawn
+        (found,) = row["segments"]
+        assert (found["label"], found["text"]) == ("sit", "a person sits down")
+        np.testing.assert_allclose([found[t] * row["fps"] for t in ("start_s", "stop_s")], [15, 60], rtol=1e-6)
+
+
 def test_a_clip_that_an_earlier_shard_holds_is_rejected_with_its_name(shard):
     result = ShardSimulator(str(shard.parent / "out"), settings()).simulate(shard, {"b": "part-00007.parquet"})
     assert ["part-00000.parquet row 1 (clip 'b')", "duplicate clip_id 'b': part-00007.parquet holds it too"] in result[

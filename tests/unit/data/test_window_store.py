@@ -76,6 +76,24 @@ def test_keys_say_which_clips_share_a_sentence_or_a_label(table, rows, tmp_path)
             assert (label == -1) == (row["label"] is None)
 
 
+def test_windows_of_one_clip_have_the_sentence_and_label_of_their_segments(table, rows, synthetic_clip, tmp_path):
+    segments = [
+        {"start_s": 0.0, "stop_s": 2.0, "label": "x", "text": "bc"},
+        {"start_s": 2.0, "stop_s": 4.0, "label": "y", "text": None},
+        {"start_s": 8.0, "stop_s": 10.0, "label": "z", "text": "long"},
+    ]
+    clip = synthetic_clip("c", frames=301, subject="s0", label="all", segments=segments)
+    (tmp_path / "table").mkdir()
+    tables.write_table(tmp_path / "table", [*rows[-2:], clip], schema.synthetic_clips(WRISTS), 2)
+    store = make(tmp_path / "table", tmp_path / "windows", val_share=0.0)
+    keys = everything(store, "train")["keys"]
+    assert keys[[0, -10]].tolist() == [[0, 0, 0], [1, 1, -1]]  # "a" and x; "bc" and no label
+    assert set(keys[-9:, 0]) == {2}
+    none = [-1, -1]
+    assert keys[-9:, 1:].tolist() == [[1, 0], none, [-1, 1], none, none, none, none, none, [2, 2]]
+    np.testing.assert_array_equal(store.sentences, [*embed(["a", "bc", "long"]), [0, 0]])
+
+
 def test_people_train_or_validate_and_only_training_decides_the_scale(table, rows, tmp_path):
     store = make(table, tmp_path)
     people = [{rows[clip]["subject"] for clip in everything(store, part)["keys"][:, 0]} for part in ("train", "val")]

@@ -131,11 +131,34 @@ def test_clip_text_label_subject_and_source_go_with_the_window(synthetic_clip):
     found = cut_clips(rows, SHAPE, ("right_wrist",))
     assert found.clip.tolist() == [0, 0, 1, 1, 2, 2]
     assert found.clip_ids == ["a", "b", "c"]
-    assert found.texts == ["one", "", "one"]
-    assert found.labels == ["x", "", "y"]
+    assert found.texts == ["one", "one", "", "", "one", "one"]
+    assert found.labels == ["x", "x", "", "", "y", "y"]
     assert found.subjects == ["s1", "b", "s2"]  # nobody's clip stands for itself
     assert found.sources == ["test", "test", "other"]
     assert found.placements == ("right_wrist",)
+
+
+def test_a_window_of_a_clip_takes_text_and_label_of_the_segment_that_covers_most_of_it(synthetic_clip):
+    segments = [
+        {"start_s": 0.0, "stop_s": 2.5, "label": "walk", "text": "a person walks"},
+        {"start_s": 2.5, "stop_s": 4.0, "label": "sit", "text": None},
+        {"start_s": 8.0, "stop_s": 8.5, "label": "walk", "text": "a person strides"},
+        {"start_s": 8.5, "stop_s": 10.0, "label": "walk", "text": "a person strolls"},
+    ]
+    clip = synthetic_clip("c", frames=301, text="a person walks and sits", label="all", segments=segments)
+    found = cut_clips([clip, synthetic_clip("d", segments=[])], SHAPE, ("left_wrist",))
+    # 0-2 and 1-3 walk, 2-4 sit, 3-5 sit for just half, 4-6 to 6-8 nothing, 7-9 walk for just half, 8-10 walk, most of it strolled
+    assert found.labels == ["walk", "walk", "sit", "", "", "", "", "", "walk", "bend", "bend"]
+    assert found.texts[:9] == ["a person walks"] * 2 + [""] * 6 + ["a person strolls"]
+    assert found.clip.tolist() == [0] * 9 + [1] * 2
+
+
+@pytest.mark.parametrize(("stop_s", "label"), [(0.7, "sit"), (0.4, "")])
+def test_the_segment_of_a_held_clip_need_cover_most_of_the_clip_only(synthetic_clip, stop_s, label):
+    held = SHAPE.model_copy(update={"pad_short": True})
+    segments = [{"start_s": 0.0, "stop_s": stop_s, "label": "sit", "text": "a person sits"}]
+    clip = synthetic_clip("c", frames=31, segments=segments)  # 1 s
+    assert cut_clips([clip], held, ("left_wrist",)).labels == [label]
 
 
 def test_a_clip_shorter_than_a_window_is_named_and_can_be_left_out(synthetic_clip):

@@ -39,8 +39,8 @@ def clips() -> ClipWindows:
         clip_ids=[f"c{i}" for i in range(CLIPS)],
         sources=["test"] * CLIPS,
         subjects=["s"] * CLIPS,
-        texts=["waves", "waves", "bows", ""],
-        labels=["wave", "wave", "bow", ""],
+        texts=["waves"] * 4 + ["bows"] * 2 + [""] * 2,
+        labels=["wave"] * 4 + ["bow"] * 2 + [""] * 2,
         placements=("left_wrist", "right_wrist"),
         short=[],
     )

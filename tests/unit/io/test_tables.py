@@ -62,6 +62,16 @@ def test_other_writers_types_are_cast_and_extra_columns_passed_over(tmp_path, po
     assert tables.read_shard(tmp_path / "x.parquet", schema.POSE_CLIPS).equals(table)
 
 
+def test_clips_without_segments_and_segments_without_sentences_are_read_with_nulls(tmp_path, pose_clip):
+    path, times = tmp_path / "x.parquet", {"start_s": 0.5, "stop_s": 1.5, "label": "sit"}
+    older = tables.to_table([pose_clip()], schema.POSE_CLIPS).drop_columns(["segments"])
+    schema.validate_pose_clips(older.schema, "x")
+    for segments in (None, pa.array([[times]], schema.SEGMENTS)):
+        tables.write_shard(path, older if segments is None else older.append_column("segments", segments))
+        (row,) = tables.rows(tables.read_shard(path, schema.POSE_CLIPS))
+        assert row["segments"] == (None if segments is None else [times | {"text": None}])
+
+
 def test_a_shard_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     path = tmp_path / "part.parquet"
     tables.write_shard(path, pa.table({"a": [1]}), {"fact": "kept"})

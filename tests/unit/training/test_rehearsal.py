@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from filmed_clips import SHAPE, WRIST, damage, filmed
 
+from m3n import schema
 from m3n.config import AugmentConfig, FinetuneConfig, ModelConfig
 from m3n.data.windows import cut_recordings
 from m3n.errors import InputError, NoWindowsError
+from m3n.io import tables
 from m3n.training import finetune as training
 from m3n.training.fit import fit
 from m3n.training.rehearsal import rehearsal
@@ -28,6 +30,28 @@ def test_only_clips_that_were_pretrained_on_and_have_a_label_of_the_recordings_a
     assert set(found.recording_ids) == {"anna-knock", "anna-wave"}
     with pytest.raises(InputError, match=r"no clip that was used in pretraining and has one of the recordings' labels \(sit\)"):
         rehearsal(clips, SHAPE, WRIST, ["sit"], {"film": ["anna", "bela"]})
+
+
+def test_of_a_clip_with_segments_those_of_the_classes_are_rehearsed_and_nothing_else(tmp_path, synthetic_clip):
+    """However the whole clip is labelled; standing still before and after, and other activities, teach nothing."""
+    times = {"knock": (1.0, 3.0), "sit": (3.0, 6.0), "wave": (6.0, 8.0)}
+    segments = [{"start_s": a, "stop_s": b, "label": name, "text": ""} for name, (a, b) in times.items()]
+    rows = [
+        synthetic_clip("c", frames=301, label="wave", segments=segments),
+        synthetic_clip("d", frames=301, label="wave", segments=segments[1:2]),
+    ]
+    tables.write_table(tmp_path, rows, schema.synthetic_clips(("left_wrist", "right_wrist")), 8)
+    found = rehearsal(tmp_path, SHAPE, WRIST, ["knock", "wave"], None)
+    assert set(found.recording_ids) == {"c"}
+    ends = found.start_s + SHAPE.window_s
+    for number, name in enumerate(found.classes):
+        start, stop = times[name]
+        held = np.minimum(ends, stop) - np.maximum(found.start_s, start)
+        assert (found.label == number).tolist() == (held > SHAPE.window_s / 2).tolist()
+        assert (found.label == number).any()
+        step_s = (np.arange(found.step_label_ns.shape[1]) + 0.5) * SHAPE.window_s / found.step_label_ns.shape[1]
+        at = found.start_s[:, None] + step_s
+        assert (found.step_label_ns == number).tolist() == ((at >= start) & (at < stop)).tolist()
 
 
 def test_a_nan_in_a_clip_is_reported_as_such_and_not_as_a_missing_label(clips):
