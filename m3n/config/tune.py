@@ -55,6 +55,10 @@ class TuneConfig(Options):
             raise ValueError(f"objectives names '{self.objectives[0]}' twice")
         if self.scheduler != "none" and self.grace >= self.steps:
             raise ValueError(f"grace is {self.grace}, expected fewer than the {self.steps} reports of a trial (2 x reports)")
+        if self.finetune.unlabelled or self.finetune.start not in ("auto", "as_set"):
+            raise ValueError(
+                "a sweep starts from its own pretraining, with labels: leave finetune.start and finetune.unlabelled out"
+            )
         return self
 
     @property

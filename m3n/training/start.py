@@ -125,15 +125,17 @@ def choose_start(
         reason = f"{per_class:.3g} labelled examples per class of {len(set(person))} people are too few to decide on ({asked})"
         return Choice(usual, "usual", reason, found)
     folds = subject_folds(sorted(set(person)), FOLDS, config.seed)
+    parts = [_inner(train, clips, person, held_out, config, number) for number, held_out in enumerate(folds)]
+    if usual in WITH_CLIPS and not all(_shows_classes(beside, inner) for inner, _, beside in parts):
+        return Choice(usual, "usual", "the clips are of the training people, and without some of them lack a class", found)
     confusion: dict[str, list[np.ndarray]] = {start: [] for start in possible}
-    for number, held_out in enumerate(folds):
-        inner, scored, beside = _inner(train, clips, person, held_out, config, number)
+    for number, (inner, scored, beside) in enumerate(parts):
         for turn, start in enumerate(possible):
             on_training(number * len(possible) + turn, len(folds) * len(possible), start)
             fitted = fit_from(start, inner, shape, _short(config, inner), pretrained, beside, sentences)
             confusion[start].append(_confusions(fitted.predict(scored).argmax(1), scored))
-    counts = {start: np.concatenate(parts) for start, parts in confusion.items()}
-    scores = {start: float(macro_f1(parts.sum(0))) for start, parts in counts.items()}
+    counts = {start: np.concatenate(found_scc) for start, found_scc in confusion.items()}
+    scores = {start: float(macro_f1(counts_scc.sum(0))) for start, counts_scc in counts.items()}
     best = max(possible, key=lambda start: scores[start])  # the first, and so the usual one, where several are the best
     gain = scores[best] - scores[usual]
     error = _standard_error(counts[best], counts[usual], config.seed)
@@ -158,8 +160,12 @@ def macro_f1(confusion_cc: np.ndarray) -> np.ndarray:
 
 def _possible(train: RecordingWindows, pretrained: Checkpoint | None, clips: RecordingWindows | None) -> list[str]:
     """The starts there are, the usual one first."""
-    whole = clips is not None and set(train.label.tolist()) <= set(clips.label.tolist())
+    whole = _shows_classes(clips, train)
     return [s for s in USUAL if (pretrained or s not in WITH_CHECKPOINT) and (whole or s not in WITH_CLIPS)]
+
+
+def _shows_classes(clips: RecordingWindows | None, of: RecordingWindows) -> bool:
+    return clips is not None and set(of.label.tolist()) <= set(clips.label.tolist())
 
 
 def _people(windows: RecordingWindows) -> list[str]:

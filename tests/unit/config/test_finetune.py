@@ -34,3 +34,13 @@ def test_settings_that_do_not_fit_are_refused(settings, message):
 
 def test_a_fold_does_not_matter_where_the_test_subjects_are_named():
     assert FinetuneConfig(fold=7, test_subjects=["a"]).fold == 7
+
+
+def test_who_says_what_is_frozen_or_rehearsed_has_chosen_the_start():
+    assert FinetuneConfig().start == "auto"
+    for given in ({"freeze": "not_frozen"}, {"rehearse": 0.0}, {"rehearse": 0.5, "freeze": "frozen"}):
+        found = FinetuneConfig(**given)
+        assert found.start == "as_set"
+        assert FinetuneConfig(**found.model_dump()).start == "as_set"
+    assert FinetuneConfig(start="auto", freeze="frozen").start == "auto"
+    assert FinetuneConfig(**FinetuneConfig().model_dump()).start == "auto"

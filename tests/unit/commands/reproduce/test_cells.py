@@ -59,6 +59,8 @@ def test_a_result_of_an_earlier_run_is_read_back(tmp_path):
         ("scratch", "none", {"rehearse": 0.0, "head": "linear"}),
         ("co_trained", "same_corpus", {"rehearse": 0.5}),
         ("zero_shot", "same_corpus", {"head": "text"}),
+        ("not_frozen", "same_corpus", {"start": "as_set", "rehearse": 0.25}),
+        ("auto", "same_corpus", {"start": "auto", "rehearse": 0.25}),
         ("paper", "same_corpus", {"epochs": 7, "min_steps": 9, "seed": 3}),
         ("deepconvlstm", "none", {"epochs": 7}),
     ],
