@@ -11,6 +11,7 @@ from gestures import classifier, on_either_wrist
 
 from m3n.config import FinetuneConfig
 from m3n.data.windows import Normaliser
+from m3n.training import unlabelled as module
 from m3n.training.finetune import finetune
 
 
@@ -21,12 +22,13 @@ def windows(recording):
 
 def trained(windows, unlabelled):
     model = classifier()
-    config = FinetuneConfig(epochs=1, min_steps=24, batch_size=8, lr=1e-2)
+    config = FinetuneConfig(epochs=1, min_steps=8, batch_size=8, lr=1e-2)
     finetune(model, windows, Normaliser.fit(windows.imu_npt6), config, own_hz=50.0, unlabelled=unlabelled)
     return torch.cat([value.flatten() for value in model.state_dict().values()])
 
 
-def test_no_window_changes_nothing_and_labels_that_are_there_are_not_read(windows):
+def test_no_window_changes_nothing_and_labels_that_are_there_are_not_read(windows, monkeypatch):
+    monkeypatch.setattr(module, "SURE", 0.5)  # of two classes, one is always as sure: no need to train for long
     labelled, rest = windows.subset(np.arange(20)), windows.subset(np.arange(20, 40))
     without = trained(labelled, None)
     assert torch.equal(trained(labelled, rest.subset(np.zeros(20, bool))), without)
