@@ -30,7 +30,7 @@ from m3n.sources.shared.sentences import class_sentences
 from m3n.training import checkpoint as checkpoints
 from m3n.training.classifier import recording_probabilities
 from m3n.training.fit import Fitted, architecture_of, window_shape
-from m3n.training.start import WITH_CHECKPOINT, WITH_CLIPS, Choice, choose_start, fit_from, start_as_set
+from m3n.training.starting_point import WITH_CHECKPOINT, WITH_CLIPS, Choice, choose_start, fit_from, start_as_set
 
 log = logging.getLogger(__name__)
 METRICS = "metrics.json"

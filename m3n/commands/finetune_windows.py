@@ -17,7 +17,7 @@ from m3n.errors import InputError, NoWindowsError
 from m3n.io.storage import Location
 from m3n.training.checkpoint import Checkpoint
 from m3n.training.rehearsal import rehearsal
-from m3n.training.start import WITH_CHECKPOINT, WITH_CLIPS
+from m3n.training.starting_point import WITH_CHECKPOINT, WITH_CLIPS
 
 log = logging.getLogger(__name__)
 

@@ -26,7 +26,7 @@ from m3n.training.checkpoint import Checkpoint, load_pretrained
 from m3n.training.classifier import new_classifier, predict, recording_probabilities
 from m3n.training.fit import architecture_of, window_shape
 from m3n.training.rehearsal import rehearsal
-from m3n.training.start import choose_start, fit_from, start_as_set
+from m3n.training.starting_point import choose_start, fit_from, start_as_set
 
 NO_PRETRAINING = "none"  # the setting of a baseline
 CROSS_CORPUS = "cross_corpus"  # the setting without poses of the dataset itself
@@ -71,7 +71,9 @@ class CellResult:
     per_class: dict[str, ClassScores]
     confusion: list[list[int]]
     elapsed_s: float
-    start: str = ""  # of m3n.training.start; "" for a method without a network of its own, and in results of earlier versions
+    start: str = (
+        ""  # of m3n.training.starting_point; "" for a method without a network of its own, and in results of earlier versions
+    )
 
 
 class Scored(NamedTuple):

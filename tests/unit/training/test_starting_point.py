@@ -13,7 +13,7 @@ from m3n.config import FinetuneConfig, WindowsConfig
 from m3n.data.windows import Normaliser
 from m3n.models import make_imu_tower
 from m3n.training.checkpoint import Checkpoint
-from m3n.training.start import choose_start, config_of, macro_f1
+from m3n.training.starting_point import choose_start, config_of, macro_f1
 
 SHAPE = WindowsConfig()
 QUICK = {"start": "auto", "epochs": 1, "min_steps": 40, "batch_size": 8, "lr": 5e-3, "model": MODEL}
