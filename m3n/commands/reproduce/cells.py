@@ -71,9 +71,7 @@ class CellResult:
     per_class: dict[str, ClassScores]
     confusion: list[list[int]]
     elapsed_s: float
-    start: str = (
-        ""  # of m3n.training.starting_point; "" for a method without a network of its own, and in results of earlier versions
-    )
+    start: str = ""  # as in m3n.training.starting_point; "" for baselines, and in results of earlier versions
 
 
 class Scored(NamedTuple):
