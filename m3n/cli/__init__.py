@@ -119,7 +119,7 @@ def evaluate(
 @click.option(
     "--clips",
     type=LOCATION,
-    help="Table of synthetic clips for `rehearse`: the clips that the checkpoint was pretrained on; from scratch, any.",
+    help="Table of synthetic clips to rehearse, or to co-train with; those of held-out subjects are left out.",
 )
 def finetune(
     recordings: Location, checkpoint: Location | None, clips: Location | None, out: Path, config: configs.FinetuneConfig

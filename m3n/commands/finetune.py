@@ -13,8 +13,9 @@ import numpy as np
 import pyarrow as pa
 
 from m3n import schema, tracking
+from m3n.commands.finetune_windows import clip_windows, unlabelled_windows
 from m3n.config import FinetuneConfig, WindowsConfig
-from m3n.config.names import CO_TRAINED
+from m3n.config.names import AUTO
 from m3n.data.splits import check_classes, check_leakage, draw_labels, make_split, people
 from m3n.data.windows import RecordingWindows, cut_recordings
 from m3n.errors import InputError
@@ -28,8 +29,8 @@ from m3n.reports import classification_plots
 from m3n.sources.shared.sentences import class_sentences
 from m3n.training import checkpoint as checkpoints
 from m3n.training.classifier import recording_probabilities
-from m3n.training.fit import Fitted, architecture_of, fit, window_shape
-from m3n.training.rehearsal import rehearsal
+from m3n.training.fit import Fitted, architecture_of, window_shape
+from m3n.training.starting_point import WITH_CHECKPOINT, WITH_CLIPS, Choice, choose_start, fit_from, start_as_set
 
 log = logging.getLogger(__name__)
 METRICS = "metrics.json"
@@ -45,10 +46,10 @@ def finetune(
 ) -> dict[str, Any]:
     """Fine-tune on the training subjects of a table of recordings and score on its held-out subjects; returns the figures.
 
-    `checkpoint`: a folder made by `m3n pretrain`; None starts from random weights. `clips`: a table of synthetic clips for
-    `rehearse`; without a checkpoint, clips of the held-out subjects are left out. Leaves in `out` the classifier, the split, the
-    metrics, every prediction on the test subjects and a plot of the confusion matrix. Raises InputError for unsuitable data,
-    checkpoint or settings; then nothing is left in `out`.
+    `checkpoint`: a folder made by `m3n pretrain`; without it, weights are random. `clips`: a table of synthetic clips to rehearse.
+    Whether they are used is for `config.start` to say. Leaves in `out` the classifier, the split, the metrics, every prediction on
+    the test subjects and a plot of the confusion matrix. Raises InputError for unsuitable data, checkpoint or settings; then
+    nothing is left in `out`.
     """
     started = time.perf_counter()
     pretrained = checkpoints.load_pretrained(checkpoint) if checkpoint else None
@@ -66,19 +67,20 @@ def finetune(
     drawn = draw_labels(train.label, train.example, config.label_fraction, config.seed, config.labels_per_class)
     train = train.subset(drawn)
     sentences = head_sentences(config, windows, pretrained)
-    rehearsed = None
-    if config.rehearse:
-        if clips is None:
-            raise InputError(
-                f"rehearse={config.rehearse:g} needs --clips, a table of synthetic clips: give one, or set rehearse=0"
-            )
-        known = pretrained.subjects if pretrained else None
-        rehearsed = rehearsal(clips, shape, windows.placements, windows.classes, known, people(held_out))
+    rehearsed = clip_windows(clips, shape, config, windows, pretrained, people(held_out))
+    without_label = None
+    if config.unlabelled:
+        rows = [row for row in _rows(tables.shard_paths(recordings), train.placements) if row["subject"] in split.train]
+        without_label = unlabelled_windows(rows, shape, train, config.ignore_labels)
     data_sha = tables.data_sha256(recordings)
     with (
         staged(out, inputs=[place for place in (recordings, checkpoint, clips) if place]) as staging,
         tracking.track("finetune", out.name, config, out=out, data_sha=data_sha, parent_id=parent_run) as run,
     ):
+        choice = _choice(train, shape, config, pretrained, rehearsed, sentences)
+        uses_checkpoint = choice.start in WITH_CHECKPOINT
+        rehearsed = rehearsed if choice.start in WITH_CLIPS else None
+        run.metrics({f"start/{name}": score for name, score in choice.evidence.get("macro_f1", {}).items()})
         with bar("finetune", 1) as advance:
 
             def on_step(step: int, steps: int, loss: float) -> None:
@@ -86,17 +88,25 @@ def finetune(
                     run.metrics({"train/loss": loss}, step)
                 advance(1 / steps, f"loss {loss:.3f}")
 
-            fitted = fit(train, shape, config, pretrained, sentences, on_step, rehearsed=rehearsed)
+            how = {"on_step": on_step, "unlabelled": without_label}
+            fitted = fit_from(choice.start, train, shape, config, pretrained, rehearsed, sentences, **how)
         figures: dict[str, Any] = {
-            "method": method_name(config, pretrained),
+            "method": method_name(choice.start, config),
+            "start": choice.start,
+            "start_decided_by": choice.decided_by,
+            "start_reason": choice.reason,
+            "start_evidence": choice.evidence,
             "train_subjects": len(split.train),
             "train_windows": len(train.label),
             "train_examples": len(np.unique(train.example)),
             "rehearsed_windows": len(rehearsed.label) if rehearsed else 0,
+            "unlabelled_windows": len(without_label.label) if without_label else 0,
             "test_subjects": list(split.test),
             "test_subjects_seen_in_pretraining": seen,
             "sources": sorted(set(windows.sources)),
-            "pretraining_sources": sorted(pretrained.subjects if pretrained else set(rehearsed.sources) if rehearsed else ()),
+            "pretraining_sources": sorted(
+                pretrained.subjects if pretrained and uses_checkpoint else set(rehearsed.sources) if rehearsed else ()
+            ),
         }
         for name, subjects in (("val", split.val), ("test", split.test)):
             if subjects:
@@ -125,11 +135,31 @@ def finetune(
     return figures
 
 
-def method_name(config: FinetuneConfig, pretrained: checkpoints.Checkpoint | None) -> str:
+def method_name(start: str, config: FinetuneConfig) -> str:
     """How a classifier was trained, in a word."""
-    if pretrained is None:
-        return CO_TRAINED if config.rehearse else "scratch"
-    return config.freeze
+    return config.freeze if start in WITH_CHECKPOINT else start
+
+
+def _choice(
+    train: RecordingWindows,
+    shape: WindowsConfig,
+    config: FinetuneConfig,
+    pretrained: checkpoints.Checkpoint | None,
+    clips: RecordingWindows | None,
+    sentences: dict[str, list[str]] | None,
+) -> Choice:
+    """The start that was asked for, or the one that the labelled training people decide on."""
+    if config.start == "as_set":
+        return Choice(start_as_set(config, pretrained), "asked", "freeze or rehearse was given")
+    if config.start != AUTO:
+        return Choice(config.start, "asked", f"start={config.start}")
+    with bar("choose start", 1) as advance:
+
+        def on_training(done: int, total: int, start: str) -> None:
+            advance(1 / total if done else 0, start)
+
+        choice = choose_start(train, shape, config, pretrained, clips, sentences, on_training)
+    return choice
 
 
 def head_sentences(

@@ -28,6 +28,9 @@ class FreezeOptions(_FreezeFields):
 class FinetuneConfig(Options):
     """A classifier trained on real, labelled recordings."""
 
+    start: Annotated[str, OneOf(names.STARTS)] = Field(
+        "auto", description=f"what the training starts from. {choices(names.STARTS)}"
+    )
     freeze: Annotated[str, OneOf(names.FREEZE_STRATEGIES)] = Field(
         "not_frozen", description=f"which part of the network learns. {choices(names.FREEZE_STRATEGIES)}"
     )
@@ -47,7 +50,17 @@ class FinetuneConfig(Options):
         0.0,
         description="share of every batch that is drawn from synthetic clips with the same labels (--clips; with a checkpoint, "
         "only clips it was pretrained on): helps where labels are few. Clips of the recordings' own dataset are drawn as often as "
-        "all others together",
+        "all others together. 0 with a `start` that rehearses: 0.5",
+    )
+    rehearse_fade: Weight | None = Field(
+        None,
+        description="labelled examples per class at which the rehearsed share has faded to half of `rehearse`; 0: it never fades; "
+        "null: 30 with a `start` that rehearses, else 0",
+    )
+    unlabelled: bool = Field(
+        False,
+        description="also learn from windows of the training subjects that have no label, or are beyond the label budget, by "
+        "pseudo-labels (FixMatch); takes about three times as long",
     )
     label_fraction: Annotated[float, Field(gt=0, le=1)] = Field(
         1.0, description="share of the training labels to use, stratified by class"
@@ -81,6 +94,14 @@ class FinetuneConfig(Options):
     weight_decay: Weight = Field(0.01, description="decoupled weight decay")
     label_smoothing: Share = Field(0.1, description="label smoothing of the cross entropy")
     seed: int = Field(0, ge=0, description="seed of weights, order of windows, augmentation and draw of labels")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _given_settings_decide(cls, values: Any) -> Any:
+        """Who says what is frozen or rehearsed has chosen the start."""
+        if isinstance(values, dict) and "start" not in values and {"freeze", "rehearse"} & set(values):
+            return values | {"start": "as_set"}
+        return values
 
     @field_validator("train_subjects", "val_subjects", "test_subjects", "ignore_labels", mode="before")
     @classmethod

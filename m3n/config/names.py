@@ -96,6 +96,17 @@ FREEZE_OPTIONS: dict[str, FreezeOption] = {
 }
 
 
+STARTS: dict[str, str] = {
+    "auto": "the one below that scores best on held-out training people; with few labels or people, the first of rehearsed, "
+    "pretrained, co_trained and scratch that --checkpoint and --clips allow",
+    "scratch": "random weights",
+    "pretrained": "the checkpoint",
+    "rehearsed": "the checkpoint, with synthetic clips in every batch",
+    "co_trained": "random weights, with synthetic clips in every batch",
+    "as_set": "what --checkpoint and `rehearse` say, undecided; implied where `freeze` or `rehearse` is given and `start` is not",
+}
+
+
 class Method(NamedTuple):
     """A row of the table of `m3n reproduce`, and the settings of the fine-tuning that make it."""
 
@@ -121,10 +132,12 @@ PRETRAINED: dict[str, Method] = {
     "paper": Method("the authors' settings of pretraining and fine-tuning, not frozen", {"head": "linear"}),
 }
 CO_TRAINED = "co_trained"  # learns from synthetic clips, but from no checkpoint
+AUTO = "auto"  # the start is decided on the labelled training people
 METHODS: dict[str, Method] = {
     **BASELINES,
     **PRETRAINED,
     CO_TRAINED: Method("random weights, trained on the labels and the synthetic clips together", {"head": "linear"}),
+    AUTO: Method("scratch, pretrained, rehearsed or co_trained, decided on the labelled training people", {"start": AUTO}),
 }
 
 

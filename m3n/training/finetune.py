@@ -2,7 +2,7 @@
 
 The schedule is fixed (warm-up, then cosine, over a set number of steps) and the last weights are kept, so nothing is selected on
 any data; validation subjects are scored like the test subjects but do not influence the training. A share of every batch can be
-synthetic windows of the same activities (rehearsal, Robins 1995), which helps where labels are few.
+synthetic windows of the same activities (rehearsal, Robins 1995), which helps where labels are few and fades where they are many.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from m3n.models import Classifier
 from m3n.randomness import generator
 from m3n.training.augment import augment
 from m3n.training.classifier import tower_columns
+from m3n.training.unlabelled import PseudoLabels
 
 if TYPE_CHECKING:
     from m3n.config import FinetuneConfig
@@ -37,11 +38,13 @@ def finetune(
     on_step: Callable[[int, int, float], None] = lambda step, steps, loss: None,
     rehearsed: RecordingWindows | None = None,
     eval_checkpoint: EvalCheckpoint | None = None,
+    unlabelled: RecordingWindows | None = None,
 ) -> None:
     """Train `model` in place on all of `windows` (not yet normalised), which are sampled at `own_hz`.
 
     `rehearsed`: synthetic windows of the same placements and classes, the share `config.rehearse` of every batch; half of them are
-    from the sources of `windows`, if any are. `eval_checkpoint` scores and saves the model during training.
+    from the sources of `windows`, if any are. `unlabelled`: windows to learn from by pseudo-labels, whose `label` is not read.
+    `eval_checkpoint` scores and saves the model during training; it does not save the state of pseudo-labels.
     """
     columns = tower_columns(model.imu, windows.placements)
     parts = [windows] if rehearsed is None else [windows, rehearsed]
@@ -53,7 +56,7 @@ def finetune(
     target = label
     if model.dense and len(steps_ns) == len(parts):
         target = _at_steps(torch.from_numpy(np.concatenate(steps_ns)), -(-imu.shape[2] // model.imu.stride))
-    share = 0.0 if rehearsed is None else config.rehearse
+    share = 0.0 if rehearsed is None else faded(config.rehearse, examples_per_class(windows), config.rehearse_fade)
     batch = min(max(1, round(config.batch_size * (1 - share))), len(windows.label))
     beside = round(batch * share / (1 - share))
     per_epoch = -(-len(windows.label) // batch)
@@ -69,6 +72,10 @@ def finetune(
     real = _rows(len(windows.label), config.seed, "order", first * batch)
     kinds = _by_origin(rehearsed, windows.sources) if rehearsed else []
     synthetic = _in_turn(kinds, config.seed, "rehearse", first * beside)
+    pseudo = None
+    if unlabelled is not None and len(unlabelled.label):
+        order = _rows(len(unlabelled.label), config.seed, "unlabelled", 0)
+        pseudo = PseudoLabels(unlabelled, model, normaliser, config, own_hz, columns, order)
     for step in range(first, steps):
         freezing.at(step / steps)
         rows = torch.tensor([*islice(real, batch), *(len(windows.label) + row for row in islice(synthetic, beside))])
@@ -78,14 +85,31 @@ def finetune(
         loss = penalty + functional.cross_entropy(
             logits.flatten(0, -2), target[rows].flatten(), weight, ignore_index=-1, label_smoothing=config.label_smoothing
         )
+        if pseudo:
+            loss = loss + pseudo.loss(model, step / steps)
         freezing.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         freezing.optimizer.step()
+        if pseudo:
+            pseudo.follow(model, step)
         on_step(step + 1, steps, float(loss.detach()))
         if eval_checkpoint:
             eval_checkpoint.after_step(step + 1, steps, model, freezing.optimizer, draws)
     merge_adapters(model.imu)
+
+
+def faded(share: float, examples: float, half_at: float | None) -> float:
+    """The share of a batch to rehearse with this many labelled examples per class: halved at `half_at`; None or 0 never fades.
+
+    The weight of a prior of `half_at` examples beside as many real ones as there are, which is how conjugate priors are updated.
+    """
+    return share / (1 + examples / half_at) if half_at else share
+
+
+def examples_per_class(windows: RecordingWindows) -> float:
+    """Mean number of labelled examples of the classes that have any."""
+    return len(np.unique(windows.example)) / len(np.unique(windows.label))
 
 
 def _at_steps(label_ns: Tensor, steps: int) -> Tensor:

@@ -52,11 +52,13 @@ def fit(
     where: str = "the recordings to train on",
     rehearsed: RecordingWindows | None = None,
     eval_checkpoint: EvalCheckpoint | None = None,
+    unlabelled: RecordingWindows | None = None,
 ) -> Fitted:
     """Train a classifier on all of `train`, whose windows have the shape `shape`.
 
     `sentences`: of every class, for a text head; `rehearsed`: windows of synthetic clips for `rehearse`; `eval_checkpoint`: scores
-    and saves the classifier during training. Raises InputError, naming `where`, for windows in other units than the checkpoint's.
+    and saves the classifier during training; `unlabelled`: more windows of the same people, without labels. Raises InputError,
+    naming `where`, for windows in other units than the checkpoint's.
     """
     architecture = architecture_of(config, pretrained)
     if pretrained:
@@ -67,7 +69,7 @@ def fit(
         train.placements, train.classes, config.head, architecture, pretrained, config.seed, sentences, dense
     )
     model.imu.in_units_of(normaliser.acc, normaliser.gyro, shape.rate_hz)
-    finetune(model, train, normaliser, config, shape.rate_hz, on_step, rehearsed, eval_checkpoint)
+    finetune(model, train, normaliser, config, shape.rate_hz, on_step, rehearsed, eval_checkpoint, unlabelled)
     return Fitted(model, normaliser, train.classes, config.head, architecture, shape)
 
 

@@ -10,12 +10,13 @@ import time
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from m3n.commands.finetune import head_sentences, load_windows
 from m3n.config import FinetuneConfig, PretrainConfig, WindowsConfig, check, preset, resolve, updated
-from m3n.config.names import CO_TRAINED, METHODS
+from m3n.config.names import AUTO, CO_TRAINED, METHODS
 from m3n.data.splits import Person, check_classes, check_leakage, draw_labels, people
 from m3n.data.windows import RecordingWindows
 from m3n.errors import InputError, NoWindowsError
@@ -23,8 +24,9 @@ from m3n.evaluation.baselines import BASELINES
 from m3n.evaluation.metrics import ClassScores, classification
 from m3n.training.checkpoint import Checkpoint, load_pretrained
 from m3n.training.classifier import new_classifier, predict, recording_probabilities
-from m3n.training.fit import architecture_of, fit, window_shape
+from m3n.training.fit import architecture_of, window_shape
 from m3n.training.rehearsal import rehearsal
+from m3n.training.starting_point import choose_start, fit_from, start_as_set
 
 NO_PRETRAINING = "none"  # the setting of a baseline
 CROSS_CORPUS = "cross_corpus"  # the setting without poses of the dataset itself
@@ -69,6 +71,15 @@ class CellResult:
     per_class: dict[str, ClassScores]
     confusion: list[list[int]]
     elapsed_s: float
+    start: str = ""  # as in m3n.training.starting_point; "" for baselines, and in results of earlier versions
+
+
+class Scored(NamedTuple):
+    """Class scores of the test windows, the number of labelled examples trained on, and the start."""
+
+    scores: np.ndarray
+    examples: int
+    start: str = ""
 
 
 class CellInputs:
@@ -114,7 +125,9 @@ _OF_THIS_PROCESS = CellInputs()
 
 def method_config(method: str, finetune: FinetuneConfig, seed: int, setting: str) -> FinetuneConfig:
     """The fine-tuning of a method: the grid's settings (or the authors' preset) with the method's own on top."""
-    own = METHODS[method].settings | {"seed": seed} | ({"rehearse": 0} if setting == NO_PRETRAINING else {})
+    own = {"start": "as_set"} | METHODS[method].settings | {"seed": seed}
+    if setting == NO_PRETRAINING:
+        own |= {"rehearse": 0}
     if method == CO_TRAINED and not finetune.rehearse:
         own |= {"rehearse": 0.5}
     budget = {"epochs": finetune.epochs, "min_steps": finetune.min_steps}
@@ -142,9 +155,9 @@ def run_cell(cell: Cell) -> CellResult:
     check_classes(train, test)
     check_leakage(train, test, pretrained.subjects if pretrained else {}, allow_seen=False)
     held_out = frozenset(people(windows) - people(train))
-    scores, examples = _scores(cell, config, pretrained, train, test, shape, held_out, inputs)
-    by_window = classification(test.label, scores.argmax(1), test.classes)
-    means, labels = recording_probabilities(scores, test)
+    scored = _scores(cell, config, pretrained, train, test, shape, held_out, inputs)
+    by_window = classification(test.label, scored.scores.argmax(1), test.classes)
+    means, labels = recording_probabilities(scored.scores, test)
     found = classification(labels, means.argmax(1), test.classes)
     return CellResult(
         dataset=cell.dataset,
@@ -157,11 +170,12 @@ def run_cell(cell: Cell) -> CellResult:
         macro_f1=found.macro_f1,
         accuracy=found.accuracy,
         window_macro_f1=by_window.macro_f1,
-        train_examples=examples,
+        train_examples=scored.examples,
         test_examples=len(labels),
         per_class=found.per_class,
         confusion=found.confusion,
         elapsed_s=time.perf_counter() - started,
+        start=scored.start,
     )
 
 
@@ -174,31 +188,37 @@ def _scores(
     shape: WindowsConfig,
     held_out: frozenset[Person],
     inputs: CellInputs,
-) -> tuple[np.ndarray, int]:
-    """(class scores of the test windows, number of labelled examples trained on)."""
+) -> Scored:
+    """Train the cell's method and score the test windows."""
     sentences = head_sentences(config, train, pretrained)
     if cell.labels == ZERO:
         architecture = architecture_of(config, pretrained)
         model = new_classifier(train.placements, train.classes, config.head, architecture, pretrained, config.seed, sentences)
-        return predict(model, test, pretrained.normaliser), 0  # type: ignore[union-attr]
+        return Scored(predict(model, test, pretrained.normaliser), 0)  # type: ignore[union-attr]
     share = float(cell.labels.rstrip("%")) / 100 if cell.labels.endswith("%") else 1.0
     per_class = None if cell.labels.endswith("%") else int(cell.labels)
-    train = train.subset(draw_labels(train.label, train.example, share, cell.seed, per_class))
+    drawn = draw_labels(train.label, train.example, share, cell.seed, per_class)
+    unlabelled = train.subset(np.setdiff1d(np.arange(len(train.label)), drawn)) if config.unlabelled else None
+    train = train.subset(drawn)
     examples = len(np.unique(train.example))
     if cell.method in BASELINES:
-        return BASELINES[cell.method](train, test, cell.seed), examples
-    rehearsed = None
-    if config.rehearse:
+        return Scored(BASELINES[cell.method](train, test, cell.seed), examples)
+    rehearsed, deciding = None, config.start == AUTO
+    if config.rehearse or deciding:
         assert cell.clips is not None  # only baselines have none, and they do not rehearse
         rehearsed = inputs.rehearsed(
-            cell.clips, cell.checkpoint, shape, train.placements, tuple(train.classes),
-            frozenset() if pretrained else held_out, cell.setting != CROSS_CORPUS,
+            cell.clips, None if deciding else cell.checkpoint, shape, train.placements, tuple(train.classes),
+            held_out if deciding or not pretrained else frozenset(), cell.setting != CROSS_CORPUS and not deciding,
         )  # fmt: skip
         if rehearsed is None and cell.method == CO_TRAINED:
             raise InputError(
                 f"the clips of {cell.setting} lack a class, and {CO_TRAINED} needs clips of all: leave it out of methods"
             )
-    return fit(train, shape, config, pretrained, sentences, rehearsed=rehearsed).predict(test), examples
+    start = start_as_set(config, pretrained)
+    if deciding:
+        start = choose_start(train, shape, config, pretrained, rehearsed, sentences).start
+    fitted = fit_from(start, train, shape, config, pretrained, rehearsed, sentences, unlabelled=unlabelled)
+    return Scored(fitted.predict(test), examples, start)
 
 
 def paper_pretraining(ours: PretrainConfig) -> PretrainConfig:

@@ -122,8 +122,9 @@ def _planned(
 
 
 def _fixed(config: ReproduceConfig) -> dict[str, Any]:
-    """The settings that must stay the same from one run into a folder to the next."""
-    return config.model_dump(mode="json", exclude={**dict.fromkeys(GRID, True), "pretrain": HARDWARE, "simulate": {"workers"}})
+    """The settings that must stay the same from one run into a folder to the next; a method has a start of its own."""
+    apart: dict[str, Any] = {**dict.fromkeys(GRID, True), "pretrain": HARDWARE, "simulate": {"workers"}, "finetune": {"start"}}
+    return config.model_dump(mode="json", exclude=apart)
 
 
 def _cells(name: str, config: ReproduceConfig, recordings: Path, folds: Sequence[Fold]) -> Iterator[Cell]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from m3n.config import AugmentConfig, FinetuneConfig
+from m3n.config import AugmentConfig, FinetuneConfig, TuneConfig
 
 
 def test_the_augmentation_of_a_finetuning_is_milder_than_that_of_a_pretraining():
@@ -34,3 +34,21 @@ def test_settings_that_do_not_fit_are_refused(settings, message):
 
 def test_a_fold_does_not_matter_where_the_test_subjects_are_named():
     assert FinetuneConfig(fold=7, test_subjects=["a"]).fold == 7
+
+
+def test_who_says_what_is_frozen_or_rehearsed_has_chosen_the_start():
+    assert FinetuneConfig().start == "auto"
+    for given in ({"freeze": "not_frozen"}, {"rehearse": 0.0}, {"rehearse": 0.5, "freeze": "frozen"}):
+        found = FinetuneConfig(**given)
+        assert found.start == "as_set"
+        assert FinetuneConfig(**found.model_dump()).start == "as_set"
+    assert FinetuneConfig(start="auto", freeze="frozen").start == "auto"
+    assert FinetuneConfig(**FinetuneConfig().model_dump()).start == "auto"
+
+
+def test_a_sweep_decides_nothing_since_its_trials_start_from_their_own_pretraining():
+    for given in ({}, {"finetune": {"epochs": 3}}, {"finetune": {"start": "auto"}}, {"finetune": FinetuneConfig()}):
+        assert TuneConfig(**given).finetune.start == "as_set"
+    for refused in ({"start": "scratch"}, {"unlabelled": True}):
+        with pytest.raises(ValidationError, match="a sweep starts from its own pretraining"):
+            TuneConfig(finetune=refused)

@@ -61,6 +61,11 @@ def test_kinds_of_rehearsed_windows_take_turns():
     assert sorted(found[1::2]) == [20, 21, 22, 23]
 
 
+def test_rehearsal_fades_as_a_prior_does():
+    assert [module.faded(0.5, n, 30.0) for n in (0, 30, 90)] == [0.5, 0.25, 0.125]
+    assert module.faded(0.5, 1000, None) == module.faded(0.5, 1000, 0.0) == 0.5
+
+
 def test_dense_targets_need_a_dense_model(windows):
     model = make_classifier(("left_wrist", "right_wrist"), 2, "linear", MODEL.model_dump(), dense=True)
     train(model, windows, targets="dense")

@@ -1,0 +1,230 @@
+"""What a fine-tuning starts from: random weights, a checkpoint, and either with synthetic clips in every batch (rehearsal).
+
+Pretraining helps where its motions resemble the study's, and harms where they do not, so the start is decided on data: people are
+the unit, and only the labelled training people are asked. They are split into folds; every possible start is trained for a short
+while on the others' windows and scored on each fold's (nested cross-validation: Varma and Simon, BMC Bioinformatics 2006). Where
+labels or people are too few to say, and where the best is not better than the usual choice by more than its standard error, the
+usual choice stays.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from m3n.config import WindowsConfig
+from m3n.data.splits import subject_folds
+from m3n.data.windows import RecordingWindows
+from m3n.randomness import generator
+from m3n.training.checkpoint import Checkpoint
+from m3n.training.classifier import Sentences
+from m3n.training.finetune import examples_per_class
+from m3n.training.fit import Fitted, fit
+
+if TYPE_CHECKING:
+    from m3n.config import FinetuneConfig
+
+SCRATCH, PRETRAINED, REHEARSED, CO_TRAINED = "scratch", "pretrained", "rehearsed", "co_trained"
+USUAL = (REHEARSED, PRETRAINED, CO_TRAINED, SCRATCH)  # the first possible one is the usual choice
+WITH_CHECKPOINT, WITH_CLIPS = (PRETRAINED, REHEARSED), (REHEARSED, CO_TRAINED)
+FEWEST_EXAMPLES = 4.0  # labelled examples per class with which the scores decide
+FEWEST_PEOPLE = 3
+FOLDS = 3
+STEPS = 150  # of a short training
+SCORED = 4096  # windows of a fold at most
+REHEARSE, FADE = 0.5, 30.0  # `rehearse` and `rehearse_fade` of a start that rehearses, where they are not given
+DRAWS = 1000  # of the bootstrap
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A start, and why."""
+
+    start: str
+    decided_by: str  # "asked", "usual" (too little to decide on) or "scores"
+    reason: str
+    evidence: dict[str, Any] = field(default_factory=dict)  # people, examples, scores …, as in metrics.json
+
+
+def start_as_set(config: FinetuneConfig, pretrained: Checkpoint | None) -> str:
+    """The start that a checkpoint and `rehearse` amount to."""
+    if pretrained is None:
+        return CO_TRAINED if config.rehearse else SCRATCH
+    return REHEARSED if config.rehearse else PRETRAINED
+
+
+def fit_from(
+    start: str,
+    train: RecordingWindows,
+    shape: WindowsConfig,
+    config: FinetuneConfig,
+    pretrained: Checkpoint | None,
+    clips: RecordingWindows | None,
+    sentences: Sentences | None = None,
+    **how: Any,
+) -> Fitted:
+    """`m3n.training.fit.fit` with a start that is not "auto"; `clips`: windows to rehearse, `how`: further arguments."""
+    uses_checkpoint = start in WITH_CHECKPOINT
+    return fit(
+        train, shape, config_of(start, config, pretrained), pretrained if uses_checkpoint else None,
+        sentences if uses_checkpoint else None, rehearsed=clips if start in WITH_CLIPS else None, **how,
+    )  # fmt: skip
+
+
+def config_of(start: str, config: FinetuneConfig, pretrained: Checkpoint | None) -> FinetuneConfig:
+    """The settings with which a start trains; what was set for itself (start=as_set) stays as it is.
+
+    Without a checkpoint's weights the network is still the checkpoint's, so that starts differ in nothing else, and a text head,
+    which starts from the joint embedding, becomes a linear one.
+    """
+    if config.start == "as_set":
+        return config
+    own: dict[str, Any] = {"rehearse": 0.0}
+    if start in WITH_CLIPS:
+        fade = FADE if config.rehearse_fade is None else config.rehearse_fade
+        own = {"rehearse": config.rehearse or REHEARSE, "rehearse_fade": fade}
+    if start not in WITH_CHECKPOINT:
+        own |= {"freeze": "not_frozen"}
+        own |= {"model": pretrained.architecture} if pretrained else {}
+        own |= {"head": "linear"} if config.head == "text" else {}
+    return config.model_copy(update=own)
+
+
+def choose_start(
+    train: RecordingWindows,
+    shape: WindowsConfig,
+    config: FinetuneConfig,
+    pretrained: Checkpoint | None,
+    clips: RecordingWindows | None,
+    sentences: Sentences | None = None,
+    on_training: Callable[[int, int, str], None] = lambda done, total, start: None,
+) -> Choice:
+    """Choose among the starts that a checkpoint and windows of synthetic clips allow, on the labelled windows `train` alone.
+
+    `clips` that lack a class of `train` are no option: the classifier would come to prefer the classes that are rehearsed. The
+    same data and seed give the same choice. `on_training`: called before every short training. Raises what `fit` raises.
+    """
+    started = time.perf_counter()
+    possible = _possible(train, pretrained, clips)
+    usual = possible[0]
+    person = _people(train)
+    per_class = examples_per_class(train)
+    found: dict[str, Any] = {
+        "people": len(set(person)), "examples": len(np.unique(train.example)), "examples_per_class": per_class
+    }  # fmt: skip
+    if len(possible) == 1:
+        return Choice(usual, "usual", "no other start is possible", found)
+    if pretrained:
+        found["people_in_pretraining"] = len(_seen(train, pretrained))
+    if per_class < FEWEST_EXAMPLES or len(set(person)) < FEWEST_PEOPLE:
+        asked = f"{FEWEST_EXAMPLES:g} examples per class of {FEWEST_PEOPLE} people"
+        reason = f"{per_class:.3g} labelled examples per class of {len(set(person))} people are too few to decide on ({asked})"
+        return Choice(usual, "usual", reason, found)
+    folds = subject_folds(sorted(set(person)), FOLDS, config.seed)
+    parts = [_inner(train, clips, person, held_out, config, number) for number, held_out in enumerate(folds)]
+    if usual in WITH_CLIPS and not all(_shows_classes(beside, inner) for inner, _, beside in parts):
+        return Choice(usual, "usual", "the clips are of the training people, and without some of them lack a class", found)
+    confusion: dict[str, list[np.ndarray]] = {start: [] for start in possible}
+    for number, (inner, scored, beside) in enumerate(parts):
+        for turn, start in enumerate(possible):
+            on_training(number * len(possible) + turn, len(folds) * len(possible), start)
+            fitted = fit_from(start, inner, shape, _short(config, inner), pretrained, beside, sentences)
+            confusion[start].append(_confusions(fitted.predict(scored).argmax(1), scored))
+    counts = {start: np.concatenate(found_scc) for start, found_scc in confusion.items()}
+    scores = {start: float(macro_f1(counts_scc.sum(0))) for start, counts_scc in counts.items()}
+    best = max(possible, key=lambda start: scores[start])  # the first, and so the usual one, where several are the best
+    gain = scores[best] - scores[usual]
+    error = _standard_error(counts[best], counts[usual], config.seed)
+    chosen = best if gain > error else usual
+    found |= {"folds": len(folds), "steps": _short(config, train).min_steps, "macro_f1": scores}
+    if best != usual:
+        found["gain_over_usual"] = {"usual": usual, "best": best, "gain": gain, "standard_error": error}
+    found["elapsed_s"] = time.perf_counter() - started
+    listed = ", ".join(f"{start} {scores[start]:.3f}" for start in possible)
+    if chosen == usual != best:
+        listed += f"; {best} is not better than {usual} by more than its standard error of {error:.3f}"
+    return Choice(chosen, "scores", f"macro F1 on {len(set(person))} training people in turn: {listed}", found)
+
+
+def macro_f1(confusion_cc: np.ndarray) -> np.ndarray:
+    """Macro F1 of confusion matrices (…, truth, predicted); a class that is neither present nor predicted is left out."""
+    either = confusion_cc.sum(-1) + confusion_cc.sum(-2)
+    hits = np.diagonal(confusion_cc, axis1=-2, axis2=-1)
+    f1 = np.divide(2 * hits, either, out=np.full(either.shape, np.nan), where=either > 0)
+    return np.nanmean(f1, axis=-1)
+
+
+def _possible(train: RecordingWindows, pretrained: Checkpoint | None, clips: RecordingWindows | None) -> list[str]:
+    """The starts there are, the usual one first."""
+    whole = _shows_classes(clips, train)
+    return [s for s in USUAL if (pretrained or s not in WITH_CHECKPOINT) and (whole or s not in WITH_CLIPS)]
+
+
+def _shows_classes(clips: RecordingWindows | None, of: RecordingWindows) -> bool:
+    return clips is not None and set(of.label.tolist()) <= set(clips.label.tolist())
+
+
+def _people(windows: RecordingWindows) -> list[str]:
+    """Who is in each window; people of two sources are never the same."""
+    return [f"{windows.sources[r]}\x1f{windows.subjects[r]}" if windows.subjects else "" for r in windows.recording]
+
+
+def _seen(train: RecordingWindows, pretrained: Checkpoint) -> set[str]:
+    known = {f"{source}\x1f{subject}" for source, subjects in pretrained.subjects.items() for subject in subjects}
+    return known & set(_people(train))
+
+
+def _inner(
+    train: RecordingWindows,
+    clips: RecordingWindows | None,
+    person: Sequence[str],
+    held_out: Sequence[str],
+    config: FinetuneConfig,
+    number: int,
+) -> tuple[RecordingWindows, RecordingWindows, RecordingWindows | None]:
+    """(windows to train on, windows of the held-out people to score, clips without these people), no more than are needed.
+
+    Windows with a label that the others do not have are not scored.
+    """
+    out = np.isin(person, held_out)
+    inner = train.subset(~out)
+    scored = train.subset(out & np.isin(train.label, inner.label))
+    beside = clips.subset(~np.isin(_people(clips), held_out)) if clips else None
+    return (
+        _at_most(inner, STEPS * config.batch_size, config.seed, number),
+        _at_most(scored, SCORED, config.seed, number),
+        beside,
+    )
+
+
+def _at_most(windows: RecordingWindows, most: int, seed: int, number: int) -> RecordingWindows:
+    if len(windows.label) <= most:
+        return windows
+    return windows.subset(np.sort(generator(seed, "start", "windows", number).permutation(len(windows.label))[:most]))
+
+
+def _short(config: FinetuneConfig, windows: RecordingWindows) -> FinetuneConfig:
+    """The settings of a short training: `STEPS`, or as many as the whole one has."""
+    whole = max(config.min_steps, config.epochs * -(-len(windows.label) // config.batch_size))
+    return config.model_copy(update={"epochs": 1, "min_steps": min(STEPS, whole)})
+
+
+def _confusions(predicted: np.ndarray, windows: RecordingWindows) -> np.ndarray:
+    """(people, truth, predicted) counts."""
+    classes = len(windows.classes)
+    people, number = np.unique(_people(windows), return_inverse=True)
+    flat = (number * classes + windows.label) * classes + predicted
+    return np.bincount(flat, minlength=len(people) * classes**2).reshape(len(people), classes, classes)
+
+
+def _standard_error(ours_scc: np.ndarray, base_scc: np.ndarray, seed: int) -> float:
+    """Of the difference of two macro F1 over the same people: the bootstrap's standard deviation, the people resampled."""
+    people = len(ours_scc)
+    drawn = generator(seed, "start", "bootstrap").integers(people, size=(DRAWS, people))
+    times = np.stack([np.bincount(row, minlength=people) for row in drawn]).astype(float)
+    ours, base = (macro_f1(np.einsum("ds,scp->dcp", times, counts)) for counts in (ours_scc, base_scc))
+    return float(np.std(ours - base))

@@ -1,0 +1,74 @@
+"""What a fine-tuning starts from: decided on the training people alone, or the usual start where they cannot tell."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from gestures import MODEL, by_four_people, people
+from sklearn.metrics import f1_score
+
+from m3n.config import FinetuneConfig, WindowsConfig
+from m3n.data.windows import Normaliser
+from m3n.models import make_imu_tower
+from m3n.training.checkpoint import Checkpoint
+from m3n.training.starting_point import choose_start, config_of, macro_f1
+
+SHAPE = WindowsConfig()
+QUICK = {"start": "auto", "epochs": 1, "min_steps": 40, "batch_size": 8, "lr": 5e-3, "model": MODEL}
+
+
+@pytest.fixture(scope="module")
+def windows(recording):
+    return by_four_people(recording)
+
+
+@pytest.fixture(scope="module")
+def blank():
+    """A checkpoint whose encoder has forgotten everything: all its weights are zero."""
+    tower = make_imu_tower(("right_wrist",), MODEL.model_dump())
+    weights = {f"imu.{name}": value * 0 for name, value in tower.state_dict().items()}
+    return Checkpoint("multi3net", weights, MODEL, SHAPE, ["right_wrist"], Normaliser(9.8, 1.0), subjects={"test": ["s0"]})
+
+
+def test_a_checkpoint_that_harms_is_not_chosen_and_the_evidence_says_so(windows, blank):
+    config = FinetuneConfig(**QUICK, freeze="frozen")
+    first = choose_start(windows, SHAPE, config, blank, None)
+    assert (first.start, first.decided_by) == ("scratch", "scores")
+    scores = first.evidence["macro_f1"]
+    assert scores["pretrained"] < 0.4 < 0.7 < scores["scratch"]  # one class of two, always: 1/3
+    assert first.evidence["people"] == 4
+    assert first.evidence["examples_per_class"] == 4
+    assert first.evidence["people_in_pretraining"] == 1
+    assert f"pretrained {scores['pretrained']:.3f}" in first.reason
+
+
+@pytest.mark.parametrize("who", [("s0", "s1", "s2"), ("s0",)])
+def test_the_usual_start_is_taken_where_labels_or_people_are_too_few(windows, blank, who):
+    few, config = people(windows, *who), FinetuneConfig(**QUICK)
+    clips = replace(windows, sources=["clips"] * len(windows.sources))
+    half = clips.subset(clips.label == 0)
+    for checkpoint, beside, start in (
+        (blank, clips, "rehearsed"), (None, clips, "co_trained"), (blank, None, "pretrained"), (blank, half, "pretrained"),
+        (None, half, "scratch"),
+    ):  # fmt: skip
+        found = choose_start(few, SHAPE, config, checkpoint, beside)
+        assert (found.start, found.decided_by) == (start, "usual")
+
+
+def test_a_start_differs_from_the_others_in_weights_and_clips_alone(blank):
+    config = FinetuneConfig(start="auto", freeze="gradual", head="text", rehearse=0.3)
+    scratch, rehearsed = (config_of(start, config, blank) for start in ("scratch", "rehearsed"))
+    assert (scratch.model, scratch.head, scratch.freeze, scratch.rehearse) == (MODEL, "linear", "not_frozen", 0)
+    assert (rehearsed.head, rehearsed.freeze, rehearsed.rehearse, rehearsed.rehearse_fade) == ("text", "gradual", 0.3, 30)
+    assert config_of("co_trained", FinetuneConfig(rehearse_fade=0), None).rehearse_fade == 0
+    as_set = FinetuneConfig(rehearse=0.3)
+    assert config_of("co_trained", as_set, None) is as_set
+
+
+def test_macro_f1_of_a_confusion_matrix_is_that_of_scikit_learn():
+    truth, predicted = np.random.default_rng(0).integers(0, 3, (2, 50))
+    counts = np.zeros((4, 4))
+    np.add.at(counts, (truth, predicted), 1)  # the fourth class never occurs
+    assert macro_f1(counts) == pytest.approx(f1_score(truth, predicted, average="macro"))
