@@ -143,7 +143,6 @@ def _softplus(value: Array, soft: float) -> Array:
 def _two_bones(wrist: Array, pole: Array) -> tuple[Array, Array, Array]:
     """Directions of upper arm and forearm (F, 3) and elbow flexion (F,)."""
     length = np.linalg.norm(wrist, axis=-1)
-    distance = FARTHEST - _softplus(FARTHEST - length, SOFT)
     distance = length - _softplus(length - FARTHEST, SOFT)
     distance = NEAREST + _softplus(distance - NEAREST, SOFT)
     along = wrist / np.maximum(length, 1e-9)[:, None]

@@ -1,0 +1,219 @@
+"""A clip of a sketch: one part, a transition, or a sequence of parts that join smoothly, with its segments in time.
+
+A clip is a row of parts. Where one hands over to the next, both go on for a while and are blended joint by joint by a minimum-jerk weight,
+so that neither angles nor accelerations jump; a transition is such a blend of its own length, with a trunk that leans and arms that help.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from m3n.motion.posture import in_world
+from m3n.motion.rhythm import Array, Rhythm
+from m3n.motion.sketch import POSTURES, Range, Sketch, one
+from m3n.motion.sketch_arm import Corrections
+from m3n.motion.sketch_body import Motion, blended, floor_height, smpl, standin_root, turned, with_arms_of, _placed
+from m3n.motion.sketch_part import DURATION_S, PEOPLE, Part, Person, author, person
+from m3n.motion.sketch_timing import bump, rise
+from m3n.randomness import generator
+
+_STILL_S = Range(1.0, 4.0)  # before and after a transition that is a clip of its own
+_JOIN_S = (0.4, 0.9)
+_LOW = ("sitting", "sitting on floor", "kneeling", "squatting")
+_TEXTS = {name: f"A person is {name}." for name in POSTURES}
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A finished motion: poses (F, 72) rad and trans (F, 3) m in a z-up world, who moves, what it shows and when."""
+
+    label: str
+    text: str
+    who: Person
+    poses: Array
+    trans: Array
+    segments: list[dict[str, Any]]
+    corrections: Corrections
+
+
+@dataclass
+class _Piece:
+    """A part of a clip to be: `begin` and `end` in seconds; `join` (begin, end) of the blend into it; `change` where that blend is a
+    transition."""
+
+    sketch: Sketch
+    posture: str
+    seconds: float
+    join: float = 0.0
+    change: Sketch | None = None
+    spans: list[float] = field(default_factory=lambda: [0.0, 0.0])
+
+
+def clip(sketch: Sketch, known: Mapping[str, Sketch], seed: int, number: int, fps: float) -> Clip:
+    """Clip `number` of a sketch, whatever other clips are made; `known`: sketches that it may name.
+
+    Raises ImpossiblePoseError where no body can do what the sketch asks.
+    """
+    rng = generator(seed, "sketch", sketch.label, number)
+    who = person(int(rng.integers(PEOPLE)), seed)
+    pieces = _pieces(sketch, known, rng)
+    starts = [0.0]
+    for piece, following in zip(pieces, [*pieces[1:], None], strict=True):
+        starts.append(starts[-1] + piece.join + piece.seconds)
+    total = starts[-1]
+    left: bool | None = None
+    made: list[tuple[Part, int, int]] = []
+    corrections = Corrections()
+    frames = max(2, round(total * fps))
+    clock = np.arange(frames) / fps
+    motion: Motion | None = None
+    for k, piece in enumerate(pieces):
+        begin, end = starts[k] + piece.join, starts[k + 1]
+        out = pieces[k + 1].join if k + 1 < len(pieces) else 0.0
+        own = generator(seed, "sketch", sketch.label, number, "part", k)
+        part = author(piece.sketch, piece.posture, who, own, clock, (begin, end), left)
+        left = part.left if left is None and piece.sketch.phases else left
+        corrections = corrections + part.corrections
+        if k == 0 and len(pieces) == 1 and np.isfinite(part.end):  # counted repetitions: the clip ends after them
+            frames = int(np.clip(round((part.end + 0.3) * fps), 2, frames))
+        motion = part.motion if motion is None else _joined(motion, part.motion, piece, starts[k], begin, clock, who, own)
+        made.append((part, k, frames))
+    assert motion is not None
+    poses, trans = smpl(motion, fps)
+    poses, trans = in_world(poses[:frames], trans[:frames] + standin_root(), float(rng.uniform(-np.pi, np.pi)), 0.0)
+    trans = trans - standin_root()
+    side = "left" if made[0][0].left or left else "right"
+    text = sketch.sentences[int(rng.integers(len(sketch.sentences)))].replace("{side}", side)
+    segments = _segments(pieces, starts, side, frames / fps, rng) if len(pieces) > 1 else []
+    return Clip(sketch.label, text, who, poses, trans, segments, corrections)
+
+
+def _pieces(sketch: Sketch, known: Mapping[str, Sketch], rng: np.random.Generator) -> list[_Piece]:
+    if sketch.is_transition:
+        return _with_change(
+            [_still(str(sketch.start), known, _STILL_S.draw(rng), rng)], sketch, known, rng, _STILL_S.draw(rng), None
+        )
+    if not sketch.steps:
+        return [_own(sketch, sketch.seconds, rng)]
+    pieces: list[_Piece] = []
+    for k, step in enumerate(sketch.steps):
+        part = known[step.label]
+        if not part.is_transition:
+            piece = _own(part, step.seconds or part.seconds, rng)
+            if pieces:
+                different = _class(pieces[-1].posture) != _class(piece.posture)
+                piece.join = float(rng.uniform(1.2, 2.2) if different else rng.uniform(*_JOIN_S))
+                if pieces[-1].seconds < 0:  # opened by a transition: its stay is this part
+                    pass
+            pieces.append(piece)
+            continue
+        if not pieces:
+            pieces.append(_still(str(part.start), known, float(rng.uniform(0.3, 1.0)), rng))
+        following = known[sketch.steps[k + 1].label] if k + 1 < len(sketch.steps) else None
+        change = replace(part, seconds=step.seconds or part.seconds)
+        pieces = _with_change(pieces, change, known, rng, float(rng.uniform(0.2, 0.8)), following)
+    return pieces
+
+
+def _own(sketch: Sketch, seconds: Range | None, rng: np.random.Generator) -> _Piece:
+    length = seconds.draw(rng) if seconds is not None else float(rng.uniform(*DURATION_S))
+    return _Piece(sketch, sketch.posture.draw(rng), length)
+
+
+def _still(name: str, known: Mapping[str, Sketch], seconds: float, rng: np.random.Generator) -> _Piece:
+    """Time spent in a posture or sketch that a transition leads from or to."""
+    sketch = known.get(name) or Sketch(name, (_TEXTS[name],), posture=one(name))
+    return _Piece(sketch, sketch.posture.draw(rng), seconds)
+
+
+def _with_change(
+    pieces: list[_Piece],
+    change: Sketch,
+    known: Mapping[str, Sketch],
+    rng: np.random.Generator,
+    stay: float,
+    following: Sketch | None,
+) -> list[_Piece]:
+    """The pieces, then a transition and what it leads to."""
+    seconds = change.seconds.draw(rng) if change.seconds is not None else float(rng.uniform(1.0, 3.0))
+    goal = _still(str(change.stop), known, stay, rng)
+    goal.join, goal.change = seconds, change
+    return [*pieces, goal]
+
+
+def _class(posture: str) -> str:
+    if posture.startswith("lying"):
+        return "lying"
+    if posture in ("sitting", "cycling", "rowing", "sitting on floor", "kneeling", "squatting", "plank", "hanging"):
+        return posture
+    return "upright"
+
+
+def _joined(
+    before: Motion, after: Motion, piece: _Piece, start: float, stop: float, clock: Array, who: Person, rng: np.random.Generator
+) -> Motion:
+    """`before` until `start`, `after` from `stop`, and between them the way."""
+    if piece.change is None:
+        return blended(before, after, rise(clock, start, stop))
+    middle = int(np.clip(np.searchsorted(clock, 0.5 * (start + stop)), 0, len(clock) - 1))
+    heights = [float(floor_height(_placed(m.quats[:, middle : middle + 1]))[0]) for m in (before, after)]
+    rising, lying = heights[1] - heights[0] > 0.1, piece.posture.startswith("lying")
+    span = stop - start
+    early, late = (start + 0.22 * span, stop) if rising else (start, stop - 0.12 * span)
+    motion = blended(before, after, rise(clock, early, late))
+    r = Rhythm(rng, clock, 1.0)
+    changes = abs(heights[1] - heights[0]) > 0.1 and not lying
+    wanted = piece.change.lean
+    lean = np.deg2rad(wanted.draw(rng)) if wanted is not None else r.uniform(0.25, 0.85) if changes else 0.0
+    swell = bump(clock, start, stop, 0.42 if rising else 0.55)
+    about = Rotation.from_rotvec(np.outer(lean * swell, [1.0, 0.0, 0.0]))
+    root = Rotation.from_quat(motion.quats[0])
+    quats = motion.quats.copy()
+    quats[0] = (root * about).as_quat()
+    motion = turned(replace(motion, quats=quats), {1: about.inv(), 2: about.inv()})
+    if changes and r.chance(0.75):  # hands on the thighs or armrests, or stretched out for balance
+        places = {"thigh": 0.35, "knee": 0.15, "armrest": 0.2, "low front": 0.2, "front": 0.1}
+        names = list(places)
+        name = names[int(rng.choice(len(names), p=list(places.values())))]
+        helping = Sketch("", ("",), posture=one("sitting" if name in ("thigh", "knee", "armrest") else "standing"),
+                         hand=one("both"), phases=(_at(name),))  # fmt: skip
+        arms = author(helping, helping.posture.options[0], who, rng, clock, (start, stop), True).motion
+        motion = with_arms_of(
+            motion, arms, r.uniform(0.5, 1.0) * bump(clock, start - 0.2, stop + 0.2, 0.45 if rising else 0.55)
+        )
+    return motion
+
+
+def _at(name: str) -> Any:
+    from m3n.motion.sketch import Hold, Phase
+
+    return Phase(hold_at=Hold(hand=one(name)))
+
+
+def _segments(
+    pieces: list[_Piece], starts: list[float], side: str, seconds: float, rng: np.random.Generator
+) -> list[dict[str, Any]]:
+    """What is shown when: parts and transitions; where parts merely join, the border is in the middle."""
+    rows: list[tuple[float, float, Sketch]] = []
+    for k, piece in enumerate(pieces):
+        begin = starts[k] + (piece.join if piece.change is not None else 0.5 * piece.join)
+        following = pieces[k + 1] if k + 1 < len(pieces) else None
+        end = starts[k + 1] + (0.5 * following.join if following is not None and following.change is None else 0.0)
+        if piece.change is not None:
+            rows.append((starts[k], begin, piece.change))
+        rows.append((begin, min(end, seconds), piece.sketch))
+    return [
+        {
+            "start_s": a,
+            "stop_s": b,
+            "label": s.label,
+            "text": s.sentences[int(rng.integers(len(s.sentences)))].replace("{side}", side),
+        }
+        for a, b, s in rows
+        if b - a > 1e-3
+    ]
