@@ -11,19 +11,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numba import njit
-from scipy.spatial.transform import Rotation
 
 from m3n.body.kinematics import joint_positions, rest_joints
 from m3n.body.model import standin_body
-from m3n.motion.posture import Array
+from m3n.motion import quaternions as q
+from m3n.motion.rhythm import Array
 from m3n.schema import BODY_JOINTS
 
 REST = rest_joints(standin_body())
-REST = REST - REST[0]
+_ROOT = REST[0].copy()
+REST = REST - _ROOT
 SHOULDER = REST[16]  # of the left arm, from the pelvis [m]
-_SWAP = [0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15, 17, 16, 19, 18, 21, 20]
-_FLIP = np.array([1.0, -1.0, -1.0, 1.0])
+SWAP = [0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15, 17, 16, 19, 18, 21, 20]
 # what can touch the floor, and how far its skin is from the joint [m]
 _TOUCH = {0: 0.1, 4: 0.05, 5: 0.05, 7: 0.07, 8: 0.07, 10: 0.025, 11: 0.025, 15: 0.1, 16: 0.07, 17: 0.07, 18: 0.04, 19: 0.04,
           20: 0.03, 21: 0.03}  # fmt: skip
@@ -46,51 +45,46 @@ class Motion:
 
     def mirrored(self) -> Motion:
         """The motion seen in a mirror."""
-        quats = self.quats[_SWAP] * _FLIP
+        quats = self.quats[SWAP] * q.MIRROR
         return replace(self, quats=quats, spin=-self.spin, velocity=self.velocity * np.array([-1.0, 1.0, 1.0]))
 
 
 @dataclass(frozen=True)
 class Stance:
-    """Trunk and legs over time, before the arms: rotations of joints (name of the joint -> Rotation) and where that puts them."""
+    """Trunk and legs over time, before the arms: rotations of joints (number of the joint -> (F, 4)) and where that puts them."""
 
-    turns: Mapping[int, Rotation]
+    turns: Mapping[int, Array]
     places: Array  # (F, 22, 3), pelvis at the origin
-    chest: Rotation  # of the trunk's top, from its own frame to the body's
-    lying: Rotation  # of the whole body, before the trunk leans
+    chest: Array  # (F, 4) of the trunk's top, from its own frame to the body's
+    lying: Array  # (F, 4) of the whole body, before the trunk leans
 
 
 def stance(channels: Mapping[str, Array], frames: int) -> Stance:
     """Trunk and legs of channels in radians, each (F,) or one number, missing ones 0: `lean`, `bend`, `turn`, `tilt`, `nod`, `hip_left`,
     `knee_left`, `ankle_left`, `apart_left` … `_right`, and `pitch`, `roll` of a body that lies."""
 
-    def about(axis: str, name: str, factor: float = 1.0) -> Rotation:
-        return _about(axis, factor * np.broadcast_to(np.asarray(channels.get(name, 0.0), float), (frames,)))
+    def about(axis: str, name: str, factor: float = 1.0) -> Array:
+        return q.about(axis, factor * np.broadcast_to(np.asarray(channels.get(name, 0.0), float), (frames,)))
 
-    lying = about("x", "pitch") * about("y", "roll")
-    spine = about("x", "bend", 1 / 3) * about("y", "turn", 1 / 3) * about("z", "tilt", -1 / 3)
-    turns = {0: lying * about("x", "lean"), 3: spine, 6: spine, 9: spine}
+    lying = q.times(about("x", "pitch"), about("y", "roll"))
+    spine = q.times(about("x", "bend", 1 / 3), about("y", "turn", 1 / 3), about("z", "tilt", -1 / 3))
+    turns = {0: q.times(lying, about("x", "lean")), 3: spine, 6: spine, 9: spine}
     turns |= {12: about("x", "nod", 0.5), 15: about("x", "nod", 0.5)}
     for side, hip, sign in (("left", 1, 1.0), ("right", 2, -1.0)):
-        turns[hip] = about("x", "lean", -1.0) * about("z", f"apart_{side}", sign) * about("x", f"hip_{side}", -1.0)
+        turns[hip] = q.times(about("x", "lean", -1.0), about("z", f"apart_{side}", sign), about("x", f"hip_{side}", -1.0))
         turns[hip + 3] = about("x", f"knee_{side}")
         turns[hip + 6] = about("x", f"ankle_{side}", -1.0)
-    places = _places({joint: turn.as_rotvec() for joint, turn in turns.items()}, frames)
-    return Stance(turns, places, turns[0] * spine * spine * spine, lying)
+    places = placed(_stacked(turns, frames))
+    return Stance(turns, places, q.times(turns[0], spine, spine, spine), lying)
 
 
-def whole(
-    below: Stance, left: list[Rotation], right: list[Rotation], moving: Mapping[str, Array | float], frames: int
-) -> Motion:
+def whole(below: Stance, left: list[Array], right: list[Array], moving: Mapping[str, Array | float], frames: int) -> Motion:
     """The whole body: `left` and `right` are collar, shoulder, elbow and wrist, both as left arms; `moving` has `spin`, `left`, `up`,
     `forward`, `support`, `lift`, and (with support under 1) `height`."""
     turns = dict(below.turns)
     turns |= {joint: left[k] for k, joint in enumerate(_ARMS)}
-    turns |= {joint + 1: Rotation.from_quat(right[k].as_quat() * _FLIP) for k, joint in enumerate(_ARMS)}
-    quats = np.zeros((BODY_JOINTS, frames, 4))
-    quats[..., 3] = 1.0
-    for joint, turn in turns.items():
-        quats[joint] = turn.as_quat()
+    turns |= {joint + 1: right[k] * q.MIRROR for k, joint in enumerate(_ARMS)}
+    quats = _stacked(turns, frames)
 
     def over_time(name: str, default: float) -> Array:
         return np.broadcast_to(np.asarray(moving.get(name, default), float), (frames,)).copy()
@@ -101,7 +95,7 @@ def whole(
         height = over_time("height", 0.9)
     else:  # a gait: the height of its mean stance
         height = np.full(frames, float(np.mean(floor_height(below.places))))
-    return Motion(_continuous(quats), over_time("spin", 0.0), velocity, support, height, over_time("lift", 0.0))
+    return Motion(q.continuous(quats), over_time("spin", 0.0), velocity, support, height, over_time("lift", 0.0))
 
 
 def floor_height(places: Array) -> Array:
@@ -114,7 +108,7 @@ def floor_height(places: Array) -> Array:
 
 def blended(first: Motion, second: Motion, weight: Array) -> Motion:
     """`first` where weight (F,) is 0, `second` where it is 1, and the way between."""
-    quats = _slerp(first.quats, second.quats, weight)
+    quats = q.between(first.quats, second.quats, weight)
     w = weight[:, None]
     return Motion(
         quats,
@@ -126,19 +120,19 @@ def blended(first: Motion, second: Motion, weight: Array) -> Motion:
     )
 
 
-def turned(motion: Motion, joints: Mapping[int, Rotation]) -> Motion:
-    """The motion with each of these joints turned further, before its own rotation."""
+def turned(motion: Motion, joints: Mapping[int, Array]) -> Motion:
+    """The motion with each of these joints turned further (F, 4), before its own rotation."""
     quats = motion.quats.copy()
     for joint, turn in joints.items():
-        quats[joint] = (turn * Rotation.from_quat(quats[joint])).as_quat()
-    return replace(motion, quats=_continuous(quats))
+        quats[joint] = q.times(turn, quats[joint])
+    return replace(motion, quats=q.continuous(quats))
 
 
 def with_arms_of(motion: Motion, other: Motion, weight: Array) -> Motion:
     """The motion with the arms of another one, as far as weight (F,) says."""
     quats = motion.quats.copy()
     arms = [*_ARMS, *(joint + 1 for joint in _ARMS)]
-    quats[arms] = _slerp(motion.quats[arms], other.quats[arms], weight)
+    quats[arms] = q.between(motion.quats[arms], other.quats[arms], weight)
     return replace(motion, quats=quats)
 
 
@@ -147,83 +141,35 @@ def smpl(motion: Motion, fps: float) -> tuple[Array, Array]:
     frames = len(motion.spin)
     rotvecs = np.zeros((frames, 24, 3))
     quats = motion.quats.copy()
-    places = _placed(quats)
-    heading = _about("y", _integrated(motion.spin[:, None], fps)[:, 0])
-    quats[0] = _continuous((heading * Rotation.from_quat(quats[0])).as_quat()[None])[0]
-    rotvecs[:, :BODY_JOINTS] = _rotvecs(quats).transpose(1, 0, 2)
-    pelvis = motion.support * floor_height(places) + (1 - motion.support) * motion.height + motion.lift
-    trans = _integrated(heading.apply(motion.velocity), fps)
+    heading = q.about("y", _integrated(motion.spin[:, None], fps)[:, 0])
+    pelvis = motion.support * floor_height(placed(quats)) + (1 - motion.support) * motion.height + motion.lift
+    quats[0] = q.continuous(q.times(heading, quats[0])[None])[0]
+    rotvecs[:, :BODY_JOINTS] = q.vectors_of(quats).transpose(1, 0, 2)
+    trans = _integrated(q.apply(heading, motion.velocity), fps)
     trans[:, 1] += pelvis
     return rotvecs.reshape(frames, -1), trans - standin_root()
 
 
+def placed(quats: Array) -> Array:
+    """Joints (F, 22, 3) m of local rotations (22, F, 4), the pelvis at the origin."""
+    rotvecs = q.vectors_of(quats).transpose(1, 0, 2)
+    return joint_positions(standin_body(), rotvecs, np.zeros((quats.shape[1], 3)) - standin_root(), BODY_JOINTS)
+
+
 def standin_root() -> Array:
     """Where the pelvis of the body at rest is (3,) m: trans is counted from there."""
-    return np.asarray(rest_joints(standin_body())[0])
+    return _ROOT
 
 
-def _about(axis: str, angle: Array) -> Rotation:
-    quats = np.zeros((len(angle), 4))
-    quats[:, "xyz".index(axis)], quats[:, 3] = np.sin(0.5 * angle), np.cos(0.5 * angle)
-    return Rotation.from_quat(quats)
-
-
-def _places(rotvecs: Mapping[int, Array], frames: int) -> Array:
-    poses = np.zeros((frames, BODY_JOINTS, 3))
-    for joint, vectors in rotvecs.items():
-        poses[:, joint] = vectors
-    return joint_positions(standin_body(), poses, np.zeros((frames, 3)) - standin_root(), BODY_JOINTS)
-
-
-def _placed(quats: Array) -> Array:
-    rotvecs = _rotvecs(quats).transpose(1, 0, 2)
-    return joint_positions(standin_body(), rotvecs, np.zeros((quats.shape[1], 3)) - standin_root(), BODY_JOINTS)
+def _stacked(turns: Mapping[int, Array], frames: int) -> Array:
+    quats = np.zeros((BODY_JOINTS, frames, 4))
+    quats[..., 3] = 1.0
+    for joint, turn in turns.items():
+        quats[joint] = turn
+    return quats
 
 
 def _integrated(rate: Array, fps: float) -> Array:
     """What a rate (F, C) per second adds up to, by trapezia, from 0."""
     steps = 0.5 * (rate[1:] + rate[:-1]) / fps
     return np.concatenate([np.zeros((1, rate.shape[1])), np.cumsum(steps, axis=0)])
-
-
-def _continuous(quats: Array) -> Array:
-    """Signs of quaternions (K, F, 4) such that neighbours in time are near; the first has w >= 0."""
-    turns = np.sum(quats[:, 1:] * quats[:, :-1], axis=-1) < 0
-    signs = np.where(np.cumsum(turns, axis=1) % 2 == 1, -1.0, 1.0)
-    signs = np.concatenate([np.ones((len(quats), 1)), signs], axis=1)
-    signs *= np.where(quats[:, :1, 3] < 0, -1.0, 1.0)
-    return np.asarray(quats * signs[..., None])
-
-
-def _rotvecs(quats: Array) -> Array:
-    """Axis-angle (K, F, 3) of continuous quaternions (K, F, 4), itself continuous, so its length may pass pi."""
-    sine = np.linalg.norm(quats[..., :3], axis=-1)
-    angle = 2 * np.arctan2(sine, quats[..., 3])
-    scale = np.where(sine > 1e-9, angle / np.maximum(sine, 1e-9), 2.0)
-    return np.asarray(quats[..., :3] * scale[..., None])
-
-
-@njit(cache=True, nogil=True)
-def _slerp(first: Array, second: Array, weight: Array) -> Array:
-    """Spherical interpolation of quaternions (K, F, 4), the same way round in all frames."""
-    out = np.empty_like(first)
-    for k in range(first.shape[0]):
-        middle = first.shape[1] // 2
-        sign = 1.0 if np.sum(first[k, middle] * second[k, middle]) >= 0 else -1.0
-        for f in range(first.shape[1]):
-            cosine = sign * np.sum(first[k, f] * second[k, f])
-            cosine = min(1.0, max(-1.0, cosine))
-            angle = np.arccos(cosine)
-            w = weight[f]
-            if angle < 1e-4:
-                a, b = 1.0 - w, w
-            else:
-                a, b = np.sin((1 - w) * angle) / np.sin(angle), np.sin(w * angle) / np.sin(angle)
-            size = 0.0
-            for i in range(4):
-                out[k, f, i] = a * first[k, f, i] + b * sign * second[k, f, i]
-                size += out[k, f, i] ** 2
-            size = np.sqrt(size)
-            for i in range(4):
-                out[k, f, i] /= size
-    return out

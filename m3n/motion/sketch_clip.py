@@ -11,13 +11,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
+from m3n.motion import quaternions as q
 from m3n.motion.posture import in_world
 from m3n.motion.rhythm import Array, Rhythm
 from m3n.motion.sketch import POSTURES, Range, Sketch, one
 from m3n.motion.sketch_arm import Corrections
-from m3n.motion.sketch_body import Motion, blended, floor_height, smpl, standin_root, turned, with_arms_of, _placed
+from m3n.motion.sketch_body import Motion, blended, floor_height, smpl, standin_root, turned, with_arms_of, placed
 from m3n.motion.sketch_part import DURATION_S, PEOPLE, Part, Person, author, person
 from m3n.motion.sketch_timing import bump, rise
 from m3n.randomness import generator
@@ -161,7 +161,7 @@ def _joined(
     if piece.change is None:
         return blended(before, after, rise(clock, start, stop))
     middle = int(np.clip(np.searchsorted(clock, 0.5 * (start + stop)), 0, len(clock) - 1))
-    heights = [float(floor_height(_placed(m.quats[:, middle : middle + 1]))[0]) for m in (before, after)]
+    heights = [float(floor_height(placed(m.quats[:, middle : middle + 1]))[0]) for m in (before, after)]
     rising, lying = heights[1] - heights[0] > 0.1, piece.posture.startswith("lying")
     span = stop - start
     early, late = (start + 0.22 * span, stop) if rising else (start, stop - 0.12 * span)
@@ -171,11 +171,10 @@ def _joined(
     wanted = piece.change.lean
     lean = np.deg2rad(wanted.draw(rng)) if wanted is not None else r.uniform(0.25, 0.85) if changes else 0.0
     swell = bump(clock, start, stop, 0.42 if rising else 0.55)
-    about = Rotation.from_rotvec(np.outer(lean * swell, [1.0, 0.0, 0.0]))
-    root = Rotation.from_quat(motion.quats[0])
+    about = q.about("x", lean * swell)
     quats = motion.quats.copy()
-    quats[0] = (root * about).as_quat()
-    motion = turned(replace(motion, quats=quats), {1: about.inv(), 2: about.inv()})
+    quats[0] = q.times(quats[0], about)
+    motion = turned(replace(motion, quats=quats), {1: q.inverse(about), 2: q.inverse(about)})
     if changes and r.chance(0.75):  # hands on the thighs or armrests, or stretched out for balance
         places = {"thigh": 0.35, "knee": 0.15, "armrest": 0.2, "low front": 0.2, "front": 0.1}
         names = list(places)

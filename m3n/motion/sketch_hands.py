@@ -8,24 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
+from m3n.motion import quaternions as q
 from m3n.motion.rhythm import Array, Rhythm
 from m3n.motion.sketch import Choice, Hold, Phase, Place, Range, Shake, one
 from m3n.motion.sketch_arm import (
-    FARTHEST, Corrections, chain, direction, kept_out, possible_poles, pronation_for, reaching, swung, within,
+    FARTHEST, Corrections, chain, kept_out, possible, pronation_for, reaching, swivel_of, swung, within,
 )  # fmt: skip
-from m3n.motion.sketch_body import REST, SHOULDER, Stance, floor_height
+from m3n.motion.sketch_body import SHOULDER, SWAP, Stance, floor_height
 from m3n.motion.sketch_postures import NaturalArm, Pulling, Resting, Swing
-from m3n.motion.sketch_targets import POLES, TARGETS, Target
+from m3n.motion.sketch_targets import DIRECTIONS, POLES, TARGETS, Target
 from m3n.motion.sketch_timing import Strokes, fidgeting
 
 SPREAD = 0.04  # metres by which targets vary between clips, unless the sketch says so
 _EVERY_S = Range(0.4, 1.2)
 _FREE = Target((0.0, 0.0, 0.0), "in", "down", "room", fixed=False)
-_LIMITS = {"elbow": (0.02, 2.6)}
+_ELBOW = (0.02, 2.6)  # radians
+_AROUND = np.array([0.5, -0.1, 0.6])
+_BERTH = 0.24  # metres from the shoulder, within which a hand goes round it
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ def drawn(hold: Hold, r: Rhythm, habit: Array, first: Array | None, amplitude: f
         pole = np.array(POLES["down"])
     pole = pole / np.linalg.norm(pole) + 0.22 * np.clip(r.rng.standard_normal(3), -2, 2) + np.array([0.3 * habit[3], 0.0, 0.0])
     palm: str | Range = (hold.palm or Choice((target.palm,), (1.0,))).draw(r.rng)
-    turned = direction(palm) if isinstance(palm, str) else np.deg2rad(palm.draw(r.rng))
+    turned = np.array(DIRECTIONS[palm]) if isinstance(palm, str) else np.deg2rad(palm.draw(r.rng))
     return Station(target, at, turned, pole, np.deg2rad(hold.wrist.draw(r.rng)) + r.normal(0, 0.1))
 
 
@@ -67,7 +70,7 @@ def through(
     left: bool,
     amplitude: float = 1.0,
     shakes: Sequence[tuple[Shake, Range | None]] = (),
-) -> tuple[list[Rotation], Corrections, bool]:
+) -> tuple[list[Array], Corrections, bool]:
     """Rotations of collar, shoulder, elbow and wrist of an arm that passes stations; what was corrected; whether it is impossible."""
     frames, count = len(r.t), len(stations)
     shoulder, chest, places, lying = _seen_from(below, left)
@@ -75,21 +78,22 @@ def through(
         0.3 * SPREAD * np.clip(r.rng.standard_normal((len(strokes.stations), 4)), -2, 2) * min(1.0, float(len(strokes.starts)))
     )
     weights, missing = strokes.weights(r.t, count, miss)
-    targets = np.stack([_in_trunk(s, shoulder, chest, places, lying, left) for s in stations])  # (K, F, 3)
+    targets = np.stack([_in_trunk(s, shoulder, chest, places, lying) for s in stations])  # (K, F, 3)
     busiest = np.argmax(weights, axis=0)
     typical = targets[np.arange(count), busiest]
     safe, _ = kept_out(typical)
-    poles, changed, hopeless = possible_poles(safe, np.stack([s.pole for s in stations]))
-    humerus, flexion = reaching(safe, poles)
+    swivels, changed, hopeless = possible(safe, swivel_of(safe, np.stack([s.pole for s in stations])))
+    swivels = np.unwrap(swivels)
+    humerus, flexion = reaching(safe, swivels)
     asked = np.stack([s.palm if isinstance(s.palm, np.ndarray) else np.zeros(3) for s in stations])
-    world = (
-        chest[busiest].inv().apply(lying[busiest].apply(asked))
-    )  # palms look in the body's directions, however the trunk leans
-    pronation = pronation_for(world, humerus, flexion)
+    looks = q.apply(
+        q.times(q.inverse(chest[busiest]), lying[busiest]), asked
+    )  # in the body's directions, however the trunk leans
+    pronation = pronation_for(looks, humerus, flexion)
     pronation = np.array([p if isinstance(s.palm, np.ndarray) else s.palm for p, s in zip(pronation, stations, strict=True)])
     pronation = pronation + 0.18 * np.clip(r.rng.standard_normal(count), -2, 2) + 0.25 * habit[4]
 
-    wrist = np.einsum("fk,kfc->fc", weights, targets) + missing[:, :3]
+    wrist = _path(targets, weights, typical, strokes) + missing[:, :3]
     twist = weights @ pronation + 4.0 * missing[:, 3]
     for k, (shake, every) in enumerate(shakes):
         moved, twisted = _shaken(shake, every, r, amplitude)
@@ -98,7 +102,7 @@ def through(
     wrist = wrist + np.stack([r.sway(0.004) for _ in range(3)], axis=-1)
     too_far = np.linalg.norm(typical, axis=-1).max() > FARTHEST + 0.15
     wrist, was_inside = kept_out(wrist)
-    humerus, flexion = reaching(wrist, weights @ poles)
+    humerus, flexion = reaching(wrist, weights @ swivels + r.sway(0.03))
     bent = weights @ np.array([s.wrist for s in stations])
     twist = within(twist + r.sway(0.03) + r.tremor())
     shrug = 0.25 * np.clip(wrist[:, 1] / 0.5, 0, 1) ** 3
@@ -111,7 +115,7 @@ def through(
 
 def by_angles(
     phases: Sequence[Phase], strokes: Strokes, r: Rhythm, habit: Array, amplitude: float
-) -> tuple[list[Rotation], Corrections]:
+) -> tuple[list[Array], Corrections]:
     """The same for phases that give joint angles; `amplitude` scales ways from the first phase."""
     rows = []
     for phase in phases:
@@ -133,13 +137,13 @@ def by_angles(
     return swinging(Swing(*(signals[:, i] for i in range(5))), r, signals[:, 5]), Corrections()
 
 
-def swinging(arm: Swing, r: Rhythm, wrist: Array | None = None) -> list[Rotation]:
+def swinging(arm: Swing, r: Rhythm, wrist: Array | None = None) -> list[Array]:
     """Rotations of an arm that is given by angles."""
 
     def over_time(value: float | Array) -> Array:
         return np.broadcast_to(np.asarray(value, float), r.t.shape)
 
-    low, high = _LIMITS["elbow"]
+    low, high = _ELBOW
     elbow = over_time(arm.elbow) + r.tremor()
     elbow = low + 0.03 * np.logaddexp(0.0, (elbow - low) / 0.03)
     elbow = high - 0.03 * np.logaddexp(0.0, (high - elbow) / 0.03)
@@ -150,7 +154,7 @@ def swinging(arm: Swing, r: Rhythm, wrist: Array | None = None) -> list[Rotation
     return chain(humerus, elbow, twist, np.zeros(len(r.t)) if wrist is None else wrist, shrug)
 
 
-def natural(arm: NaturalArm, r: Rhythm, below: Stance, left: bool) -> list[Rotation]:
+def natural(arm: NaturalArm, r: Rhythm, below: Stance, left: bool) -> list[Array]:
     """An arm that does what its posture does."""
     if isinstance(arm, Swing):
         return swinging(arm, r)
@@ -189,22 +193,34 @@ class _Blend(Strokes):
         return np.stack([1 - share, share], axis=-1), np.zeros((len(t), jitter.shape[1]))
 
 
-def _seen_from(below: Stance, left: bool) -> tuple[Array, Rotation, Array, Rotation]:
-    """Shoulder (F, 3), chest, joints (F, 22, 3) and lie of the body, mirrored where the arm is the right one."""
+def _path(targets: Array, weights: Array, typical: Array, strokes: Strokes) -> Array:
+    """The wrist (F, 3) between stations (K, F, 3): straight, or where that would lead close by the shoulder, around it."""
+    straight = np.einsum("fk,kfc->fc", weights, targets)
+    if all(_passes(typical[a], typical[b]) > _BERTH for a, b in pairwise(strokes.stations)):
+        return np.asarray(straight)
+    length = np.sqrt(np.sum(targets**2, axis=-1))
+    ways = np.einsum("fk,kfc->fc", weights, targets / np.maximum(length, 0.05)[..., None])
+    ways = ways + (1 - np.sum(ways**2, axis=-1))[:, None] * _AROUND  # between opposite directions, by the front
+    size = np.sqrt(np.sum(ways**2, axis=-1))
+    return np.asarray(ways / size[:, None] * np.sum(weights * length.T, axis=1)[:, None])
+
+
+def _passes(start: Array, stop: Array) -> float:
+    """How near to the shoulder the straight way between two points leads [m]."""
+    way = stop - start
+    share = float(np.clip(-(start @ way) / max(float(way @ way), 1e-9), 0.0, 1.0))
+    return float(np.linalg.norm(start + share * way))
+
+
+def _seen_from(below: Stance, left: bool) -> tuple[Array, Array, Array, Array]:
+    """Shoulder (F, 3), chest (F, 4), joints (F, 22, 3) and lie of the body (F, 4), mirrored where the arm is the right one."""
     if left:
         return below.places[:, 16], below.chest, below.places, below.lying
-    flip = np.array([-1.0, 1.0, 1.0])
-    places = below.places[:, [0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15, 17, 16, 19, 18, 21, 20]] * flip
-    mirror = np.array([1.0, -1.0, -1.0, 1.0])
-    return (
-        places[:, 16],
-        Rotation.from_quat(below.chest.as_quat() * mirror),
-        places,
-        Rotation.from_quat(below.lying.as_quat() * mirror),
-    )
+    places = below.places[:, SWAP] * np.array([-1.0, 1.0, 1.0])
+    return places[:, 16], below.chest * q.MIRROR, places, below.lying * q.MIRROR
 
 
-def _in_trunk(station: Station, shoulder: Array, chest: Rotation, places: Array, lying: Rotation, left: bool) -> Array:
+def _in_trunk(station: Station, shoulder: Array, chest: Array, places: Array, lying: Array) -> Array:
     """Where the station is (F, 3), in the trunk's axes from the shoulder."""
     target, at = station.target, station.at
     if target.anchor == "trunk":
@@ -217,8 +233,8 @@ def _in_trunk(station: Station, shoulder: Array, chest: Rotation, places: Array,
         spot = np.stack([np.full(len(places), SHOULDER[0] + at[0]), at[1] - floor_height(places),
                          0.5 * (places[:, 7, 2] + places[:, 8, 2]) + at[2]], axis=-1)  # fmt: skip
     else:
-        spot = lying.apply(SHOULDER - REST[0] + at)
-    return np.asarray(chest.inv().apply(spot - shoulder))
+        spot = q.apply(lying, SHOULDER + at)
+    return np.asarray(q.apply(q.inverse(chest), spot - shoulder))
 
 
 def _shaken(shake: Shake, every: Range | None, r: Rhythm, amplitude: float) -> tuple[Array, Array]:

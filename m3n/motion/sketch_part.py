@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from m3n.errors import InputError
+from m3n.motion import quaternions as q
 from m3n.motion.rhythm import Array, Rhythm
 from m3n.motion.sketch import LEGS, TRUNK, Hold, Phase, Sketch
-from m3n.motion.sketch_arm import Corrections
+from m3n.motion.sketch_arm import FOREARM, UPPER_ARM, Corrections
 from m3n.motion.sketch_body import Motion, stance, whole
 from m3n.motion.sketch_hands import by_angles, drawn, natural, through
 from m3n.motion.sketch_postures import Behaviour, behaviour
@@ -94,7 +95,7 @@ def author(
     chosen = [phase.hold_at for phase in sketch.phases]
     corrections = Corrections()
 
-    def acting(phases: tuple[Phase, ...], when: Strokes, on_left: bool, own: np.ndarray) -> list[object]:
+    def acting(phases: tuple[Phase, ...], when: Strokes, on_left: bool, own: Array) -> list[Array]:
         nonlocal corrections
         if phases[0].hold_at.arm is not None:
             arm, made = by_angles(phases, when, r, own, amplitude)
@@ -107,7 +108,7 @@ def author(
             if impossible:
                 raise ImpossiblePoseError(f"'{sketch.label}': no shoulder turns far enough for the hand and elbow of a phase")
         corrections = corrections + made
-        return arm  # type: ignore[return-value]
+        return arm
 
     if not sketch.phases or (chosen[0].hand is None and chosen[0].arm is None):
         arms = [natural(body.arms[0], r, below, True), natural(body.arms[1], r, below, False)]
@@ -126,7 +127,7 @@ def author(
     if posture == "plank":  # the body comes down as the elbows bend
         body.channels["pitch"] = _plank_pitch(arms[0])
         below = stance({name: np.asarray(value) for name, value in body.channels.items()}, frames)
-    motion = whole(below, arms[0], arms[1], _hung(body, arms, below, frames) if posture == "hanging" else body.moving, frames)
+    motion = whole(below, arms[0], arms[1], _hung(body, arms) if posture == "hanging" else body.moving, frames)
     return Part(motion if left else motion.mirrored(), left, corrections, end)
 
 
@@ -196,18 +197,18 @@ _LEGS = {  # radians at 1
 }
 
 
-def _plank_pitch(arm: list) -> Array:  # type: ignore[type-arg]
+def _hand(arm: list[Array], axis: int) -> Array:
+    """Where the wrist is (F,), from the shoulder along an axis of the trunk [m]."""
+    upper = q.times(arm[0], arm[1])
+    bone = np.array([1.0, 0.0, 0.0])
+    return np.asarray((UPPER_ARM * q.apply(upper, bone) + FOREARM * q.apply(q.times(upper, arm[2]), bone))[:, axis])
+
+
+def _plank_pitch(arm: list[Array]) -> Array:
     """How far the body is from upright (F,) when its toes and hands are on the floor: the hand's distance in front of the shoulder."""
-    upper = arm[0] * arm[1]
-    lower = upper * arm[2]
-    ahead = 0.283 * upper.as_matrix()[:, 2, 0] + 0.253 * lower.as_matrix()[:, 2, 0]
-    return np.asarray(np.pi / 2 - np.arcsin(np.clip((ahead + 0.02) / 1.45, 0.02, 0.6)))
+    return np.asarray(np.pi / 2 - np.arcsin(np.clip((_hand(arm, 2) + 0.02) / 1.45, 0.02, 0.6)))
 
 
-def _hung(body: Behaviour, arms: list, below: object, frames: int) -> dict[str, Array | float]:  # type: ignore[type-arg]
+def _hung(body: Behaviour, arms: list[list[Array]]) -> dict[str, Array | float]:
     """Moving channels of a body that hangs from, or props itself on, hands that stay where they are."""
-    up = []
-    for arm in arms:
-        upper = arm[0] * arm[1]
-        up.append(0.283 * upper.as_matrix()[:, 1, 0] + 0.253 * (upper * arm[2]).as_matrix()[:, 1, 0])
-    return {**body.moving, "support": 0.0, "height": 1.4 - 0.5 * (up[0] + up[1])}
+    return {**body.moving, "support": 0.0, "height": 1.4 - 0.5 * (_hand(arms[0], 1) + _hand(arms[1], 1))}

@@ -188,7 +188,7 @@ def _bent_over(r: Rhythm, wish: Wish) -> Behaviour:
     soft = r.uniform(0.02, 0.35)
     channels = {"lean": r.uniform(0.6, 1.4) + r.sway(0.02), "bend": r.uniform(0, 0.4), **_both("hip", soft),
                 **_both("knee", 2 * soft), **_both("ankle", soft)}  # fmt: skip
-    places = {"front": 0.3, "knee": 0.3, "floor": 0.4}
+    places = {"floor": 0.6, "knee": 0.3, "shin": 0.1}
     return Behaviour(channels, {}, (Resting(places, 8.0), Resting(places, 8.0)))
 
 
