@@ -9,10 +9,11 @@ outwards, up, forward; metres and radians. Rotations are quaternions.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 from numba import njit
+from scipy.ndimage import gaussian_filter1d
 
 from m3n.motion import quaternions as q
 from m3n.motion.rhythm import Array
@@ -22,6 +23,11 @@ UPPER_ARM = float(np.linalg.norm(REST[18] - REST[16]))
 FOREARM = float(np.linalg.norm(REST[20] - REST[18]))
 FARTHEST, NEAREST = 0.992 * (UPPER_ARM + FOREARM), 0.13  # wrist from shoulder [m]
 _SOFT = 0.015
+MOST_ACCELERATION, MOST_RATE = (
+    120.0,
+    25.0,
+)  # of a hand about its shoulder [m/s²], of a joint [rad/s]: sport, without the racket's hit
+_CALMING_S = (0.0, 0.015, 0.025, 0.04, 0.06, 0.09, 0.13)  # standard deviations of the smoothing, the first that does
 MOST_PRONATION = np.deg2rad(95.0)
 _NEUTRAL = 0.4  # pronation where the palm's direction says nothing
 _CLEAR = 0.03  # metres by which a hand has to be moved for it to count
@@ -37,14 +43,15 @@ _BELOW /= np.linalg.norm(_BELOW)
 
 @dataclass(frozen=True)
 class Corrections:
-    """How often a sketch had to be put right: hands kept out of the body, elbows turned, targets out of reach."""
+    """How often a sketch had to be put right: hands kept out of the body, elbows turned, targets out of reach, hands too quick."""
 
     trunk: int = 0
     shoulder: int = 0
     reach: int = 0
+    quick: int = 0
 
     def __add__(self, other: Corrections) -> Corrections:
-        return Corrections(self.trunk + other.trunk, self.shoulder + other.shoulder, self.reach + other.reach)
+        return Corrections(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
 
 def reaching(wrist: Array, swivel: Array) -> tuple[Array, Array]:
@@ -120,6 +127,26 @@ def pronation_for(palm: Array, humerus: Array, flexion: Array) -> Array:
     return np.asarray(_NEUTRAL + clear * (wanted - _NEUTRAL))
 
 
+def hand(arm: list[Array]) -> Array:
+    """Where the wrist of an arm (as of `chain`) is (F, 3), from the shoulder."""
+    upper = q.times(arm[0], arm[1])
+    bone = np.array([1.0, 0.0, 0.0])
+    return np.asarray(UPPER_ARM * q.apply(upper, bone) + FOREARM * q.apply(q.times(upper, arm[2]), bone))
+
+
+def calmed(arm: list[Array], fps: float) -> tuple[list[Array], bool]:
+    """The arm, smoothed as far as it takes to accelerate no faster than people do; whether that was needed."""
+    turns = q.continuous(np.stack(arm))
+    for width in _CALMING_S:
+        calm = turns if not width else gaussian_filter1d(turns, width * fps, axis=1, mode="nearest")
+        calm = calm / np.sqrt(np.sum(calm**2, axis=-1, keepdims=True))
+        jolt = np.diff(hand(list(calm)), n=2, axis=0) * fps**2
+        rate = 2 * np.sqrt(np.sum(np.diff(calm[1:3], axis=1) ** 2, axis=-1)) * fps
+        if len(jolt) == 0 or (np.sum(jolt**2, axis=-1).max() < MOST_ACCELERATION**2 and rate.max() < MOST_RATE):
+            break
+    return list(calm), width > 0
+
+
 def within(pronation: Array) -> Array:
     """Pronation bent back smoothly into what a forearm can do."""
     high = pronation - _softplus(pronation - MOST_PRONATION, 0.08)
@@ -151,13 +178,24 @@ def _outside(wrist: Array, middle: float, head: Array) -> Array:
     """See `kept_out`; `middle`: from the shoulder to the trunk's axis."""
     out = wrist.copy()
     for f in range(len(wrist)):
-        x, y, z = wrist[f, 0] + middle, wrist[f, 1], wrist[f, 2] - 0.01
-        radius = np.sqrt((x / 0.185) ** 2 + (z / 0.14) ** 2)
+        x, y, z = wrist[f]  # no arm folds to behind its own shoulder blade
+        there = 1.0 / (1.0 + np.exp(-(y + 0.24) / 0.04) + np.exp((y - 0.1) / 0.03) + np.exp((x - 0.06) / 0.04))
+        out[f, 2] += there * 0.03 * np.log1p(np.exp((0.0 - z) / 0.03))
+        x, y, z = out[f, 0] + middle, out[f, 1], out[f, 2]
+        radius = np.sqrt((x / 0.185) ** 2 + ((z - 0.01) / 0.14) ** 2)
         inside = 1.0 / (1.0 + np.exp((y + 0.01) / 0.04)) / (1.0 + np.exp(-(y + 0.66) / 0.04))
-        push = 0.1 * np.log1p(np.exp((1.0 - radius) / 0.1)) * inside
-        scale = push / max(radius, 0.3)
-        out[f, 0] += x * scale
-        out[f, 2] += z * scale
+        push = 0.015 * np.log1p(np.exp((1.0 - radius) / 0.1)) * inside
+        z += 0.08  # away from the spine, so that what is inside comes out in front
+        size = max(np.sqrt(x * x + z * z), 0.03)
+        out[f, 0] += x / size * push
+        out[f, 2] += z / size * push
+        x, y, z = out[f]  # and round the shoulder itself, to where an elbow can fold
+        push = 0.02 * np.log1p(np.exp((0.15 - np.sqrt(x * x + y * y + z * z)) / 0.02))
+        z += 0.08
+        size = max(np.sqrt(x * x + y * y + z * z), 0.03)
+        out[f, 0] += x / size * push
+        out[f, 1] += y / size * push
+        out[f, 2] += z / size * push
         x, y, z = out[f, 0] - head[0], out[f, 1] - head[1], out[f, 2] - head[2]
         radius = np.sqrt(x * x + y * y + z * z)
         scale = 0.02 * np.log1p(np.exp((0.13 - radius) / 0.02)) / max(radius, 0.05)

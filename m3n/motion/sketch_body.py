@@ -27,6 +27,7 @@ SWAP = [0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15, 17, 16, 19, 18, 21
 _TOUCH = {0: 0.1, 4: 0.05, 5: 0.05, 7: 0.07, 8: 0.07, 10: 0.025, 11: 0.025, 15: 0.1, 16: 0.07, 17: 0.07, 18: 0.04, 19: 0.04,
           20: 0.03, 21: 0.03}  # fmt: skip
 _SOFT = 0.025  # metres over which one contact hands over to the next
+_OVER_TIME = ("spin", "velocity", "support", "height", "lift")  # of a motion
 _ARMS = (13, 16, 18, 20)  # collar, shoulder, elbow, wrist of the left arm
 
 
@@ -118,6 +119,17 @@ def blended(first: Motion, second: Motion, weight: Array) -> Motion:
         first.height + (second.height - first.height) * weight,
         first.lift + (second.lift - first.lift) * weight,
     )
+
+
+def cut(motion: Motion, first: int, last: int) -> Motion:
+    """Frames `first` to before `last`."""
+    return Motion(motion.quats[:, first:last], *(getattr(motion, name)[first:last] for name in _OVER_TIME))
+
+
+def strung(*motions: Motion) -> Motion:
+    """One motion after the other."""
+    quats = q.continuous(np.concatenate([m.quats for m in motions], axis=1))
+    return Motion(quats, *(np.concatenate([getattr(m, name) for m in motions]) for name in _OVER_TIME))
 
 
 def turned(motion: Motion, joints: Mapping[int, Array]) -> Motion:

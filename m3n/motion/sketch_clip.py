@@ -7,7 +7,7 @@ so that neither angles nor accelerations jump; a transition is such a blend of i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,9 @@ import numpy as np
 from m3n.motion import quaternions as q
 from m3n.motion.posture import in_world
 from m3n.motion.rhythm import Array, Rhythm
-from m3n.motion.sketch import POSTURES, Range, Sketch, one
+from m3n.motion.sketch import POSTURES, Hold, Phase, Range, Sketch, one
 from m3n.motion.sketch_arm import Corrections
-from m3n.motion.sketch_body import Motion, blended, floor_height, smpl, standin_root, turned, with_arms_of, placed
+from m3n.motion.sketch_body import Motion, blended, cut, floor_height, smpl, standin_root, strung, turned, with_arms_of, placed
 from m3n.motion.sketch_part import DURATION_S, PEOPLE, Part, Person, author, person
 from m3n.motion.sketch_timing import bump, rise
 from m3n.randomness import generator
@@ -43,15 +43,13 @@ class Clip:
 
 @dataclass
 class _Piece:
-    """A part of a clip to be: `begin` and `end` in seconds; `join` (begin, end) of the blend into it; `change` where that blend is a
-    transition."""
+    """A part of a clip to be: it lasts `seconds` after a blend of `join` seconds into it, which is a transition where there is a `change`."""
 
     sketch: Sketch
     posture: str
     seconds: float
     join: float = 0.0
     change: Sketch | None = None
-    spans: list[float] = field(default_factory=lambda: [0.0, 0.0])
 
 
 def clip(sketch: Sketch, known: Mapping[str, Sketch], seed: int, number: int, fps: float) -> Clip:
@@ -63,31 +61,35 @@ def clip(sketch: Sketch, known: Mapping[str, Sketch], seed: int, number: int, fp
     who = person(int(rng.integers(PEOPLE)), seed)
     pieces = _pieces(sketch, known, rng)
     starts = [0.0]
-    for piece, following in zip(pieces, [*pieces[1:], None], strict=True):
+    for piece in pieces:
         starts.append(starts[-1] + piece.join + piece.seconds)
-    total = starts[-1]
-    left: bool | None = None
-    made: list[tuple[Part, int, int]] = []
-    corrections = Corrections()
-    frames = max(2, round(total * fps))
+    frames = max(2, round(starts[-1] * fps))
     clock = np.arange(frames) / fps
+    left: bool | None = None
     motion: Motion | None = None
+    corrections = Corrections()
     for k, piece in enumerate(pieces):
         begin, end = starts[k] + piece.join, starts[k + 1]
-        out = pieces[k + 1].join if k + 1 < len(pieces) else 0.0
+        leave = end + (pieces[k + 1].join if k + 1 < len(pieces) else 0.0)
+        first, last = int(np.searchsorted(clock, starts[k])), min(frames, int(np.searchsorted(clock, leave)) + 2)
         own = generator(seed, "sketch", sketch.label, number, "part", k)
-        part = author(piece.sketch, piece.posture, who, own, clock, (begin, end), left)
+        part = author(piece.sketch, piece.posture, who, own, clock[first:last], (begin, end), left)
         left = part.left if left is None and piece.sketch.phases else left
         corrections = corrections + part.corrections
-        if k == 0 and len(pieces) == 1 and np.isfinite(part.end):  # counted repetitions: the clip ends after them
+        if len(pieces) == 1 and np.isfinite(part.end):  # counted repetitions: the clip ends after them
             frames = int(np.clip(round((part.end + 0.3) * fps), 2, frames))
-        motion = part.motion if motion is None else _joined(motion, part.motion, piece, starts[k], begin, clock, who, own)
-        made.append((part, k, frames))
+        if motion is None:
+            motion = part.motion
+            continue
+        shared = min(len(motion.spin) - first, last - first)
+        way = _joined(cut(motion, first, first + shared), cut(part.motion, 0, shared), piece, starts[k], begin,
+                      clock[first : first + shared], who, own)  # fmt: skip
+        motion = strung(cut(motion, 0, first), way, cut(part.motion, shared, last - first))
     assert motion is not None
-    poses, trans = smpl(motion, fps)
-    poses, trans = in_world(poses[:frames], trans[:frames] + standin_root(), float(rng.uniform(-np.pi, np.pi)), 0.0)
+    poses, trans = smpl(cut(motion, 0, frames), fps)
+    poses, trans = in_world(poses, trans + standin_root(), float(rng.uniform(-np.pi, np.pi)), 0.0)
     trans = trans - standin_root()
-    side = "left" if made[0][0].left or left else "right"
+    side = "left" if left or (left is None and part.left) else "right"
     text = sketch.sentences[int(rng.integers(len(sketch.sentences)))].replace("{side}", side)
     segments = _segments(pieces, starts, side, frames / fps, rng) if len(pieces) > 1 else []
     return Clip(sketch.label, text, who, poses, trans, segments, corrections)
@@ -108,8 +110,6 @@ def _pieces(sketch: Sketch, known: Mapping[str, Sketch], rng: np.random.Generato
             if pieces:
                 different = _class(pieces[-1].posture) != _class(piece.posture)
                 piece.join = float(rng.uniform(1.2, 2.2) if different else rng.uniform(*_JOIN_S))
-                if pieces[-1].seconds < 0:  # opened by a transition: its stay is this part
-                    pass
             pieces.append(piece)
             continue
         if not pieces:
@@ -180,18 +180,12 @@ def _joined(
         names = list(places)
         name = names[int(rng.choice(len(names), p=list(places.values())))]
         helping = Sketch("", ("",), posture=one("sitting" if name in ("thigh", "knee", "armrest") else "standing"),
-                         hand=one("both"), phases=(_at(name),))  # fmt: skip
+                         hand=one("both"), phases=(Phase(hold_at=Hold(hand=one(name))),))  # fmt: skip
         arms = author(helping, helping.posture.options[0], who, rng, clock, (start, stop), True).motion
         motion = with_arms_of(
-            motion, arms, r.uniform(0.5, 1.0) * bump(clock, start - 0.2, stop + 0.2, 0.45 if rising else 0.55)
+            motion, arms, r.uniform(0.5, 1.0) * bump(clock, start, stop, 0.45 if rising else 0.55)
         )
     return motion
-
-
-def _at(name: str) -> Any:
-    from m3n.motion.sketch import Hold, Phase
-
-    return Phase(hold_at=Hold(hand=one(name)))
 
 
 def _segments(

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from m3n.errors import InputError
-from m3n.motion import quaternions as q
 from m3n.motion.rhythm import Array, Rhythm
 from m3n.motion.sketch import LEGS, TRUNK, Hold, Phase, Sketch
-from m3n.motion.sketch_arm import FOREARM, UPPER_ARM, Corrections
+from m3n.motion.sketch_arm import Corrections, calmed, hand
 from m3n.motion.sketch_body import Motion, stance, whole
 from m3n.motion.sketch_hands import by_angles, drawn, natural, through
 from m3n.motion.sketch_postures import Behaviour, behaviour
@@ -124,6 +123,9 @@ def author(
             own = np.clip(rng.standard_normal(5), -2, 2)
             when = strokes if len(other) == len(sketch.phases) else still()
             arms.append(acting(other, when, False, own))
+    made = [calmed(arm, (frames - 1) / max(t[-1] - t[0], 1e-9)) for arm in arms]
+    arms = [arm for arm, _ in made]
+    corrections = corrections + Corrections(quick=int(any(quick for _, quick in made)))
     if posture == "plank":  # the body comes down as the elbows bend
         body.channels["pitch"] = _plank_pitch(arms[0])
         below = stance({name: np.asarray(value) for name, value in body.channels.items()}, frames)
@@ -197,18 +199,11 @@ _LEGS = {  # radians at 1
 }
 
 
-def _hand(arm: list[Array], axis: int) -> Array:
-    """Where the wrist is (F,), from the shoulder along an axis of the trunk [m]."""
-    upper = q.times(arm[0], arm[1])
-    bone = np.array([1.0, 0.0, 0.0])
-    return np.asarray((UPPER_ARM * q.apply(upper, bone) + FOREARM * q.apply(q.times(upper, arm[2]), bone))[:, axis])
-
-
 def _plank_pitch(arm: list[Array]) -> Array:
     """How far the body is from upright (F,) when its toes and hands are on the floor: the hand's distance in front of the shoulder."""
-    return np.asarray(np.pi / 2 - np.arcsin(np.clip((_hand(arm, 2) + 0.02) / 1.45, 0.02, 0.6)))
+    return np.asarray(np.pi / 2 - np.arcsin(np.clip((hand(arm)[:, 2] + 0.02) / 1.45, 0.02, 0.6)))
 
 
 def _hung(body: Behaviour, arms: list[list[Array]]) -> dict[str, Array | float]:
     """Moving channels of a body that hangs from, or props itself on, hands that stay where they are."""
-    return {**body.moving, "support": 0.0, "height": 1.4 - 0.5 * (_hand(arms[0], 1) + _hand(arms[1], 1))}
+    return {**body.moving, "support": 0.0, "height": 1.4 - 0.5 * (hand(arms[0]) + hand(arms[1]))[:, 1]}

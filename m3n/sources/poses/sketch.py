@@ -61,6 +61,7 @@ def authored(
             ("clips whose hand was kept out of the body", made.corrections.trunk),
             ("clips whose elbow was turned to where a shoulder can", made.corrections.shoulder),
             ("clips with a target out of reach", made.corrections.reach),
+            ("clips whose hand was slowed down", made.corrections.quick),
         ):
             notes.count(what, min(times, 1), label)
         yield pose_row(
