@@ -1,5 +1,5 @@
-"""Unit quaternions (…, F, 4), xyzw, of many frames at once, compiled: authored clips are so short that NumPy and SciPy would spend their time
-between the calls."""
+"""Unit quaternions (…, F, 4), xyzw, of many frames at once, compiled: authored clips are so short that NumPy and SciPy would
+spend their time between the calls."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """What a sketch is: an activity described by stations of the hands, postures and ranges, before anything is drawn at random.
 
-Sketches are written in YAML (docs/sketches.md) and read by `sketch_file`; `sketch_part` and `sketch_clip` make motion of them. The
-vocabulary stands in tables here and in `sketch_targets`, so that the reader, its messages and the engine agree. Lengths are metres,
-times seconds, angles degrees, as in the file; the engine turns them into radians.
+Sketches are written in YAML (docs/sketches.md) and read by `sketch_file`; `sketch_part` and `sketch_clip` make motion of them.
+The vocabulary stands in tables here and in `sketch_targets`, so that the reader, its messages and the engine agree. Lengths
+are metres, times seconds, angles degrees, as in the file; the engine turns them into radians.
 """
 
 from __future__ import annotations
@@ -75,6 +75,9 @@ def one(value: T) -> Choice[T]:
     return Choice((value,), (1.0,))
 
 
+_UP, _LEVEL, _STANDING, _IN_STEP = one("up"), one("level"), one("standing"), one("in step")
+
+
 Point = tuple[Range, Range, Range]  # outwards, up, forward
 Place = str | Point  # a target's name, or metres from the shoulder
 
@@ -98,8 +101,8 @@ class Shake:
     shake: Range = Range(0.0, 0.0)
     circle: Range = Range(0.0, 0.0)
     twist: Range = Range(0.0, 0.0)
-    along: Choice[str] = one("up")
-    plane: Choice[str] = one("level")
+    along: Choice[str] = _UP
+    plane: Choice[str] = _LEVEL
 
 
 @dataclass(frozen=True)
@@ -130,9 +133,9 @@ class Sketch:
     label: str
     sentences: tuple[str, ...]
     also: tuple[str, ...] = ()
-    posture: Choice[str] = one("standing")
+    posture: Choice[str] = _STANDING
     hand: Choice[str] = Choice(("right", "left"), (0.8, 0.2))
-    both: Choice[str] = one("in step")
+    both: Choice[str] = _IN_STEP
     other: Hold | str = "rest"
     phases: tuple[Phase, ...] = ()
     tempo_s: Range = Range(1.5, 4.0)

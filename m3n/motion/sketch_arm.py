@@ -1,10 +1,10 @@
 """An arm over time: where its wrist goes, where its elbow points, how the forearm is turned, within what joints allow.
 
-A wrist's place and a swivel of the elbow about the line from shoulder to wrist give the upper arm by two-bone inverse kinematics (Tolani,
-Goswami and Badler, Graphical Models 62(5), 2000). Places that would put the hand inside the trunk or the head are moved to the skin; a
-swivel for which the shoulder would have to turn too far is replaced by the nearest possible one. Limits are those of healthy adults
-(Boone and Azen, J Bone Joint Surg 61-A, 1979), somewhat wider. All for the left arm, in the trunk's axes with the shoulder at the origin:
-outwards, up, forward; metres and radians. Rotations are quaternions.
+A wrist's place and a swivel of the elbow about the line from shoulder to wrist give the upper arm by two-bone inverse
+kinematics (Tolani, Goswami and Badler, Graphical Models 62(5), 2000). Places that would put the hand inside the trunk or the
+head are moved to the skin; a swivel for which the shoulder would have to turn too far is replaced by the nearest possible one.
+Limits are those of healthy adults (Boone and Azen, J Bone Joint Surg 61-A, 1979), somewhat wider. All for the left arm, in the
+trunk's axes with the shoulder at the origin: outwards, up, forward; metres and radians. Rotations are quaternions.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ _HEAD = np.array([-SHOULDER[0], REST[15][1] + 0.07 - SHOULDER[1], 0.04 - SHOULDE
 _MOST_AXIAL = np.deg2rad(105.0)
 _HOPELESS = np.deg2rad(30.0)
 _DOWN = q.about("z", np.array([-np.pi / 2]))  # from SMPL's T-pose to a hanging arm
-# Swivels are counted from an elbow that hangs. A direction field on a sphere has a pole, which lies where no hand goes: in the trunk.
+# Swivels are counted from an elbow that hangs. A direction field on a sphere has a pole, which lies where no hand goes: in
+# the trunk.
 _AHEAD = np.array([0.755, -0.05, 0.654]) / np.linalg.norm([0.755, -0.05, 0.654])
 _BELOW = np.array([0.0, -1.0, 0.0]) + _AHEAD[1] * _AHEAD
 _BELOW /= np.linalg.norm(_BELOW)
@@ -43,7 +44,8 @@ _BELOW /= np.linalg.norm(_BELOW)
 
 @dataclass(frozen=True)
 class Corrections:
-    """How often a sketch had to be put right: hands kept out of the body, elbows turned, targets out of reach, hands too quick."""
+    """How often a sketch had to be put right: hands kept out of the body, elbows turned, targets out of reach, hands too
+    quick."""
 
     trunk: int = 0
     shoulder: int = 0
@@ -55,8 +57,8 @@ class Corrections:
 
 
 def reaching(wrist: Array, swivel: Array) -> tuple[Array, Array]:
-    """Rotation (F, 4) of the upper arm and elbow flexion (F,) of an arm whose wrist is at (F, 3) and whose elbow is turned by `swivel`
-    (F,) from where it hangs."""
+    """Rotation (F, 4) of the upper arm and elbow flexion (F,) of an arm whose wrist is at (F, 3) and whose elbow is turned by
+    `swivel` (F,) from where it hangs."""
     along, below, aside = _frame(wrist)
     pole = np.cos(swivel)[:, None] * below + np.sin(swivel)[:, None] * aside
     length = np.sqrt(np.sum(wrist * wrist, axis=-1))
@@ -94,8 +96,8 @@ def kept_out(wrist: Array) -> tuple[Array, bool]:
 
 
 def possible(wrist: Array, swivel: Array) -> tuple[Array, int, bool]:
-    """Swivels (K,) for wrists (K, 3), changed where the shoulder could not do it: to the nearest that it can. Also how many were changed,
-    and whether for one there is none."""
+    """Swivels (K,) for wrists (K, 3), changed where the shoulder could not do it: to the nearest that it can. Also how many
+    were changed, and whether for one there is none."""
     turns = np.deg2rad(np.array([0, *(sign * angle for angle in range(15, 181, 15) for sign in (1, -1))]))
     count = len(wrist)
     humerus, _ = reaching(np.repeat(wrist, len(turns), axis=0), (swivel[:, None] + turns).reshape(-1))

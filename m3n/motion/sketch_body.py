@@ -1,8 +1,9 @@
 """From a posture's channels and the places of two hands to joint rotations.
 
-Everything is authored in SMPL's own axes (x to the body's left, y up, z forward) in a frame that turns with the body's heading, and for the
-LEFT arm; `Motion.mirrored` makes the right-handed version. The trunk and the legs come first, because a hand on a knee or on a table
-needs to know where its shoulder is; then the arms reach. Heights follow from what touches the floor.
+Everything is authored in SMPL's own axes (x to the body's left, y up, z forward) in a frame that turns with the body's
+heading, and for the LEFT arm; `Motion.mirrored` makes the right-handed version. The trunk and the legs come first, because a
+hand on a knee or on a table needs to know where its shoulder is; then the arms reach. Heights follow from what touches the
+floor.
 """
 
 from __future__ import annotations
@@ -33,9 +34,9 @@ _ARMS = (13, 16, 18, 20)  # collar, shoulder, elbow, wrist of the left arm
 
 @dataclass(frozen=True)
 class Motion:
-    """Local rotations `quats` (22, F, 4) xyzw, the root's without heading, and how the body moves: `spin` (F,) rad/s to the left,
-    `velocity` (F, 3) m/s to its left, up and forward, `support` (F,) 1 where the floor carries it and 0 where the pelvis is at
-    `height` (F,), and `lift` (F,) metres on top."""
+    """Local rotations `quats` (22, F, 4) xyzw, the root's without heading, and how the body moves: `spin` (F,) rad/s to the
+    left, `velocity` (F, 3) m/s to its left, up and forward, `support` (F,) 1 where the floor carries it and 0 where the pelvis
+    is at `height` (F,), and `lift` (F,) metres on top."""
 
     quats: Array
     spin: Array
@@ -52,7 +53,8 @@ class Motion:
 
 @dataclass(frozen=True)
 class Stance:
-    """Trunk and legs over time, before the arms: rotations of joints (number of the joint -> (F, 4)) and where that puts them."""
+    """Trunk and legs over time, before the arms: rotations of joints (number of the joint -> (F, 4)) and where that puts
+    them."""
 
     turns: Mapping[int, Array]
     places: Array  # (F, 22, 3), pelvis at the origin
@@ -61,8 +63,8 @@ class Stance:
 
 
 def stance(channels: Mapping[str, Array], frames: int) -> Stance:
-    """Trunk and legs of channels in radians, each (F,) or one number, missing ones 0: `lean`, `bend`, `turn`, `tilt`, `nod`, `hip_left`,
-    `knee_left`, `ankle_left`, `apart_left` … `_right`, and `pitch`, `roll` of a body that lies."""
+    """Trunk and legs of channels in radians, each (F,) or one number, missing ones 0: `lean`, `bend`, `turn`, `tilt`, `nod`,
+    `hip_left`, `knee_left`, `ankle_left`, `apart_left` … `_right`, and `pitch`, `roll` of a body that lies."""
 
     def about(axis: str, name: str, factor: float = 1.0) -> Array:
         return q.about(axis, factor * np.broadcast_to(np.asarray(channels.get(name, 0.0), float), (frames,)))
@@ -80,8 +82,8 @@ def stance(channels: Mapping[str, Array], frames: int) -> Stance:
 
 
 def whole(below: Stance, left: list[Array], right: list[Array], moving: Mapping[str, Array | float], frames: int) -> Motion:
-    """The whole body: `left` and `right` are collar, shoulder, elbow and wrist, both as left arms; `moving` has `spin`, `left`, `up`,
-    `forward`, `support`, `lift`, and (with support under 1) `height`."""
+    """The whole body: `left` and `right` are collar, shoulder, elbow and wrist, both as left arms; `moving` has `spin`,
+    `left`, `up`, `forward`, `support`, `lift`, and (with support under 1) `height`."""
     turns = dict(below.turns)
     turns |= {joint: left[k] for k, joint in enumerate(_ARMS)}
     turns |= {joint + 1: right[k] * q.MIRROR for k, joint in enumerate(_ARMS)}
@@ -149,7 +151,8 @@ def with_arms_of(motion: Motion, other: Motion, weight: Array) -> Motion:
 
 
 def smpl(motion: Motion, fps: float) -> tuple[Array, Array]:
-    """Poses (F, 72) axis-angle and trans (F, 3) in SMPL's y-up axes: heading and path integrated, feet on the floor at y = 0."""
+    """Poses (F, 72) axis-angle and trans (F, 3) in SMPL's y-up axes: heading and path integrated, feet on the floor at y =
+    0."""
     frames = len(motion.spin)
     rotvecs = np.zeros((frames, 24, 3))
     quats = motion.quats.copy()

@@ -1,7 +1,8 @@
 """A clip of a sketch: one part, a transition, or a sequence of parts that join smoothly, with its segments in time.
 
-A clip is a row of parts. Where one hands over to the next, both go on for a while and are blended joint by joint by a minimum-jerk weight,
-so that neither angles nor accelerations jump; a transition is such a blend of its own length, with a trunk that leans and arms that help.
+A clip is a row of parts. Where one hands over to the next, both go on for a while and are blended joint by joint by a
+minimum-jerk weight, so that neither angles nor accelerations jump; a transition is such a blend of its own length, with a
+trunk that leans and arms that help.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from m3n.motion.posture import in_world
 from m3n.motion.rhythm import Array, Rhythm
 from m3n.motion.sketch import POSTURES, Hold, Phase, Range, Sketch, one
 from m3n.motion.sketch_arm import Corrections
-from m3n.motion.sketch_body import Motion, blended, cut, floor_height, smpl, standin_root, strung, turned, with_arms_of, placed
-from m3n.motion.sketch_part import DURATION_S, PEOPLE, Part, Person, author, person
+from m3n.motion.sketch_body import Motion, blended, cut, floor_height, placed, smpl, standin_root, strung, turned, with_arms_of
+from m3n.motion.sketch_part import DURATION_S, PEOPLE, Person, author, person
 from m3n.motion.sketch_timing import bump, rise
 from m3n.randomness import generator
 
 _STILL_S = Range(1.0, 4.0)  # before and after a transition that is a clip of its own
 _JOIN_S = (0.4, 0.9)
-_LOW = ("sitting", "sitting on floor", "kneeling", "squatting")
+_SEAT = "sitting"
 _TEXTS = {name: f"A person is {name}." for name in POSTURES}
 
 
@@ -43,7 +44,8 @@ class Clip:
 
 @dataclass
 class _Piece:
-    """A part of a clip to be: it lasts `seconds` after a blend of `join` seconds into it, which is a transition where there is a `change`."""
+    """A part of a clip to be: it lasts `seconds` after a blend of `join` seconds into it, which is a transition where there is
+    a `change`."""
 
     sketch: Sketch
     posture: str
@@ -90,20 +92,18 @@ def clip(sketch: Sketch, known: Mapping[str, Sketch], seed: int, number: int, fp
     poses, trans = in_world(poses, trans + standin_root(), float(rng.uniform(-np.pi, np.pi)), 0.0)
     trans = trans - standin_root()
     side = "left" if left or (left is None and part.left) else "right"
-    text = sketch.sentences[int(rng.integers(len(sketch.sentences)))].replace("{side}", side)
+    text = _told(sketch, side, rng)
     segments = _segments(pieces, starts, side, frames / fps, rng) if len(pieces) > 1 else []
     return Clip(sketch.label, text, who, poses, trans, segments, corrections)
 
 
 def _pieces(sketch: Sketch, known: Mapping[str, Sketch], rng: np.random.Generator) -> list[_Piece]:
     if sketch.is_transition:
-        return _with_change(
-            [_still(str(sketch.start), known, _STILL_S.draw(rng), rng)], sketch, known, rng, _STILL_S.draw(rng), None
-        )
+        return _with_change([_still(str(sketch.start), known, _STILL_S.draw(rng), rng)], sketch, known, rng, _STILL_S.draw(rng))
     if not sketch.steps:
         return [_own(sketch, sketch.seconds, rng)]
     pieces: list[_Piece] = []
-    for k, step in enumerate(sketch.steps):
+    for step in sketch.steps:
         part = known[step.label]
         if not part.is_transition:
             piece = _own(part, step.seconds or part.seconds, rng)
@@ -114,9 +114,8 @@ def _pieces(sketch: Sketch, known: Mapping[str, Sketch], rng: np.random.Generato
             continue
         if not pieces:
             pieces.append(_still(str(part.start), known, float(rng.uniform(0.3, 1.0)), rng))
-        following = known[sketch.steps[k + 1].label] if k + 1 < len(sketch.steps) else None
         change = replace(part, seconds=step.seconds or part.seconds)
-        pieces = _with_change(pieces, change, known, rng, float(rng.uniform(0.2, 0.8)), following)
+        pieces = _with_change(pieces, change, known, rng, float(rng.uniform(0.2, 0.8)))
     return pieces
 
 
@@ -132,18 +131,18 @@ def _still(name: str, known: Mapping[str, Sketch], seconds: float, rng: np.rando
 
 
 def _with_change(
-    pieces: list[_Piece],
-    change: Sketch,
-    known: Mapping[str, Sketch],
-    rng: np.random.Generator,
-    stay: float,
-    following: Sketch | None,
+    pieces: list[_Piece], change: Sketch, known: Mapping[str, Sketch], rng: np.random.Generator, stay: float
 ) -> list[_Piece]:
-    """The pieces, then a transition and what it leads to."""
+    """The pieces, then a transition and what it leads to. Between standing and lying, people sit for a moment."""
     seconds = change.seconds.draw(rng) if change.seconds is not None else float(rng.uniform(1.0, 3.0))
     goal = _still(str(change.stop), known, stay, rng)
     goal.join, goal.change = seconds, change
-    return [*pieces, goal]
+    if {_class(pieces[-1].posture), _class(goal.posture)} != {"upright", "lying"}:
+        return [*pieces, goal]
+    seat = _still(_SEAT, {}, 0.0, rng)
+    first = float(rng.uniform(0.4, 0.6))
+    seat.join, seat.change, goal.join = first * seconds, change, (1 - first) * seconds
+    return [*pieces, seat, goal]
 
 
 def _class(posture: str) -> str:
@@ -182,9 +181,7 @@ def _joined(
         helping = Sketch("", ("",), posture=one("sitting" if name in ("thigh", "knee", "armrest") else "standing"),
                          hand=one("both"), phases=(Phase(hold_at=Hold(hand=one(name))),))  # fmt: skip
         arms = author(helping, helping.posture.options[0], who, rng, clock, (start, stop), True).motion
-        motion = with_arms_of(
-            motion, arms, r.uniform(0.5, 1.0) * bump(clock, start, stop, 0.45 if rising else 0.55)
-        )
+        motion = with_arms_of(motion, arms, r.uniform(0.5, 1.0) * bump(clock, start, stop, 0.45 if rising else 0.55))
     return motion
 
 
@@ -200,13 +197,16 @@ def _segments(
         if piece.change is not None:
             rows.append((starts[k], begin, piece.change))
         rows.append((begin, min(end, seconds), piece.sketch))
+    shown: list[tuple[float, float, Sketch]] = []
+    for start, stop, sketch in (row for row in rows if row[1] - row[0] > 1e-3):
+        if shown and shown[-1][2] is sketch:
+            start = shown.pop()[0]
+        shown.append((start, stop, sketch))
     return [
-        {
-            "start_s": a,
-            "stop_s": b,
-            "label": s.label,
-            "text": s.sentences[int(rng.integers(len(s.sentences)))].replace("{side}", side),
-        }
-        for a, b, s in rows
-        if b - a > 1e-3
+        {"start_s": start, "stop_s": stop, "label": sketch.label, "text": _told(sketch, side, rng)}
+        for start, stop, sketch in shown
     ]
+
+
+def _told(sketch: Sketch, side: str, rng: np.random.Generator) -> str:
+    return sketch.sentences[int(rng.integers(len(sketch.sentences)))].replace("{side}", side)

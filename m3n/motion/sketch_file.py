@@ -1,36 +1,35 @@
 """Reads sketches from YAML (docs/sketches.md): every mistake is one line with file, line, column and the nearest word.
 
-Only the nodes of the file are looked at (`yaml.compose` of the safe loader), nothing is constructed from its tags, and every value is
-checked against the vocabulary and ranges of `sketch`, so that the engine needs no checks of its own.
+Only the nodes of the file are looked at (`yaml.compose` of the safe loader), nothing is constructed from its tags, and every
+value is checked against the vocabulary and ranges of `sketch`, so that the engine needs no checks of its own.
 """
 
 from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
 
 from m3n.errors import InputError, nearest, one_line
 from m3n.motion import sketch as s
+from m3n.motion.marked_yaml import MarkedYaml, is_number, is_range
 from m3n.motion.sketch_targets import TARGETS
 
-T = TypeVar("T")
 SHIPPED = Path(__file__).with_name("sketches")
-_LARGEST_BYTES = 2_000_000
 _ANY_SECONDS = (0.05, 600.0)
 _HOLD_KEYS = ("hand", "arm", "palm", "elbow", "wrist", "spread")
 _SHAKE_KEYS = ("shake", "circle", "twist", "along", "plane")
 _PHASE_KEYS = (*_HOLD_KEYS, *_SHAKE_KEYS, "share", "hold", "every_s", "other", *s.TRUNK, *s.LEGS)
-_PART_KEYS = (
+_PART_KEYS: tuple[str, ...] = (
     "label", "sentences", "also", "weight", "posture", "hand", "both", "other", "phases", "tempo_s", "pause_s", "repetitions",
     "seconds", "amplitude", "cycle_s", "swing", "stride", "heading",
 )  # fmt: skip
-_TRANSITION_KEYS = ("label", "sentences", "also", "weight", "from", "to", "seconds", "lean")
-_SEQUENCE_KEYS = ("label", "sentences", "also", "weight", "sequence")
+_TRANSITION_KEYS: tuple[str, ...] = ("label", "sentences", "also", "weight", "from", "to", "seconds", "lean")
+_SEQUENCE_KEYS: tuple[str, ...] = ("label", "sentences", "also", "weight", "sequence")
 _KEYS = tuple(dict.fromkeys((*_PART_KEYS, *_TRANSITION_KEYS, *_SEQUENCE_KEYS)))
 
 
@@ -62,14 +61,14 @@ def shipped_sketches() -> Mapping[str, s.Sketch]:
     return read_sketches(SHIPPED)
 
 
-class _File:
+class _File(MarkedYaml):
     """One YAML file, being read."""
 
     def __init__(self, file: Path) -> None:
-        self.name = file.name
+        super().__init__(file)
         self._named: list[tuple[yaml.Node, str, bool]] = []  # names of sketches, and whether a posture will do
         self.sketches: dict[str, tuple[s.Sketch, yaml.Node]] = {}
-        for node in self._items(self._root(file), "sketches"):
+        for node in self.items(self.root, "sketches"):
             sketch = self._sketch(node)
             if sketch.label in self.sketches:
                 first = self.sketches[sketch.label][1].start_mark.line + 1
@@ -79,7 +78,7 @@ class _File:
     def check_names(self, known: Mapping[str, s.Sketch], *, within_m3n: bool) -> None:
         """InputError for a sequence or transition that names a sketch which neither the user nor m3n has, or nests them."""
         for node, name, posture in self._named:
-            if (posture and name in s.POSTURES) or name in known and not (known[name].steps or posture and known[name].start):
+            if posture and name in s.POSTURES:
                 continue
             everything = {**({} if within_m3n else shipped_sketches()), **known}
             if name not in everything:
@@ -91,132 +90,29 @@ class _File:
             if posture and everything[name].is_transition:
                 self.fail(node, f"'{name}' is itself a transition; expected a posture or a sketch that stays in one")
 
-    def fail(self, node: yaml.Node, message: str) -> None:
-        """InputError at the place of a node."""
-        raise self._error(node.start_mark, message)
-
-    def _error(self, mark: Any, message: str) -> InputError:
-        return InputError(f"{self.name} line {mark.line + 1}, column {mark.column + 1}: {message}")
-
-    def _root(self, file: Path) -> yaml.Node:
-        try:
-            if file.stat().st_size > _LARGEST_BYTES:
-                raise InputError(f"{file}: over {_LARGEST_BYTES // 1_000_000} MB; is it a file of sketches?")
-            text = file.read_text(encoding="utf-8-sig")
-            root = yaml.compose(text, Loader=yaml.SafeLoader)
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"cannot read {file}: {getattr(error, 'strerror', None) or error}") from None
-        except yaml.MarkedYAMLError as error:
-            mark, problem = error.problem_mark or error.context_mark, error.problem or error.context
-            if mark is None:
-                raise InputError(f"{file.name} is not valid YAML: {problem}") from None
-            raise self._error(mark, f"not valid YAML: {problem}") from None
-        except yaml.YAMLError as error:
-            raise InputError(f"{file.name} is not valid YAML: {one_line(str(error), 200)}") from None
-        except RecursionError:
-            raise InputError(f"{file.name} is not valid YAML: it is nested too deeply") from None
-        if root is None:
-            raise InputError(f"{file.name} is empty; expected a list of sketches: `- label: …` (see docs/sketches.md)")
-        return root
-
-    # -- values ---------------------------------------------------------------------------------------------------------
-
-    def _items(self, node: yaml.Node, what: str) -> list[yaml.Node]:
-        if not isinstance(node, yaml.SequenceNode):
-            self.fail(node, f"expected a list of {what}, found {_kind(node)}")
-        if not node.value:
-            self.fail(node, f"the list of {what} is empty")
-        return list(node.value)
-
-    def _keys(self, node: yaml.Node, known: Sequence[str], what: str) -> dict[str, yaml.Node]:
-        if not isinstance(node, yaml.MappingNode):
-            self.fail(node, f"expected the keys of {what} ({', '.join(known[:5])} …), found {_kind(node)}")
-        found: dict[str, yaml.Node] = {}
-        for key, value in node.value:
-            name = key.value if isinstance(key, yaml.ScalarNode) else _kind(key)
-            if name not in known:
-                self.fail(key, f"unknown key '{name}' of {what}{nearest(name, known)}; expected {', '.join(known)}")
-            if name in found:
-                self.fail(key, f"the key '{name}' is given twice")
-            found[name] = value
-        return found
-
-    def _text(self, node: yaml.Node, what: str) -> str:
-        if not isinstance(node, yaml.ScalarNode) or node.tag == "tag:yaml.org,2002:null" or not node.value.strip():
-            self.fail(node, f"expected text for {what}, found {_kind(node)}")
-        return " ".join(str(node.value).split())
-
-    def _texts(self, node: yaml.Node, what: str) -> tuple[str, ...]:
-        if isinstance(node, yaml.ScalarNode):
-            return (self._text(node, what),)
-        return tuple(self._text(item, what) for item in self._items(node, what))
-
-    def _number(self, node: yaml.Node, what: str, low: float, high: float) -> float:
-        text = node.value if isinstance(node, yaml.ScalarNode) else None
-        if text is None or not re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", text):
-            self.fail(node, f"expected a number for {what}, found {_kind(node)}")
-        value = float(str(text))
-        if not low <= value <= high:
-            self.fail(node, f"{what} is {text}, expected from {low:g} to {high:g}")
-        return value
-
-    def _range(self, node: yaml.Node, what: str, low: float, high: float) -> s.Range:
-        if not isinstance(node, yaml.SequenceNode):
-            value = self._number(node, what, low, high)
-            return s.Range(value, value)
-        if len(node.value) != 2:
-            self.fail(node, f"{what} holds {len(node.value)} values, expected a number or [low, high]")
-        first, second = (self._number(item, what, low, high) for item in node.value)
-        if first > second:
-            self.fail(node, f"{what} runs from {first:g} down to {second:g}; expected [low, high]")
-        return s.Range(first, second)
-
-    def _word(self, node: yaml.Node, what: str, known: Sequence[str]) -> str:
-        word = self._text(node, what)
-        if word not in known:
-            self.fail(node, f"unknown {what} '{word}'{nearest(word, known)}; expected {', '.join(known)}")
-        return word
-
-    def _choice(self, node: yaml.Node, what: str, read: Callable[[yaml.Node], T]) -> s.Choice[T]:
-        """A value, a list of them, or a mapping from them to weights."""
-        if isinstance(node, yaml.MappingNode):
-            pairs = [(read(key), self._number(value, f"the weight of {what}", 0.0, 1e6)) for key, value in node.value]
-            if not sum(weight for _, weight in pairs) > 0:
-                self.fail(node, f"the weights of {what} sum to 0")
-            return s.Choice(tuple(v for v, _ in pairs), tuple(w for _, w in pairs))
-        if isinstance(node, yaml.SequenceNode):
-            values = tuple(read(item) for item in self._items(node, what))
-            return s.Choice(values, (1.0,) * len(values))
-        return s.one(read(node))
-
-    def _words(self, node: yaml.Node, what: str, known: Sequence[str]) -> s.Choice[str]:
-        return self._choice(node, what, lambda item: self._word(item, what, known))
-
     def _place(self, node: yaml.Node, what: str, known: Sequence[str], most: float) -> s.Choice[s.Place]:
         """Names, or one point: three numbers or ranges."""
 
         def point(node: yaml.Node) -> s.Place:
             if len(node.value) != 3:
                 self.fail(node, f"{what} holds {len(node.value)} numbers, expected [outwards, up, forward] or a name")
-            outwards, up, forward = (self._range(item, what, -most, most) for item in node.value)
+            outwards, up, forward = (self.range(item, what, -most, most) for item in node.value)
             return (outwards, up, forward)
 
         def place(node: yaml.Node) -> s.Place:
-            return point(node) if isinstance(node, yaml.SequenceNode) else self._word(node, what, known)
+            return point(node) if isinstance(node, yaml.SequenceNode) else self.word(node, what, known)
 
-        if isinstance(node, yaml.SequenceNode) and node.value and all(map(_is_number, node.value)):
+        if isinstance(node, yaml.SequenceNode) and node.value and all(map(is_number, node.value)):
             return s.one(point(node))
-        return self._choice(node, what, place)
-
-    # -- parts ----------------------------------------------------------------------------------------------------------
+        return self.choice(node, what, place)
 
     def _hold(self, found: Mapping[str, yaml.Node]) -> s.Hold:
         if "hand" in found and "arm" in found:
             self.fail(found["arm"], "both hand and arm are given; expected a target or joint angles")
         arm = None
         if "arm" in found:
-            angles = self._keys(found["arm"], tuple(s.ANGLES), "arm")
-            arm = {name: self._range(node, name, *s.ANGLES[name]) for name, node in angles.items()}
+            angles = self.keys(found["arm"], tuple(s.ANGLES), "arm")
+            arm = {name: self.range(node, name, *s.ANGLES[name]) for name, node in angles.items()}
             for key in ("palm", "elbow"):
                 if key in found:
                     self.fail(
@@ -224,53 +120,57 @@ class _File:
                     )
 
         def palm(node: yaml.Node) -> str | s.Range:
-            return self._range(node, "palm", -95.0, 95.0) if _is_number(node) else self._word(node, "palm", s.PALMS)
+            return self.range(node, "palm", -95.0, 95.0) if is_number(node) else self.word(node, "palm", s.PALMS)
 
         return s.Hold(
             hand=self._place(found["hand"], "hand target", tuple(TARGETS), 0.8) if "hand" in found else None,
             arm=arm,
             palm=None if "palm" not in found
-            else s.one(self._range(found["palm"], "palm", -95.0, 95.0)) if _is_range(found["palm"])
-            else self._choice(found["palm"], "palm", palm),
+            else s.one(self.range(found["palm"], "palm", -95.0, 95.0)) if is_range(found["palm"])
+            else self.choice(found["palm"], "palm", palm),
             elbow=self._place(found["elbow"], "elbow", s.ELBOWS, 10.0) if "elbow" in found else None,
-            wrist=self._range(found["wrist"], "wrist", -70.0, 80.0) if "wrist" in found else s.Range(0.0, 0.0),
-            spread=self._number(found["spread"], "spread", 0.0, 0.5) if "spread" in found else None,
+            wrist=self.range(found["wrist"], "wrist", -70.0, 80.0) if "wrist" in found else s.Range(0.0, 0.0),
+            spread=self.number(found["spread"], "spread", 0.0, 0.5) if "spread" in found else None,
         )  # fmt: skip
 
     def _other(self, node: yaml.Node) -> s.Hold | str:
         if isinstance(node, yaml.MappingNode) and any(k.value in _HOLD_KEYS for k, _ in node.value if hasattr(k, "value")):
-            return self._hold(self._keys(node, _HOLD_KEYS, "other"))
+            return self._hold(self.keys(node, _HOLD_KEYS, "other"))
         if isinstance(node, yaml.ScalarNode):
-            word = self._word(node, "hand target", ("rest", "same", *TARGETS))
+            word = self.word(node, "hand target", ("rest", "same", *TARGETS))
             return word if word in ("rest", "same") else s.Hold(hand=s.one(word))
         return s.Hold(hand=self._place(node, "hand target", tuple(TARGETS), 0.8))
 
     def _phase(self, node: yaml.Node) -> s.Phase:
-        found = self._keys(node, _PHASE_KEYS, "a phase")
+        found = self.keys(node, _PHASE_KEYS, "a phase")
         if not found:
             self.fail(node, "an empty phase; expected hand, arm, lean, squat or another key of a phase")
-        body = {k: self._range(found[k], k, *limits) for k, limits in {**s.TRUNK, **s.LEGS}.items() if k in found}
+        body = {k: self.range(found[k], k, *limits) for k, limits in {**s.TRUNK, **s.LEGS}.items() if k in found}
         for key in ("shake", "circle"):
             if key in found and "arm" in found:
                 self.fail(found[key], f"{key} is in metres around a hand's target; with arm, use twist or more phases")
         amounts = {"shake": (0.0, 0.4), "circle": (0.0, 0.4), "twist": (0.0, 90.0)}
+        still = s.Range(0.0, 0.0)
+        shaken = {k: self.range(found[k], k, *limits) if k in found else still for k, limits in amounts.items()}
         shake = s.Shake(
-            **{k: self._range(found[k], k, *limits) for k, limits in amounts.items() if k in found},
-            **({"along": self._words(found["along"], "along", s.ALONG)} if "along" in found else {}),
-            **({"plane": self._words(found["plane"], "plane", s.PLANES)} if "plane" in found else {}),
+            shaken["shake"],
+            shaken["circle"],
+            shaken["twist"],
+            self.words(found["along"], "along", s.ALONG) if "along" in found else s.one("up"),
+            self.words(found["plane"], "plane", s.PLANES) if "plane" in found else s.one("level"),
         )
         return s.Phase(
             hold_at=self._hold(found),
-            share=self._range(found["share"], "share", 0.01, 1.0) if "share" in found else None,
-            hold=self._range(found["hold"], "hold", 0.0, 0.95) if "hold" in found else s.Range(0.0, 0.0),
+            share=self.range(found["share"], "share", 0.01, 1.0) if "share" in found else None,
+            hold=self.range(found["hold"], "hold", 0.0, 0.95) if "hold" in found else s.Range(0.0, 0.0),
             shake=shake,
-            every_s=self._range(found["every_s"], "every_s", 0.08, 20.0) if "every_s" in found else None,
+            every_s=self.range(found["every_s"], "every_s", 0.08, 20.0) if "every_s" in found else None,
             other=self._other(found["other"]) if "other" in found else None,
             body=body,
         )
 
     def _phases(self, node: yaml.Node) -> tuple[s.Phase, ...]:
-        nodes = self._items(node, "phases")
+        nodes = self.items(node, "phases")
         phases = tuple(self._phase(item) for item in nodes)
         kinds = [("arm" if p.hold_at.arm is not None else "hand" if p.hold_at.hand is not None else None) for p in phases]
         for item, kind in zip(nodes, kinds, strict=True):
@@ -282,8 +182,8 @@ class _File:
         return phases
 
     def _sketch(self, node: yaml.Node) -> s.Sketch:
-        found = self._keys(node, _KEYS, "a sketch")
-        kind, allowed = "a sketch", _PART_KEYS
+        found = self.keys(node, _KEYS, "a sketch")
+        kind, allowed = "a sketch", tuple(_PART_KEYS)
         if "sequence" in found:
             kind, allowed = "a sequence", _SEQUENCE_KEYS
         elif "from" in found or "to" in found:
@@ -298,19 +198,19 @@ class _File:
 
     def _value(self, key: str, node: yaml.Node) -> Any:
         if key in _RANGES:
-            return self._range(node, key, *_RANGES[key])
+            return self.range(node, key, *_RANGES[key])
         if key in ("sentences", "also"):
-            texts = self._texts(node, key)
+            texts = self.texts(node, key)
             for text in texts if key == "sentences" else ():
                 if re.search(r"[{}]", text.replace("{side}", "")):
                     self.fail(node, f"the sentence '{one_line(text, 60)}' has braces; only {{side}} is filled in")
             return texts
         if key == "label":
-            return self._text(node, key)
+            return self.text(node, key)
         if key == "weight":
-            return self._number(node, key, 0.0, 1e6)
+            return self.number(node, key, 0.0, 1e6)
         if key in ("from", "to"):
-            name = self._text(node, key)
+            name = self.text(node, key)
             self._named.append((node, name, True))
             return name
         if key == "other":
@@ -318,18 +218,18 @@ class _File:
         if key == "phases":
             return self._phases(node)
         if key == "sequence":
-            return tuple(self._step(item) for item in self._items(node, "parts"))
-        return self._words(node, key, {"posture": s.POSTURES, "hand": s.HANDS, "both": s.BOTH}[key])
+            return tuple(self._step(item) for item in self.items(node, "parts"))
+        return self.words(node, key, {"posture": s.POSTURES, "hand": s.HANDS, "both": s.BOTH}[key])
 
     def _step(self, node: yaml.Node) -> s.Step:
-        if isinstance(node, yaml.ScalarNode):
-            found, seconds = {"sketch": node}, None
-        else:
-            found = self._keys(node, ("sketch", "seconds"), "a part of a sequence")
+        found: dict[str, yaml.Node] = {"sketch": node}
+        seconds = None
+        if not isinstance(node, yaml.ScalarNode):
+            found = self.keys(node, ("sketch", "seconds"), "a part of a sequence")
             if "sketch" not in found:
                 self.fail(node, "a part of a sequence without sketch; expected {sketch: label, seconds: [low, high]}")
-            seconds = self._range(found["seconds"], "seconds", *_ANY_SECONDS) if "seconds" in found else None
-        label = self._text(found["sketch"], "sketch")
+            seconds = self.range(found["seconds"], "seconds", *_ANY_SECONDS) if "seconds" in found else None
+        label = self.text(found["sketch"], "sketch")
         self._named.append((found["sketch"], label, False))
         return s.Step(label, seconds)
 
@@ -340,24 +240,3 @@ _RANGES = {
     "amplitude": (0.1, 2.0), "cycle_s": (0.2, 10.0), "swing": (0.0, 80.0), "stride": (0.0, 60.0), "heading": (0.0, 1080.0),
     "lean": (0.0, 80.0),
 }  # fmt: skip
-
-
-def _is_number(node: yaml.Node) -> bool:
-    """Also a range of numbers."""
-    return node.tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float") or _is_range(node)
-
-
-def _is_range(node: yaml.Node) -> bool:
-    return isinstance(node, yaml.SequenceNode) and len(node.value) == 2 and all(_is_plain_number(n) for n in node.value)
-
-
-def _is_plain_number(node: yaml.Node) -> bool:
-    return node.tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
-
-
-def _kind(node: yaml.Node) -> str:
-    if isinstance(node, yaml.SequenceNode):
-        return "a list"
-    if isinstance(node, yaml.MappingNode):
-        return "a mapping"
-    return "nothing" if node.tag == "tag:yaml.org,2002:null" else f"'{one_line(str(node.value), 40)}'"

@@ -1,13 +1,14 @@
 """One arm through the stations of a sketch: from targets and directions in words to rotations over time.
 
-Stations are resolved for the left arm, in the trunk's axes; a target in the room or on a knee moves against the trunk when the trunk moves.
-Each clip has its own habits (where exactly, how high the elbow, how the palm is turned), each repetition misses a little.
+Stations are resolved for the left arm, in the trunk's axes; a target in the room or on a knee moves against the trunk when the
+trunk moves. Each clip has its own habits (where exactly, how high the elbow, how the palm is turned), each repetition misses a
+little.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -16,15 +17,25 @@ from m3n.motion import quaternions as q
 from m3n.motion.rhythm import Array, Rhythm
 from m3n.motion.sketch import Choice, Hold, Phase, Place, Range, Shake, one
 from m3n.motion.sketch_arm import (
-    FARTHEST, Corrections, chain, kept_out, possible, pronation_for, reaching, swivel_of, swung, within,
+    FARTHEST,
+    Corrections,
+    chain,
+    kept_out,
+    possible,
+    pronation_for,
+    reaching,
+    swivel_of,
+    swung,
+    within,
 )  # fmt: skip
+from m3n.motion.sketch_behaviour import NaturalArm, Pulling, Swing
 from m3n.motion.sketch_body import SHOULDER, SWAP, Stance, floor_height
-from m3n.motion.sketch_postures import NaturalArm, Pulling, Resting, Swing
 from m3n.motion.sketch_targets import DIRECTIONS, POLES, TARGETS, Target
 from m3n.motion.sketch_timing import Strokes, fidgeting
 
 SPREAD = 0.04  # metres by which targets vary between clips, unless the sketch says so
 _EVERY_S = Range(0.4, 1.2)
+_ON_TRUNK = Target((0.0, 0.0, 0.0), "in", "down")
 _FREE = Target((0.0, 0.0, 0.0), "in", "down", "room", fixed=False)
 _ELBOW = (0.02, 2.6)  # radians
 _AROUND = np.array([0.5, -0.1, 0.6])
@@ -33,7 +44,8 @@ _BERTH = 0.24  # metres from the shoulder, within which a hand goes round it
 
 @dataclass(frozen=True)
 class Station:
-    """A place of the wrist, drawn: `at` as in `Target`, palm a direction or an angle [rad], pole of the elbow, wrist flexion [rad]."""
+    """A place of the wrist, drawn: `at` as in `Target`, palm a direction or an angle [rad], pole of the elbow, wrist flexion
+    [rad]."""
 
     target: Target
     at: Array
@@ -43,7 +55,8 @@ class Station:
 
 
 def drawn(hold: Hold, r: Rhythm, habit: Array, first: Array | None, amplitude: float) -> Station:
-    """A station of a hand's hold; `habit` (5,): this clip's tendencies; free targets scale their way from the `first` station."""
+    """A station of a hand's hold; `habit` (5,): this clip's tendencies; free targets scale their way from the `first`
+    station."""
     place: Place = hold.hand.draw(r.rng) if hold.hand is not None else "side"
     target = TARGETS[place] if isinstance(place, str) else _FREE
     at = np.array(target.at if isinstance(place, str) else [axis.draw(r.rng) for axis in place])
@@ -71,8 +84,9 @@ def through(
     amplitude: float = 1.0,
     shakes: Sequence[tuple[Shake, Range | None]] = (),
 ) -> tuple[list[Array], Corrections, bool]:
-    """Rotations of collar, shoulder, elbow and wrist of an arm that passes stations; what was corrected; whether it is impossible."""
-    frames, count = len(r.t), len(stations)
+    """Rotations of collar, shoulder, elbow and wrist of an arm that passes stations; what was corrected; whether it is
+    impossible."""
+    count = len(stations)
     shoulder, chest, places, lying = _seen_from(below, left)
     miss = (
         0.3 * SPREAD * np.clip(r.rng.standard_normal((len(strokes.stations), 4)), -2, 2) * min(1.0, float(len(strokes.starts)))
@@ -160,18 +174,12 @@ def natural(arm: NaturalArm, r: Rhythm, below: Stance, left: bool) -> list[Array
         return swinging(arm, r)
     habit = np.clip(r.rng.standard_normal(5), -2, 2)
     if isinstance(arm, Pulling):
-        ends = [
-            drawn(
-                Hold(hand=one(tuple(Range(v, v) for v in at)), elbow=one(arm.elbow), palm=one(arm.palm), spread=0.02),
-                r,
-                habit,
-                None,
-                1.0,
-            )
-            for at in (arm.near, arm.far)
-        ]  # type: ignore[list-item]
-        ends = [Station(_FREE._replace(anchor="trunk"), *(e.at, e.palm, e.pole, e.wrist)) for e in ends]
-        return through(ends, _Blend(arm.share), r, below, habit, left)[0]
+        ends = []
+        for outwards, up, forward in (arm.near, arm.far):
+            at = (Range(outwards, outwards), Range(up, up), Range(forward, forward))
+            end = drawn(Hold(one(at), palm=one(arm.palm), elbow=one(arm.elbow), spread=0.02), r, habit, None, 1.0)
+            ends.append(replace(end, target=_ON_TRUNK))
+        return through(ends, _Between(np.zeros(0), np.zeros(0), [0], arm.share), r, below, habit, left)[0]
     names = list(arm.places)
     edges = np.cumsum(list(arm.places.values()))
     first = int(np.searchsorted(edges, r.rng.random() * edges[-1], side="right"))
@@ -181,16 +189,15 @@ def natural(arm: NaturalArm, r: Rhythm, below: Stance, left: bool) -> list[Array
     return through(stations, Strokes(strokes.starts, strokes.stops, list(range(len(stations)))), r, below, habit, left)[0]
 
 
-class _Blend(Strokes):
-    """Two stations whose weights are given over time."""
+@dataclass(frozen=True)
+class _Between(Strokes):
+    """Two stations and how far between them the hand is (F,), whatever the strokes say."""
 
-    def __init__(self, share: Array) -> None:
-        super().__init__(np.zeros(0), np.zeros(0), [0])
-        object.__setattr__(self, "share", share)
+    share: Array
 
     def weights(self, t: Array, count: int, jitter: Array) -> tuple[Array, Array]:
-        share: Array = self.share  # type: ignore[attr-defined]
-        return np.stack([1 - share, share], axis=-1), np.zeros((len(t), jitter.shape[1]))
+        """As of `Strokes`."""
+        return np.stack([1 - self.share, self.share], axis=-1), np.zeros((len(t), jitter.shape[1]))
 
 
 def _path(targets: Array, weights: Array, typical: Array, strokes: Strokes) -> Array:

@@ -6,6 +6,7 @@ Authored with the acting arm on the left; the motion of a right-handed clip is m
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -13,9 +14,10 @@ from m3n.errors import InputError
 from m3n.motion.rhythm import Array, Rhythm
 from m3n.motion.sketch import LEGS, TRUNK, Hold, Phase, Sketch
 from m3n.motion.sketch_arm import Corrections, calmed, hand
+from m3n.motion.sketch_behaviour import Behaviour
 from m3n.motion.sketch_body import Motion, stance, whole
-from m3n.motion.sketch_hands import by_angles, drawn, natural, through
-from m3n.motion.sketch_postures import Behaviour, behaviour
+from m3n.motion.sketch_hands import Station, by_angles, drawn, natural, through
+from m3n.motion.sketch_postures import behaviour
 from m3n.motion.sketch_timing import Strokes, repeated, still
 from m3n.randomness import generator
 
@@ -40,7 +42,8 @@ class Person:
 
 @dataclass(frozen=True)
 class Part:
-    """A sketch in motion over (F,) frames, the side of the acting hand, and when counted repetitions end [s] (infinite: never)."""
+    """A sketch in motion over (F,) frames, the side of the acting hand, and when counted repetitions end [s] (infinite:
+    never)."""
 
     motion: Motion
     left: bool
@@ -69,7 +72,8 @@ def author(
     inner: tuple[float, float],
     left: bool | None = None,
 ) -> Part:
-    """The motion of a sketch in a posture at times `t` (F,) s, of which `inner` is the part's own; `left`: the acting hand, if known.
+    """The motion of a sketch in a posture at times `t` (F,) s, of which `inner` is the part's own; `left`: the acting hand, if
+    known.
 
     Raises ImpossiblePoseError where no position of the shoulder does what is asked.
     """
@@ -77,7 +81,9 @@ def author(
     r = Rhythm(rng, t, amplitude)
     hand = sketch.hand.draw(rng)
     side = rng.random() < 0.5 if hand in ("either", "both") else hand == "left"
-    left = bool(side) if left is None else left
+    asked = {"left" if left else "right", "either", "both"}
+    if left is None or not asked & set(sketch.hand.options):
+        left = bool(side)
     both = hand == "both"
     in_turn = both and sketch.both.draw(rng) == "in turn"
     strokes, late, end = repeated(r, sketch, who.tempo)
@@ -99,7 +105,7 @@ def author(
         if phases[0].hold_at.arm is not None:
             arm, made = by_angles(phases, when, r, own, amplitude)
         else:
-            stations = []
+            stations: list[Station] = []
             for phase in phases:
                 stations.append(drawn(phase.hold_at, r, own, stations[0].at if stations else None, amplitude))
             shakes = [(phase.shake, phase.every_s) for phase in phases]
@@ -114,7 +120,7 @@ def author(
     else:
         arms = [acting(sketch.phases, strokes, True, habit)]
         other = _other(sketch, both)
-        if other == "same":
+        if isinstance(other, str):
             own = 0.7 * habit + 0.7 * np.clip(rng.standard_normal(5), -2, 2)
             arms.append(acting(sketch.phases, late if in_turn else strokes, False, own))
         elif other is None:
@@ -133,8 +139,9 @@ def author(
     return Part(motion if left else motion.mirrored(), left, corrections, end)
 
 
-def _other(sketch: Sketch, both: bool) -> tuple[Phase, ...] | str | None:
-    """What the other arm does: "same", its own phases (one, or as many as the acting arm's), or None for what the posture does."""
+def _other(sketch: Sketch, both: bool) -> tuple[Phase, ...] | Literal["same"] | None:
+    """What the other arm does: "same", its own phases (one, or as many as the acting arm's), or None for what the posture
+    does."""
     if both:
         return "same"
     if any(phase.other is not None for phase in sketch.phases):
@@ -155,7 +162,8 @@ def _other(sketch: Sketch, both: bool) -> tuple[Phase, ...] | str | None:
 
 
 def _bodily(phases: tuple[Phase, ...], strokes: Strokes, late: Strokes | None, r: Rhythm, amplitude: float) -> dict[str, Array]:
-    """Channels (F,) of what phases say about trunk and legs; with `late`, the other side's turn comes half a repetition later."""
+    """Channels (F,) of what phases say about trunk and legs; with `late`, the other side's turn comes half a repetition
+    later."""
     names = [name for name in (*TRUNK, *LEGS) if any(name in phase.body for phase in phases)]
     if not names:
         return {}
@@ -200,7 +208,8 @@ _LEGS = {  # radians at 1
 
 
 def _plank_pitch(arm: list[Array]) -> Array:
-    """How far the body is from upright (F,) when its toes and hands are on the floor: the hand's distance in front of the shoulder."""
+    """How far the body is from upright (F,) when its toes and hands are on the floor: the hand's distance in front of the
+    shoulder."""
     return np.asarray(np.pi / 2 - np.arcsin(np.clip((hand(arm)[:, 2] + 0.02) / 1.45, 0.02, 0.6)))
 
 

@@ -1,8 +1,8 @@
 """Where hands go, in words: the targets of sketches, for the left arm of an average adult.
 
-A place is where the *wrist* is when the hand is there, so `mouth` is a hand's length away from the lips. Places on the body move with the
-trunk; places in the room do not move when the trunk leans, so that leaning brings the hand nearer. Axes: outwards (to the acting
-arm's side), up, forward; metres.
+A place is where the *wrist* is when the hand is there, so `mouth` is a hand's length away from the lips. Places on the body
+move with the trunk; places in the room do not move when the trunk leans, so that leaning brings the hand nearer. Axes:
+outwards (to the acting arm's side), up, forward; metres.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 
 class Target(NamedTuple):
-    """`at` is relative to the `anchor`: "trunk": the shoulder, moving with the trunk; "room": where the shoulder is when upright;
-    "knee", "foot": the acting side's; "floor": the ground below the feet; `palm`, `elbow`: where they look, unless a sketch says so;
-    `fixed`: `amplitude` does not move it."""
+    """`at` is relative to the `anchor`: "trunk": the shoulder, moving with the trunk; "room": where the shoulder is when
+    upright; "knee", "foot": the acting side's; "floor": the ground below the feet; `palm`, `elbow`: where they look, unless a
+    sketch says so; `fixed`: `amplitude` does not move it."""
 
     at: tuple[float, float, float]
     palm: str

@@ -1,8 +1,8 @@
 """When a sketch's stations are reached: strokes of minimum jerk between them, repetitions that wander, pauses and rests.
 
-A hand travels from station to station by minimum jerk (Flash and Hogan 1985). Where it does not stop, consecutive strokes overlap, which
-rounds the corner as people do (Flash and Henis 1991). Positions, angles and everything else that a station has are carried by the same
-weights, so all of it has two continuous derivatives.
+A hand travels from station to station by minimum jerk (Flash and Hogan 1985). Where it does not stop, consecutive strokes
+overlap, which rounds the corner as people do (Flash and Henis 1991). Positions, angles and everything else that a station has
+are carried by the same weights, so all of it has two continuous derivatives.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def still() -> Strokes:
 
 
 def repeated(r: Rhythm, sketch: Sketch, tempo: float) -> tuple[Strokes, Strokes, float]:
-    """Strokes through the phases, again and again over `r.t`; the same half a repetition later, for an arm that moves in turn; and the
-    time when `sketch.repetitions` are done (infinite where as many are made as fit).
+    """Strokes through the phases, again and again over `r.t`; the same half a repetition later, for an arm that moves in turn;
+    and the time when `sketch.repetitions` are done (infinite where as many are made as fit).
 
     `tempo`: a factor on durations. The first repetition is under way at the start, unless repetitions are counted.
     """

@@ -1,9 +1,10 @@
-"""Pose clips of activities that people write down in YAML (docs/sketches.md): no camera, no licence, and the classes of your own study.
+"""Pose clips of activities that people write down in YAML (docs/sketches.md): no camera, no licence, and the classes of your
+own study.
 
     m3n ingest sketch moves.yaml --out data/moves clips=2000 seed=0
 
-Forty virtual people, each with a body shape, a tempo, a range and a stoop, share the clips, so that they can be split by person. A clip
-depends on the seed, its sketch and its own number alone.
+Forty virtual people, each with a body shape, a tempo, a range and a stoop, share the clips, so that they can be split by
+person. A clip depends on the seed, its sketch and its own number alone.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ SOURCE = "sketch"
 
 
 class Options(PoseOptions):
-    """What to author from a file of sketches, as `- label: drink` with `sentences`, `posture` and `phases` (docs/sketches.md)."""
+    """What to author from a file of sketches, as `- label: drink` with `sentences`, `posture` and `phases`
+    (docs/sketches.md)."""
 
     clips: int = Field(600, ge=1, description="number of clips to author, shared by the sketches by their weights")
     seed: int = Field(0, ge=0, description="seed of everything random")
@@ -65,13 +67,14 @@ def authored(
         ):
             notes.count(what, min(times, 1), label)
         yield pose_row(
-            name, SOURCE, options.fps, made.poses, made.trans, made.who.betas, subject=made.who.name, text=made.text, label=made.label,
-        ) | ({"segments": made.segments} if made.segments else {})  # fmt: skip
+            name, SOURCE, options.fps, made.poses, made.trans, made.who.betas,
+            subject=made.who.name, text=made.text, label=made.label,
+        ) | {"segments": made.segments or None}  # fmt: skip
 
 
 def shared_out(sketches: Mapping[str, Sketch], clips: int, seed: int) -> Iterator[str]:
-    """The label of each clip: every stretch of clips holds the sketches in their weights, as nearly as whole numbers allow (steps of the
-    golden ratio, so that a clip's label does not depend on how many there are)."""
+    """The label of each clip: every stretch of clips holds the sketches in their weights, as nearly as whole numbers allow
+    (steps of the golden ratio, so that a clip's label does not depend on how many there are)."""
     labels = list(sketches)
     edges = np.cumsum([sketches[label].weight for label in labels])
     for number in range(clips):
