@@ -154,6 +154,9 @@ class Source(NamedTuple):
 
 SOURCES: dict[str, Source] = {
     "choreography": Source("poses", "pose clips of arm movements authored by formula (no file needed)", "formula"),
+    "sketch": Source(
+        "poses", "pose clips of activities written down in YAML: `m3n ingest sketch moves.yaml` (docs/sketches.md)", "formula"
+    ),
     "seglearn_watch": Source(
         "recordings", "smartwatch recordings of seven shoulder exercises, from the package seglearn (no file needed)"
     ),

@@ -1,0 +1,67 @@
+"""`m3n ingest sketch`: rows of pose clips that pass m3n's own checks, shared out by weight, with what was corrected counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from m3n.commands.ingest import ingest, options_of
+from m3n.errors import InputError
+from m3n.io.tables import read_table
+from m3n.motion.sketch import Sketch
+from m3n.schema import Rejected, check_pose_clip
+from m3n.sources.poses.sketch import Options, pose_clips, shared_out
+from m3n.sources.shared.ingest_notes import Notes
+from m3n.sources.shared.plausibility import plausible
+
+MOVES = """
+- {label: lie, sentences: [A person lies.], posture: lying, seconds: 2}
+- {label: sit down, sentences: [A person sits down.], from: standing, to: sitting, seconds: 1}
+- {label: rub the belly, sentences: [A person rubs the belly.], seconds: 2, hand: right, phases: [{hand: [-0.18, -0.3, 0.05], circle: 0.05}]}
+"""
+
+
+@pytest.fixture
+def moves(tmp_path):
+    file = tmp_path / "moves.yaml"
+    file.write_text(MOVES, encoding="utf-8")
+    return file
+
+
+def test_clips_are_valid_rows_that_show_moving_people(moves):
+    options = Options(clips=6, fps=30)
+    rows = list(plausible(pose_clips(moves, options), options))
+    assert [row for row in rows if isinstance(row, Rejected) or check_pose_clip(row) is not None] == []
+    assert Counter(row["label"] for row in rows) == {"lie": 2, "sit down": 2, "rub the belly": 2}
+    assert len({row["clip_id"] for row in rows}) == 6
+
+
+def test_the_table_has_segments_and_the_summary_counts_corrections(moves, tmp_path):
+    figures = ingest("sketch", moves, tmp_path / "out", options_of("sketch")(clips=3, fps=30))
+    assert figures["poses"] == 3
+    assert figures["clips whose hand was kept out of the body"] == 1
+    rows = read_table(tmp_path / "out" / "poses").to_pylist()
+    segments = {row["label"]: row["segments"] for row in rows}
+    assert segments["lie"] is None
+    assert [s["label"] for s in segments["sit down"]] == ["standing", "sit down", "sitting"]
+
+
+def test_clips_are_shared_by_weight_whatever_their_number():
+    sketches = {name: Sketch(name, ("x",), weight=weight) for name, weight in (("a", 1.0), ("b", 3.0), ("c", 0.0))}
+    many = list(shared_out(sketches, 400, 0))
+    assert abs(Counter(many)["b"] - 300) <= 3
+    assert "c" not in many
+    assert many[:10] == list(shared_out(sketches, 10, 0))
+
+
+def test_more_clips_leave_the_first_ones_as_they_are(moves):
+    few, more = (list(pose_clips(moves, Options(clips=n, fps=30), Notes())) for n in (1, 2))
+    assert (few[0]["poses"] == more[0]["poses"]).all()
+
+
+def test_a_mistake_in_the_file_stops_ingest_with_its_place(moves, tmp_path):
+    moves.write_text(MOVES.replace("posture: lying", "posture: laying"), encoding="utf-8")
+    with pytest.raises(InputError, match=r"moves\.yaml line 2, column 51: unknown posture 'laying', did you mean 'lying'"):
+        ingest("sketch", moves, tmp_path / "out", options_of("sketch")(clips=1))
+    assert not (tmp_path / "out" / "poses").exists()
