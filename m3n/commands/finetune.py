@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from m3n import schema, tracking
+from m3n.commands.sketched_clips import sketched_clips
 from m3n.config import FinetuneConfig, WindowsConfig
 from m3n.config.names import CO_TRAINED
 from m3n.data.splits import check_classes, check_leakage, draw_labels, make_split, people
@@ -42,11 +43,13 @@ def finetune(
     checkpoint: Location | None = None,
     parent_run: str | None = None,
     clips: Location | None = None,
+    sketches: str | None = None,
 ) -> dict[str, Any]:
     """Fine-tune on the training subjects of a table of recordings and score on its held-out subjects; returns the figures.
 
     `checkpoint`: a folder made by `m3n pretrain`; None starts from random weights. `clips`: a table of synthetic clips for
-    `rehearse`; without a checkpoint, clips of the held-out subjects are left out. Leaves in `out` the classifier, the split, the
+    `rehearse`; without a checkpoint, clips of the held-out subjects are left out. `sketches`: instead, clips are made of sketches
+    (`sketched_clips`), and half of every batch is drawn from them unless `rehearse` says otherwise. Leaves in `out` the classifier, the split, the
     metrics, every prediction on the test subjects and a plot of the confusion matrix. Raises InputError for unsuitable data,
     checkpoint or settings; then nothing is left in `out`.
     """
@@ -55,6 +58,13 @@ def finetune(
     shape = window_shape(config, pretrained)
     architecture_of(config, pretrained)
     windows = load_windows(recordings, shape, config.placements, pretrained, config.ignore_labels)
+    if sketches is None and config.match is not None:
+        raise InputError(f"match={config.match} says which sketches show the labels: give --sketches too, auto or your own file")
+    if sketches is not None:
+        if clips is not None:
+            raise InputError("--sketches makes the clips that --clips would give: leave one of them out")
+        clips = sketched_clips(sketches, windows, config, out)
+        config = config.model_copy(update={"rehearse": config.rehearse or 0.5})
     split = make_split(
         windows.subjects, test=config.test_subjects, val=config.val_subjects, train=config.train_subjects,
         folds=config.folds, fold=config.fold, seed=config.seed,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, create_model, field_validator, model_validator
@@ -49,6 +50,10 @@ class FinetuneConfig(Options):
         "only clips it was pretrained on): helps where labels are few. Clips of the recordings' own dataset are drawn as often as "
         "all others together",
     )
+    match: Path | None = Field(
+        None, description="--sketches: YAML file, label -> name of its sketch, [several], or null for none; null: matched by name"
+    )
+    sketch_clips: Count = Field(2000, description="--sketches: number of clips to author, as many of each label")
     label_fraction: Annotated[float, Field(gt=0, le=1)] = Field(
         1.0, description="share of the training labels to use, stratified by class"
     )
