@@ -59,7 +59,9 @@ def finetune(
     architecture_of(config, pretrained)
     windows = load_windows(recordings, shape, config.placements, pretrained, config.ignore_labels)
     if sketches is None and config.match is not None:
-        raise InputError(f"match={config.match} says which sketches show the labels: give --sketches too, auto or your own file")
+        raise InputError(
+            f"match={config.match} says which sketches show the labels: give --sketches too, auto or your own file"
+        )
     if sketches is not None:
         if clips is not None:
             raise InputError("--sketches makes the clips that --clips would give: leave one of them out")

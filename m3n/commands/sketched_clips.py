@@ -69,13 +69,19 @@ def sketched_clips(sketches: str, windows: RecordingWindows, config: FinetuneCon
     if missing:
         tables.write_text(folder / STUB, "".join(_STUB.format(label=json.dumps(label)) for label in missing))
         log.warning(
-            "no sketch for %s: fill in %s and give --sketches, or name one in match=labels.yaml", ", ".join(missing), folder / STUB
+            "no sketch for %s: fill in %s and give --sketches, or name one in match=labels.yaml",
+            ", ".join(missing),
+            folder / STUB,
         )
     if not any(match.sketches for match in matches):
-        raise InputError(f"no label of the recordings is matched to a sketch: fill in {folder / STUB} and give it as --sketches")
+        raise InputError(
+            f"no label of the recordings is matched to a sketch: fill in {folder / STUB} and give it as --sketches"
+        )
     unknown = set(windows.placements) - set(schema.PLACEMENTS)
     if unknown:
-        raise InputError(f"clips of sketches are simulated for m3n's own placements, not for '{min(unknown)}': give --clips instead")
+        raise InputError(
+            f"clips of sketches are simulated for m3n's own placements, not for '{min(unknown)}': give --clips instead"
+        )
     simulation = SimulateConfig(placements=[*windows.placements], rate_hz=float(windows.rate_n.max()), seed=config.seed)
     options = source.Options(clips=config.sketch_clips, seed=config.seed)
     plan = _plan(matches, known, options, simulation)
@@ -147,7 +153,9 @@ def _authored(
     for match in matches:
         for name in match.sketches:
             shown.setdefault(name, set()).add(match.label)
-    alone = {name: labels.pop() for name, labels in shown.items() if len(labels) == 1}  # of two labels' sketch, nobody knows which
+    alone = {
+        name: labels.pop() for name, labels in shown.items() if len(labels) == 1
+    }  # of two labels' sketch, nobody knows which
     told = {name: replace(sketch, label=alone.get(name, _UNLABELLED)) for name, sketch in known.items()}
     chosen = {
         f"{match.label}: {name}": replace(known[name], label=match.label, weight=1 / len(match.sketches))
@@ -155,10 +163,14 @@ def _authored(
         for name in match.sketches
     }
     sequences = [
-        name for name, s in known.items() if len({step.label for step in s.steps}) > 1 and all(t.label in alone for t in s.steps)
+        name
+        for name, s in known.items()
+        if len({step.label for step in s.steps}) > 1 and all(t.label in alone for t in s.steps)
     ]
     labelled = sum(bool(match.sketches) for match in matches)
-    chosen |= {name: replace(told[name], weight=_SEQUENCES * labelled / len(sequences)) for name in sequences if name not in shown}
+    chosen |= {
+        name: replace(told[name], weight=_SEQUENCES * labelled / len(sequences)) for name in sequences if name not in shown
+    }
     whole = {match.label for match in matches if any(known[name].steps for name in match.sketches)}
     for row in source.authored(chosen, told, options, Notes()):
         if isinstance(row, dict):

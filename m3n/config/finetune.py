@@ -51,7 +51,8 @@ class FinetuneConfig(Options):
         "all others together",
     )
     match: Path | None = Field(
-        None, description="--sketches: YAML file, label -> name of its sketch, [several], or null for none; null: matched by name"
+        None,
+        description="--sketches: YAML file, label -> name of its sketch, [several], or null for none; null: matched by name",
     )
     sketch_clips: Count = Field(2000, description="--sketches: number of clips to author, as many of each label")
     label_fraction: Annotated[float, Field(gt=0, le=1)] = Field(

@@ -55,7 +55,9 @@ def _encode(texts: list[str], model: str) -> np.ndarray:
     if model in PACKAGED:
         spec = importlib.util.find_spec(PACKAGED[model])
         if spec is None or spec.origin is None:
-            raise NoTextModelError(f"the text model {model} is not installed: `pip install m3n[text]`, or name another text_model")
+            raise NoTextModelError(
+                f"the text model {model} is not installed: `pip install m3n[text]`, or name another text_model"
+            )
         location = str(Path(spec.origin).parent / "model")
     try:
         encoder = SentenceTransformer(location, device="cpu", local_files_only=location != model)

@@ -112,7 +112,9 @@ def _given(given: Mapping[str, Any], labels: Sequence[str], known: Sequence[Name
         wanted = [] if value is None else value if isinstance(value, list) else [value]
         for name in wanted:
             if not isinstance(name, str) or name not in names:
-                raise InputError(f"match gives '{label}' the sketch '{shown(name)}', which does not exist{nearest(str(name), names)}")
+                raise InputError(
+                    f"match gives '{label}' the sketch '{shown(name)}', which does not exist{nearest(str(name), names)}"
+                )
         chosen[label] = Match(label, tuple(dict.fromkeys(wanted)), "given", 1.0)
     return chosen
 

@@ -27,7 +27,8 @@ def rehearsal(
 
     Of a clip with segments, those with one of the classes are used; the rest of it counts as unlabelled.
     `pretrained`: source -> subjects of the pretraining, whose clips may be used. Without a pretraining (None) all clips may, except
-    those of the people `held_out`. Clips of sketches may always be used. Raises InputError for a table that cannot be read, and for a clip with bad values.
+    those of the people `held_out`. Clips of sketches may always be used.
+    Raises InputError for a table that cannot be read, and for a clip with bad values.
     """
 
     def may(source: str, subject: str) -> bool:
