@@ -49,9 +49,9 @@ def finetune(
 
     `checkpoint`: a folder made by `m3n pretrain`; None starts from random weights. `clips`: a table of synthetic clips for
     `rehearse`; without a checkpoint, clips of the held-out subjects are left out. `sketches`: instead, clips are made of sketches
-    (`sketched_clips`), and half of every batch is drawn from them unless `rehearse` says otherwise. Leaves in `out` the classifier, the split, the
-    metrics, every prediction on the test subjects and a plot of the confusion matrix. Raises InputError for unsuitable data,
-    checkpoint or settings; then nothing is left in `out`.
+    (`sketched_clips`), and half of every batch is drawn from them unless `rehearse` says otherwise. Leaves in `out` the classifier,
+    the split, the metrics, every prediction on the test subjects and a plot of the confusion matrix. Raises InputError for
+    unsuitable data, checkpoint or settings; then nothing is left in `out`.
     """
     started = time.perf_counter()
     pretrained = checkpoints.load_pretrained(checkpoint) if checkpoint else None

@@ -1,7 +1,7 @@
-"""Synthetic clips of a study's own labels, for `m3n finetune --sketches`: match, author, simulate, and keep the table for the next run.
+"""Clips of a study's own labels, for `m3n finetune --sketches`: match, author, simulate, and keep the table for the next run.
 
-Every label's clips are authored from the sketches that it was matched to, and sequences join in where all their parts are matched. Clips
-and their segments carry the study's labels; time that shows something else is unlabelled. The table stands beside the output, in
+Every label's clips are authored from the sketches that it was matched to, and sequences are added where all their parts are
+matched. Clips and their segments carry the study's labels; time that shows something else is unlabelled. The table is kept in
 `OUT.sketches`, and is made again only if something that decides it has changed.
 """
 
@@ -54,8 +54,9 @@ _STUB = """\
 def sketched_clips(sketches: str, windows: RecordingWindows, config: FinetuneConfig, out: Path) -> Path:
     """The table of synthetic clips for the labels, placements and rate of `windows`, below `OUT.sketches`.
 
-    `sketches`: "auto", or a YAML file or folder of the user's own sketches, which come before those of m3n. Logs the match as a table,
-    and writes a stub for what nothing matches. Raises InputError if no label is matched, and for placements that are not m3n's own.
+    `sketches`: "auto", or a YAML file or folder of the user's own sketches, which come before those of m3n. Logs the match as a
+    table, and writes a stub for what nothing matches. Raises InputError if no label is matched, and for placements that are not
+    m3n's own.
     """
     own = {} if sketches == AUTO else read_sketches(Path(sketches))
     known = {**shipped_sketches(), **own}

@@ -2,7 +2,8 @@
 
 Labels of studies come as WALKING, Sitting_Down, brushTeeth or "walk on a treadmill". A label and a sketch's names are compared as
 stems of words, in their order and then in any order, without the words that only say which hand; what no name fits is compared by
-sentence embedding. Another name may belong to several sketches: a label "tennis" is forehand, backhand and serve. Nobody's word but the user's is final: a match is a proposal to be read and changed.
+sentence embedding. Another name may belong to several sketches: a label "tennis" is forehand, backhand and serve. A match is a
+proposal, to be read and changed by the user.
 """
 
 from __future__ import annotations
@@ -64,8 +65,8 @@ def match_labels(
 ) -> list[Match]:
     """The sketches of every label, in the labels' order; `given`, the user's word, comes before names, and names before meaning.
 
-    `given`: label -> name of a sketch, several of them, or None for none. `embed`: None compares names only. Raises InputError for a
-    label or a sketch in `given` that there is not.
+    `given`: label -> name of a sketch, several of them, or None for none. `embed`: None compares names only. Raises InputError for
+    a label or a sketch in `given` that does not exist.
     """
     chosen = _given(given or {}, labels, known)
     found = {label: chosen.get(label) or _by_name(label, known) for label in labels}

@@ -9,6 +9,7 @@ import pytest
 from m3n import schema
 from m3n.cli import main
 from m3n.commands.sketched_clips import PLAN, STUB
+from m3n.data import text
 from m3n.io import tables
 from m3n.motion.sketch_file import read_sketches
 
@@ -84,9 +85,14 @@ def test_a_mistake_is_one_line_and_nothing_is_made(study, tmp_path, monkeypatch,
     assert not (tmp_path / "out").exists()
 
 
-def test_the_stub_of_a_label_that_nothing_matches_is_a_sketch_that_can_be_read(study, tmp_path, monkeypatch, capsys):
+def test_without_a_text_model_names_decide_and_the_stub_of_what_they_miss_is_a_sketch(
+    study, tmp_path, monkeypatch, capsys, caplog
+):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("M3N_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setitem(text.PACKAGED, "all-MiniLM-L6-v2", "no_such_package_of_models")
     (tmp_path / "labels.yaml").write_text("SEATED: null\nSITTING_DOWN: null\n", encoding="utf-8")
     assert main(["finetune", str(study), "--sketches", "auto", "--out", "out", "match=labels.yaml", *SMALL]) == 2
     assert "no label of the recordings is matched to a sketch" in capsys.readouterr().err
+    assert "matched by name only" in caplog.text
     assert list(read_sketches(tmp_path / "out.sketches" / STUB)) == ["class 3"]

@@ -103,7 +103,8 @@ def test_meaning_decides_where_no_name_fits_if_it_is_near_enough():
 @pytest.mark.parametrize(
     ("label", "stems"),
     [
-        ("WALKING", ("walk",)), ("Sitting_Down", ("sit", "down")), ("brushTeeth", ("brush", "tooth")), ("A13 draw x", ("draw", "x")),
+        ("WALKING", ("walk",)), ("Sitting_Down", ("sit", "down")), ("brushTeeth", ("brush", "tooth")),
+        ("A13 draw x", ("draw", "x")),
         ("run", ("run",)), ("Running", ("run",)), ("12", ("12",)), ("lying", ("lie",)),
     ],
 )  # fmt: skip
