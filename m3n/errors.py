@@ -37,6 +37,10 @@ class NoWindowsError(InputError):
     """No labelled window is left to train or test on."""
 
 
+class NoTextModelError(InputError):
+    """The model of sentence embeddings is not there; what can do without meanings goes on without."""
+
+
 class UnwritableError(InputError):
     """A disk that is full, read-only or forbidden: no verdict on the data or the settings, so finished work is kept."""
 

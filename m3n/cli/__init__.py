@@ -121,8 +121,18 @@ def evaluate(
     type=LOCATION,
     help="Table of synthetic clips to rehearse, or to co-train with; those of held-out subjects are left out.",
 )
+@click.option(
+    "--sketches",
+    metavar="auto|FILE",
+    help="Instead of --clips: make them from sketches of the labels, those that come with m3n (auto) or also your own YAML file.",
+)
 def finetune(
-    recordings: Location, checkpoint: Location | None, clips: Location | None, out: Path, config: configs.FinetuneConfig
+    recordings: Location,
+    checkpoint: Location | None,
+    clips: Location | None,
+    sketches: str | None,
+    out: Path,
+    config: configs.FinetuneConfig,
 ) -> dict[str, Any]:
     """Train a classifier and test it on unseen subjects.
 
@@ -130,7 +140,7 @@ def finetune(
     """
     from m3n.commands.finetune import finetune as run
 
-    return run(recordings, out, config, checkpoint, clips=clips)
+    return run(recordings, out, config, checkpoint, clips=clips, sketches=sketches)
 
 
 @stage(cli, "predict")

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from m3n import schema, tracking
 from m3n.commands.finetune_windows import clip_windows, unlabelled_windows
+from m3n.commands.sketched_clips import sketched_clips
 from m3n.config import FinetuneConfig, WindowsConfig
 from m3n.config.names import AUTO
 from m3n.data.splits import check_classes, check_leakage, draw_labels, make_split, people
@@ -30,7 +31,15 @@ from m3n.sources.shared.sentences import class_sentences
 from m3n.training import checkpoint as checkpoints
 from m3n.training.classifier import recording_probabilities
 from m3n.training.fit import Fitted, architecture_of, window_shape
-from m3n.training.starting_point import WITH_CHECKPOINT, WITH_CLIPS, Choice, choose_start, fit_from, start_as_set
+from m3n.training.starting_point import (
+    REHEARSE,
+    WITH_CHECKPOINT,
+    WITH_CLIPS,
+    Choice,
+    choose_start,
+    fit_from,
+    start_as_set,
+)
 
 log = logging.getLogger(__name__)
 METRICS = "metrics.json"
@@ -43,19 +52,30 @@ def finetune(
     checkpoint: Location | None = None,
     parent_run: str | None = None,
     clips: Location | None = None,
+    sketches: str | None = None,
 ) -> dict[str, Any]:
     """Fine-tune on the training subjects of a table of recordings and score on its held-out subjects; returns the figures.
 
-    `checkpoint`: a folder made by `m3n pretrain`; without it, weights are random. `clips`: a table of synthetic clips to rehearse.
-    Whether they are used is for `config.start` to say. Leaves in `out` the classifier, the split, the metrics, every prediction on
-    the test subjects and a plot of the confusion matrix. Raises InputError for unsuitable data, checkpoint or settings; then
-    nothing is left in `out`.
+    `checkpoint`: a folder made by `m3n pretrain`; without it, weights are random. `clips`: a table of synthetic clips to rehearse;
+    `sketches`: instead, clips are made of sketches (`sketched_clips`). Whether they are used is for `config.start` to say. Leaves in
+    `out` the classifier, the split, the metrics, every prediction on the test subjects and a plot of the confusion matrix. Raises
+    InputError for unsuitable data, checkpoint or settings; then nothing is left in `out`.
     """
     started = time.perf_counter()
     pretrained = checkpoints.load_pretrained(checkpoint) if checkpoint else None
     shape = window_shape(config, pretrained)
     architecture_of(config, pretrained)
     windows = load_windows(recordings, shape, config.placements, pretrained, config.ignore_labels)
+    if sketches is None and config.match is not None:
+        raise InputError(
+            f"match={config.match} says which sketches show the labels: give --sketches too, auto or your own file"
+        )
+    if sketches is not None:
+        if clips is not None:
+            raise InputError("--sketches makes the clips that --clips would give: leave one of them out")
+        clips = sketched_clips(sketches, windows, config, out)
+        if config.start == "as_set":
+            config = config.model_copy(update={"rehearse": config.rehearse or REHEARSE})
     split = make_split(
         windows.subjects, test=config.test_subjects, val=config.val_subjects, train=config.train_subjects,
         folds=config.folds, fold=config.fold, seed=config.seed,

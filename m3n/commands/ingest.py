@@ -75,6 +75,26 @@ def ingest(source: str, path: Path | None, out: Path, options: Options | None = 
     return figures
 
 
+def write_poses(out: Path, items: Iterable[dict[str, Any] | Rejected], options: Options) -> None:
+    """A table of pose clips that a command makes itself, checked like those of a source; `options` are noted in its manifest.
+
+    Raises InputError if too much of it is rejected; then nothing is left in `out`.
+    """
+    shared = IngestConfig()
+    with staged(out) as staging:
+        rejected: list[Rejected] = []
+        repaired: list[Repaired] = []
+        totals = {"rows": 0, "seconds": 0.0}
+        rows = _checked(plausible(items, options), "poses", rejected, repaired, totals)
+        tables.write_table(staging, rows, schema.POSE_CLIPS, shared.rows_per_shard)
+        _check_rejected(rejected, totals, shared.max_rejected, str(out))
+        tables.write_quarantine(staging, rejected)
+        tables.write_manifest(
+            staging, table=KINDS["poses"][0], totals=totals, inputs={}, config=options.model_dump(mode="json"), rejected=rejected,
+            facts=_repairs(repaired),
+        )  # fmt: skip
+
+
 def _check_rejected(rejected: list[Rejected], totals: dict[str, float], limit: float, where: str) -> None:
     """InputError where too much was rejected: whole items by their number, pieces of recordings by their share of the time."""
     pieces = [item for item in rejected if item.seconds is not None]

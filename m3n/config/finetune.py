@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, create_model, field_validator, model_validator
@@ -62,6 +63,11 @@ class FinetuneConfig(Options):
         description="also learn from windows of the training subjects that have no label, or are beyond the label budget, by "
         "pseudo-labels (FixMatch); takes about three times as long",
     )
+    match: Path | None = Field(
+        None,
+        description="--sketches: YAML file, label -> name of its sketch, [several], or null for none; null: matched by name",
+    )
+    sketch_clips: Count = Field(2000, description="--sketches: number of clips to author, as many of each label")
     label_fraction: Annotated[float, Field(gt=0, le=1)] = Field(
         1.0, description="share of the training labels to use, stratified by class"
     )

