@@ -180,6 +180,7 @@ def recording() -> Callable[..., Row]:
 def _window_store(folder: Path, clips: int = 52, shards: int = 4, val_share: float = 20 / 52) -> Any:
     """Clips of noise, two windows each; sentences shared by some clips and missing in others, and so the labels."""
     from m3n.config import WindowsConfig
+    from m3n.data.corpora import Shard
     from m3n.data.window_store import cut_shard, write_index
     from m3n.io import tables
 
@@ -196,11 +197,11 @@ def _window_store(folder: Path, clips: int = 52, shards: int = 4, val_share: flo
         rows.append(row | {schema.imu_column(wrist): 10 * rng.normal(size=(80, 6)) for wrist in wrists})
     (folder / "table").mkdir(parents=True)
     tables.write_table(folder / "table", rows, schema.synthetic_clips(wrists), -(-clips // shards))
-    paths = tables.shard_paths(folder / "table")
-    for path in paths:
-        cut_shard(path, folder / "windows" / path.stem, shape, wrists, [])
+    cuts = [Shard(path, path.stem, wrists) for path in tables.shard_paths(folder / "table")]
+    for cut in cuts:
+        cut_shard(cut, folder / "windows", shape, wrists, [])
     return write_index(
-        folder / "windows", [path.stem for path in paths], shape, wrists, val_share=val_share, seed=0,
+        folder / "windows", cuts, shape, wrists, val_share=val_share, seed=0,
         embed=lambda sentences: rng.normal(size=(len(sentences), 12)).astype(np.float32),
     )  # fmt: skip
 

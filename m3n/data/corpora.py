@@ -19,6 +19,17 @@ PLAIN_NAMES = ("synthetic", "recordings", "poses")
 
 
 @dataclass(frozen=True)
+class Shard:
+    """A shard to cut, and the folder for its windows, below that of the store."""
+
+    location: Location
+    folder: str
+    placements: tuple[str, ...]  # that have a column
+    table: str = ""  # name of its table
+    recordings: bool = False
+
+
+@dataclass(frozen=True)
 class Corpus:
     """A table to pretrain on."""
 
@@ -45,6 +56,17 @@ def _name(table: Location) -> str:
     parts = (table.resolve() if isinstance(table, Path) else Path(table.path)).parts
     named = [part.removesuffix(".parquet") for part in parts if part not in PLAIN_NAMES]
     return named[-1] if named else parts[-1]
+
+
+def shards_of(corpora: Sequence[Corpus]) -> list[Shard]:
+    """What to cut, in order; the shards of several tables get a folder for each table."""
+    return [
+        Shard(location, shard if len(corpora) == 1 else f"{number:02d}-{corpus.name}/{shard}", corpus.placements, corpus.name,
+              corpus.recordings)
+        for number, corpus in enumerate(corpora)
+        for location in corpus.shards
+        for shard in [location.name.removesuffix(".parquet")]
+    ]  # fmt: skip
 
 
 def open_corpora(clips: Sequence[Location], recordings: Sequence[Location]) -> list[Corpus]:

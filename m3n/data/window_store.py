@@ -31,11 +31,10 @@ import numpy as np
 
 from m3n import schema
 from m3n.config import WindowsConfig
-from m3n.data.corpora import Mixture
+from m3n.data.corpora import Mixture, Shard
 from m3n.data.stretches import Stretches, cut_stretches
 from m3n.data.windows import POSE_FEATURES, ClipWindows, Normaliser, check_short, cut_clips, numbered
 from m3n.io import tables
-from m3n.io.storage import Location
 from m3n.randomness import generator
 
 CLIPS, INDEX, KEYS, FACTS, SENTENCES = "clips.json", "index.json", "keys.npy", "facts.npy", "sentences.npy"
@@ -43,17 +42,6 @@ PARTS = ("train", "val")
 LEFT_OUT = -1  # in place of a part and a unit
 Block = dict[str, np.ndarray]  # imu (n, p, t, 6) m/s² and rad/s, pose (n, f, d), keys (n, k); of what is missing: `WindowStore.read`
 Describe = Callable[[str, str, str], str]  # (source, label, name of a stretch) -> its sentence, "" for none
-
-
-@dataclass(frozen=True)
-class Shard:
-    """A shard to cut, and the folder for its windows, below that of the store."""
-
-    location: Location
-    folder: str
-    placements: tuple[str, ...]  # that have a column
-    table: str = ""  # name of its table
-    recordings: bool = False
 
 
 def cut_shard(shard: Shard, folder: Path, shape: WindowsConfig, placements: Sequence[str], excluded: Iterable[str]) -> None:
