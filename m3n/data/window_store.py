@@ -83,7 +83,7 @@ def cut_shard(shard: Shard, folder: Path, shape: WindowsConfig, placements: Sequ
         "facts": facts, "clip_ids": found.clip_ids, "sources": found.sources, "subjects": found.subjects, "texts": texts,
         "labels": labels, "windows": np.bincount(found.clip, minlength=clips).tolist(),
         "squares": [np.bincount(found.clip, squares[:, i], clips).tolist() for i in range(2)],
-        "signals": (signals_cp2.reshape(clips, -1) @ (1 << np.arange(2 * len(placements)))).tolist(),
+        "signals": (signals_cp2.reshape(clips, 2 * len(placements)) @ (1 << np.arange(2 * len(placements)))).tolist(),
         "rates_hz": found.rates_hz, "short": found.short, "unworn": getattr(found, "unworn", 0),
     }  # fmt: skip
     tables.write_text(folder / CLIPS, json.dumps(description))
