@@ -147,6 +147,10 @@ class Comparison:
     def has_text_and_pose_b(self) -> Tensor:
         return self.has_text_b if self.has_pose_b is None else self.has_text_b & self.has_pose_b
 
+    def wrist_be(self, side: int) -> Tensor:
+        """Embeddings of the left (0) or the right (1) wrist."""
+        return self.out["imu_bpe"][:, self.wrists[side]]
+
     @property
     def has_both_wrists_b(self) -> Tensor | None:
         """Windows of which both wrists were recorded; None for all."""
@@ -186,7 +190,7 @@ LOSSES: dict[str, Callable[[Comparison], Tensor]] = {
     "text_imu": lambda of: of.contrast(of.out["text_be"], of.out["imu_be"], of.has_text_b, of.same_words_bn),
     "text_pose": lambda of: of.contrast(of.out["text_be"], of.out["pose_be"], of.has_text_and_pose_b, of.same_words_bn),
     "imu_pose": lambda of: of.contrast(of.out["imu_be"], of.out["pose_be"], of.has_pose_b),
-    "left_right": lambda of: of.contrast(*(of.out["imu_bpe"][:, wrist] for wrist in of.wrists), of.has_both_wrists_b),
+    "left_right": lambda of: of.contrast(of.wrist_be(0), of.wrist_be(1), of.has_both_wrists_b),
     "pose2imu": lambda of: of.signal_error(of.out["pose2imu_bpt6"], of.batch["ideal_bpt6"], of.has_pose_b),
     "reconstruction": lambda of: of.signal_error(of.out["reconstruction_bpt6"], of.batch["clean_bpt6"]),
     "two_views": lambda of: of.contrast(of.out["imu_be"], of.out["view_be"], of.batch["recorded_b"]),

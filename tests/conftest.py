@@ -180,8 +180,8 @@ def recording() -> Callable[..., Row]:
 def _window_store(
     folder: Path, clips: int = 52, shards: int = 4, val_share: float = 20 / 52, recordings: Sequence[Row] = (), **options: Any
 ) -> Any:
-    """Clips of noise, two windows each; sentences shared by some clips and missing in others, and so the labels. Recordings are a table
-    of their own."""
+    """Clips of noise, two windows each; sentences shared by some clips and missing in others, and so the labels. Recordings are a
+    table of their own."""
     from m3n.config import WindowsConfig
     from m3n.data.corpora import Shard
     from m3n.data.window_store import cut_shard, write_index
@@ -204,7 +204,9 @@ def _window_store(
     if recordings:
         (folder / "real").mkdir()
         tables.write_table(folder / "real", recordings, schema.imu_recordings(), len(recordings))
-        cuts += [Shard(path, f"real-{path.stem}", schema.PLACEMENTS, "real", True) for path in tables.shard_paths(folder / "real")]
+        cuts += [
+            Shard(path, f"real-{path.stem}", schema.PLACEMENTS, "real", True) for path in tables.shard_paths(folder / "real")
+        ]
     for cut in cuts:
         cut_shard(cut, folder / "windows", shape, wrists, [])
     return write_index(
@@ -215,18 +217,20 @@ def _window_store(
 
 @pytest.fixture(scope="session")
 def window_store() -> Callable[..., Any]:
-    """window_store(folder, clips, shards, val_share, recordings) -> a WindowStore of noise: windows of 1 s, both wrists at 40 Hz."""
+    """window_store(folder, clips, shards, val_share, recordings) -> a WindowStore: windows of 1 s, both wrists at 40 Hz."""
     return _window_store
 
 
 @pytest.fixture(scope="session")
 def real_recordings() -> list[Row]:
-    """Two labelled in part and worn on one wrist, one of them without a gyroscope; one without labels, of 25 Hz, on both wrists; one
-    on the ankle."""
+    """Two labelled in part and worn on one wrist, one of them without a gyroscope; one without labels, of 25 Hz, on both wrists;
+    one on the ankle."""
     segments = [
         {"start_s": 0.0, "stop_s": 2.0, "label": "WALKING"}, {"start_s": 3.0, "stop_s": 5.0, "label": "sit_down"},
     ]  # fmt: skip
-    rows = [_recording(f"labelled-{s}", 5.0, 40.0, subject=f"p{s}", source="watch", label=None, segments=segments) for s in range(2)]
+    rows = [
+        _recording(f"labelled-{s}", 5.0, 40.0, subject=f"p{s}", source="watch", label=None, segments=segments) for s in range(2)
+    ]
     rows[1][schema.imu_column("right_wrist")][:, 3:] = np.nan
     both = _recording("both", 6.0, 25.0, subject="p2", source="watch", label=None)
     both[schema.imu_column("left_wrist")] = both[schema.imu_column("right_wrist")][::-1].copy()

@@ -8,7 +8,13 @@ from typing import Any
 
 from m3n.config.names import LOSSES
 
-FIRST = [{**{f"pretrain.loss.{name}": 1.0 for name, loss in LOSSES.items() if not loss.recordings_only}, "pretrain.loss.temperature": 0.07}, {}]
+FIRST = [
+    {
+        **{f"pretrain.loss.{name}": 1.0 for name, loss in LOSSES.items() if not loss.recordings_only},
+        "pretrain.loss.temperature": 0.07,
+    },
+    {},
+]
 
 
 def space(trial: Any) -> None:

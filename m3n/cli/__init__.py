@@ -97,10 +97,10 @@ def pretrain(
 
     Usage: m3n pretrain CLIPS... [--recordings TABLE]... --out DIR [KEY=VALUE]...
 
-    CLIPS are tables made by `m3n simulate`; a placement that only some of them have is masked in the others. Recordings are tables made
-    by `m3n ingest`: labelled ones are paired with sentences of their labels, all of them feed reconstruction, left_right and
-    two_views. Their people count as seen, so test people belong into exclude_subjects. Runs on Ray Train. Rerun an interrupted command
-    to resume.
+    CLIPS are tables made by `m3n simulate`; a placement that only some of them have is masked in the others. Recordings are tables
+    made by `m3n ingest`: labelled ones are paired with sentences of their labels, all of them feed reconstruction, left_right and
+    two_views. Their people count as seen, so name test people in exclude_subjects. Runs on Ray Train. Rerun an interrupted command to
+    resume.
     """
     from m3n.commands.pretrain import pretrain as run
 

@@ -146,8 +146,8 @@ def stage(
     """Register a function as the command of a stage.
 
     It is called with its own arguments, `out`, the resolved `config` and, if asked for, the Ray `address`; it returns the figures.
-    `base`: a config file below the user's own, chosen by the arguments; `shows`: a text file in `out`, printed at the end; `tables`: the
-    argument of the function that gets all words that are no overrides, as locations.
+    `base`: a config file below the user's own, chosen by the arguments; `shows`: a text file in `out`, printed at the end;
+    `tables`: the argument of the function that gets all words that are no overrides, as locations.
     """
 
     def register(function: Command) -> click.Command:

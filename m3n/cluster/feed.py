@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from m3n.cluster.start import SchedulerPause
-from m3n.data.window_store import Block, Shard, cut_shard
+from m3n.data.corpora import Shard
+from m3n.data.window_store import Block, cut_shard
 from m3n.errors import InputError
 from m3n.io.storage import full_name, location
 from m3n.training.batch_order import CHUNK_WINDOWS, BatchSampler, Chunk, ChunkReader

@@ -52,9 +52,10 @@ def pretrain(
 ) -> dict[str, Any]:
     """Pretrain on tables of synthetic clips and of real recordings; the best checkpoint and the last state are left in `out`.
 
-    `data`: a table of clips, or several (none, if there are recordings). `snapshots`: epoch -> folder for a copy of the best checkpoint up to then; `on_epoch(epoch)` is called after every epoch (once
-    its copy exists), including those before an interruption. Returns the figures of the best epoch. Raises InputError for data or
-    settings that cannot be trained with, and StoppedError if the run stopped early but can be resumed.
+    `data`: a table of clips, or several (none, if there are recordings). `snapshots`: epoch -> folder for a copy of the best
+    checkpoint up to then; `on_epoch(epoch)` is called after every epoch (once its copy exists), including those before an
+    interruption. Returns the figures of the best epoch. Raises InputError for data or settings that cannot be trained with, and
+    StoppedError if the run stopped early but can be resumed.
     """
     started = time.perf_counter()
     clips = list(data) if isinstance(data, Sequence) else [data]

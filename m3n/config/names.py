@@ -25,7 +25,9 @@ LOSSES: dict[str, Loss] = {
     "pose2imu": Loss(3.0, "IMU signal predicted from the pose (mean squared error of normalised samples)"),
     "reconstruction": Loss(1.0, "IMU signal reconstructed from its own features (mean squared error of normalised samples)"),
     "two_views": Loss(
-        0.25, "contrastive loss between two augmented views of a window; needs --recordings, whose windows alone it compares", True
+        0.25,
+        "contrastive loss between two augmented views of a window; needs --recordings, whose windows alone it compares",
+        True,
     ),
 }
 CONTRASTIVE_LOSSES: dict[str, str] = {

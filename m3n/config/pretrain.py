@@ -90,8 +90,8 @@ class SensorMounting(Options):
 
     unknown: list[str] = Field(
         [],
-        description="sources or tables whose mounting is not known: their windows are turned over all 24 right-angle rotations, and "
-        "the encoder is told",
+        description="sources or tables whose mounting is not known: their windows are turned by any of the 24 right-angle "
+        "rotations, and the encoder is told",
     )
 
 
@@ -115,7 +115,9 @@ class PretrainConfig(Options):
     text_model: str = Field(
         "all-MiniLM-L6-v2", description="sentence encoder (frozen): a name or path for sentence-transformers"
     )
-    exclude_subjects: list[str] = Field([], description="subjects whose clips and recordings are left out, such as those tested on later")
+    exclude_subjects: list[str] = Field(
+        [], description="subjects whose clips and recordings are left out, such as those tested on later"
+    )
     val_share: Share = Field(
         0.1, description="share of the subjects kept for validation (of the clips, where no subjects are known)"
     )

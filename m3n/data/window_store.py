@@ -40,7 +40,9 @@ from m3n.randomness import generator
 CLIPS, INDEX, KEYS, FACTS, SENTENCES = "clips.json", "index.json", "keys.npy", "facts.npy", "sentences.npy"
 PARTS = ("train", "val")
 LEFT_OUT = -1  # in place of a part and a unit
-Block = dict[str, np.ndarray]  # imu (n, p, t, 6) m/s² and rad/s, pose (n, f, d), keys (n, k); of what is missing: `WindowStore.read`
+Block = dict[
+    str, np.ndarray
+]  # imu (n, p, t, 6) m/s² and rad/s, pose (n, f, d), keys (n, k); of what is missing: `WindowStore.read`
 Describe = Callable[[str, str, str], str]  # (source, label, name of a stretch) -> its sentence, "" for none
 
 
@@ -133,7 +135,9 @@ def write_index(
         unit_of = {weight: len(units) + i for i, weight in enumerate(sorted({w for w in weights if w > 0}) or [1.0])}
         units += [(number, weight) for weight in unit_of]
         used = [weight > 0 for weight in weights]
-        person = [people.setdefault(s, len(people)) if use else LEFT_OUT for s, use in zip(found["subjects"], used, strict=True)]
+        person = [
+            people.setdefault(s, len(people)) if use else LEFT_OUT for s, use in zip(found["subjects"], used, strict=True)
+        ]
         clips.append(np.array([found["windows"], person, [unit_of.get(weight, LEFT_OUT) for weight in weights]], np.int64).T)
         unknown = [mixture.unknown(shard.table, source) for source in found["sources"]]
         pose, rates = [not shard.recordings] * len(used), np.round(1000 * np.array(found["rates_hz"], np.float64))

@@ -87,9 +87,7 @@ class BatchMaker:
         worn_rp = draw_worn(of["ideal_bpt6"], strength, draws, rows, total, _recorded(of))
         return {"view_rpt6": seen.imu_bpt6, "view_rate_r": seen.rate_b, "view_worn_rp": worn_rp}
 
-    def _mounted(
-        self, inputs: dict[str, Tensor], purpose: str, draw: tuple[int | str, ...], rows: Rows, total: int
-    ) -> Tensor:
+    def _mounted(self, inputs: dict[str, Tensor], purpose: str, draw: tuple[int | str, ...], rows: Rows, total: int) -> Tensor:
         """The signals, those of sensors with an unknown mounting turned by right angles."""
         ideal_bpt6 = inputs["ideal_bpt6"]
         if "unknown_b" not in inputs:

@@ -86,7 +86,9 @@ class Loop:
         text_features = store.sentences.shape[1]
         model = Multi3Net(store.placements, POSE_FEATURES, text_features, **config.architecture.model_dump())
         model.imu.in_units_of(store.normaliser.acc, store.normaliser.gyro, config.windows.rate_hz)
-        loss = MultiTaskLoss(config.loss.weights, placements=store.placements, recordings=store.has_recordings, **config.loss.options)
+        loss = MultiTaskLoss(
+            config.loss.weights, placements=store.placements, recordings=store.has_recordings, **config.loss.options
+        )
         bf16 = optim.precision == "bf16" or (
             optim.precision == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported()
         )

@@ -321,5 +321,5 @@ def test_a_batch_without_any_pair_costs_nothing_and_pushes_nowhere():
 
 def test_two_views_need_recordings():
     assert "two_views" not in MultiTaskLoss(dict.fromkeys(ALL, 1.0), TEMPERATURE, WRISTS).weights
-    with pytest.raises(InputError, match="no loss is left: .*two_views needs --recordings"):
+    with pytest.raises(InputError, match=r"no loss is left: .*two_views needs --recordings"):
         MultiTaskLoss({"two_views": 1.0}, TEMPERATURE, WRISTS)

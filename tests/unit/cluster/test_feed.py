@@ -52,6 +52,7 @@ def test_shards_cut_in_parallel_are_those_cut_one_by_one(ray_cluster, folder, tm
 def test_a_damaged_shard_is_one_line_that_names_it(ray_cluster, folder, tmp_path):
     bad = tmp_path / "part-00009.parquet"
     bad.write_bytes(b"not Parquet")
+    paths = [*tables.shard_paths(folder / "table"), bad]
+    shards = [Shard(path, path.stem, WRISTS) for path in paths]
     with pytest.raises(InputError, match=r"^.*part-00009\.parquet cannot be read as Parquet"):
-        paths = [*tables.shard_paths(folder / "table"), bad]
-        list(cut_shards([Shard(path, path.stem, WRISTS) for path in paths], tmp_path / "all", SHAPE, WRISTS, []))
+        list(cut_shards(shards, tmp_path / "all", SHAPE, WRISTS, []))

@@ -71,11 +71,13 @@ def test_a_mixture_that_does_not_fit_is_refused(corpora, mixture, message):
 
 def test_tables_that_cannot_be_pretrained_on_are_refused(folder):
     clips, recordings = folder / "moves", folder / "study" / "recordings"
-    with pytest.raises(InputError, match="nothing to pretrain on: give a table of synthetic clips, or --recordings"):
+    with pytest.raises(InputError, match=r"nothing to pretrain on: give a table of synthetic clips, or --recordings"):
         open_corpora([], [])
-    with pytest.raises(InputError, match="moves is given twice: use mix"):
+    with pytest.raises(InputError, match=r"moves is given twice: use mix"):
         open_corpora([clips, clips], [])
-    with pytest.raises(InputError, match="part-00000.parquet: column 'clip_id' is missing; a synthetic_clips table needs"):
+    with pytest.raises(InputError, match=r"part-00000\.parquet: column 'clip_id' is missing; a synthetic_clips table needs"):
         open_corpora([recordings], [])
-    with pytest.raises(InputError, match="part-00000.parquet: column 'recording_id' is missing; a imu_recordings table needs"):
+    with pytest.raises(
+        InputError, match=r"part-00000\.parquet: column 'recording_id' is missing; a imu_recordings table needs"
+    ):
         open_corpora([clips], [clips])
