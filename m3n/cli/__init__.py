@@ -99,8 +99,8 @@ def pretrain(
 
     CLIPS are tables made by `m3n simulate`; a placement that only some of them have is masked in the others. Recordings are tables
     made by `m3n ingest`: labelled ones are paired with sentences of their labels, all of them feed reconstruction, left_right and
-    two_views. Their people count as seen, so name test people in exclude_subjects. Runs on Ray Train. Rerun an interrupted command to
-    resume.
+    two_views. Their people count as seen, so name test people in exclude_subjects. Runs on Ray Train. Rerun an interrupted command
+    to resume.
     """
     from m3n.commands.pretrain import pretrain as run
 

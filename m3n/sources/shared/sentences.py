@@ -15,10 +15,9 @@ import yaml
 
 from m3n.errors import InputError, nearest
 
-# labels of no activity in particular
-NO_ACTIVITY = {  # in small letters
-    "null", "none", "other", "others", "unknown", "undefined", "unlabelled", "unlabeled", "background", "transient", "na",
-               "nan"}  # fmt: skip
+NO_ACTIVITY = {  # labels of no activity in particular, in small letters
+    "null", "none", "other", "others", "unknown", "undefined", "unlabelled", "unlabeled", "background", "transient", "na", "nan",
+}  # fmt: skip
 TEXTS = Path(__file__).resolve().parents[1] / "texts"
 
 
