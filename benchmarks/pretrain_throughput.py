@@ -39,6 +39,7 @@ from m3n.cluster.feed import ray_reader
 from m3n.cluster.pretrain import run_workers
 from m3n.cluster.start import connect
 from m3n.config import OptimConfig, PretrainConfig, WindowsConfig
+from m3n.data.corpora import Shard
 from m3n.data.window_store import WindowStore, cut_shard, write_index
 from m3n.data.windows import POSE_FEATURES
 from m3n.io import tables
@@ -77,12 +78,11 @@ def make_store(folder: Path, windows: int) -> WindowStore:
             }  # fmt: skip
 
     tables.write_table(table, rows(), schema.synthetic_clips(WRISTS), CLIPS_PER_SHARD)
-    shards = tables.shard_paths(table)
+    shards = [Shard(path, path.stem, WRISTS) for path in tables.shard_paths(table)]
     for shard in shards:
-        cut_shard(shard, folder / "windows" / shard.stem, SHAPE, WRISTS, [])
+        cut_shard(shard, folder / "windows", SHAPE, WRISTS, [])
     embed = lambda sentences: rng.normal(size=(len(sentences), TEXT)).astype(np.float32)  # noqa: E731
-    names = [shard.stem for shard in shards]
-    return write_index(folder / "windows", names, SHAPE, WRISTS, val_share=0.0, seed=0, embed=embed)
+    return write_index(folder / "windows", shards, SHAPE, WRISTS, val_share=0.0, seed=0, embed=embed)
 
 
 def settings(epochs: int) -> PretrainConfig:

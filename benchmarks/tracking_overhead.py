@@ -28,6 +28,7 @@ import torch
 
 from m3n import schema, tracking
 from m3n.config import OptimConfig, PretrainConfig, WindowsConfig
+from m3n.data.corpora import Shard
 from m3n.data.window_store import WindowStore, cut_shard, write_index
 from m3n.io import tables
 from m3n.training.batch_order import BatchSampler
@@ -47,10 +48,11 @@ def make_store(folder: Path, windows: int) -> WindowStore:
         "rate_hz": 60.0, "n_samples": samples, **{schema.imu_column(w): 5 * rng.normal(size=(samples, 6)) for w in WRISTS},
     }  # fmt: skip
     tables.write_table(folder / "table", [row], schema.synthetic_clips(WRISTS), 1)
-    (shard,) = tables.shard_paths(folder / "table")
-    cut_shard(shard, folder / "windows" / shard.stem, SHAPE, WRISTS, [])
+    (path,) = tables.shard_paths(folder / "table")
+    shard = Shard(path, path.stem, WRISTS)
+    cut_shard(shard, folder / "windows", SHAPE, WRISTS, [])
     embed = lambda sentences: rng.normal(size=(len(sentences), 384)).astype(np.float32)  # noqa: E731
-    return write_index(folder / "windows", [shard.stem], SHAPE, WRISTS, val_share=0.0, seed=0, embed=embed)
+    return write_index(folder / "windows", [shard], SHAPE, WRISTS, val_share=0.0, seed=0, embed=embed)
 
 
 class Training:

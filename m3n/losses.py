@@ -5,6 +5,10 @@ own rows with the columns of all workers, gathered with gradient. Two windows th
 each other's negatives: they are left out of the sum rather than pushed apart. With text, sharing a clip does not count, because a
 clip with segments shows several activities. SigLIP (Zhai et al., ICCV 2023), which decides for every pair alone whether it belongs
 together, can replace InfoNCE. Learned uncertainties can correct the weights of the losses (Kendall, Gal and Cipolla, CVPR 2018).
+
+A batch may lack modalities: a recording has no pose, a window no sentence, a sensor no gyroscope, and a placement was not worn.
+Every loss is then the mean over the pairs or samples of the global batch that are there, and exactly 0 where none is. Real
+recordings are also compared with themselves: two augmented views of a window belong together (SimCLR, Chen et al., ICML 2020).
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from m3n.config import names
 from m3n.errors import InputError
 
 TEMPERATURES = (0.01, 0.5)  # bounds of a learned temperature; the lower one is CLIP's
@@ -133,27 +138,62 @@ class Comparison:
     def has_text_b(self) -> Tensor:
         return self.batch["keys_bk"][:, 1] >= 0
 
+    @property
+    def has_pose_b(self) -> Tensor | None:
+        """Windows with a pose; None for all."""
+        return self.batch.get("has_pose_b")
+
+    @property
+    def has_text_and_pose_b(self) -> Tensor:
+        return self.has_text_b if self.has_pose_b is None else self.has_text_b & self.has_pose_b
+
+    def wrist_be(self, side: int) -> Tensor:
+        """Embeddings of the left (0) or the right (1) wrist."""
+        return self.out["imu_bpe"][:, self.wrists[side]]
+
+    @property
+    def has_both_wrists_b(self) -> Tensor | None:
+        """Windows of which both wrists were recorded; None for all."""
+        there_bp2 = self.batch.get("signals_bp2")
+        return None if there_bp2 is None else there_bp2[:, self.wrists, 0].all(1)
+
     def contrast(self, a_be: Tensor, b_be: Tensor, valid_b: Tensor | None = None, same_bn: Tensor | None = None) -> Tensor:
         """The contrastive loss of paired embeddings; `same_bn`: which windows are no negatives, instead of the property."""
         same_bn = self.same_bn if same_bn is None else same_bn
         return self.contrastive(a_be, b_be, same_bn, valid_b=valid_b, rank=self.rank, gather=self.gather)
 
-    def signal_error(self, made_bpt6: Tensor, target_bpt6: Tensor) -> Tensor:
-        """Mean squared error of the window, or of its centre sample with every placement's six channels scaled to length 1."""
+    def signal_error(self, made_bpt6: Tensor, target_bpt6: Tensor, valid_b: Tensor | None = None) -> Tensor:
+        """Mean squared error of the window, or of its centre sample with every placement's six channels scaled to length 1, over
+        the channels that were recorded in the windows `valid_b` (None for all)."""
+        there_bp2 = self.batch.get("signals_bp2")
+        if there_bp2 is None:
+            if self.signal_target == "centre":
+                made_bpt6, target_bpt6 = (_centre(x) for x in (made_bpt6, target_bpt6))
+            return functional.mse_loss(made_bpt6, target_bpt6)
+        there_bp16 = there_bp2.repeat_interleave(3, dim=2)[:, :, None]
+        if valid_b is not None:
+            there_bp16 = there_bp16 & valid_b[:, None, None, None]
+        made_bpt6, target_bpt6 = (x * there_bp16 for x in (made_bpt6, target_bpt6))
         if self.signal_target == "centre":
-            centre = target_bpt6.shape[2] // 2
-            made_bpt6, target_bpt6 = (functional.normalize(x[:, :, centre], dim=-1) for x in (made_bpt6, target_bpt6))
-        return functional.mse_loss(made_bpt6, target_bpt6)
+            made_bpt6, target_bpt6 = (_centre(x)[:, :, None] for x in (made_bpt6, target_bpt6))
+        b, _, t, _ = made_bpt6.shape
+        counted_n = self.gather(there_bp16.sum((1, 2, 3)).to(made_bpt6.dtype)) * t
+        return (made_bpt6 - target_bpt6).square().sum() * (len(counted_n) / b) / counted_n.sum().clamp(min=1)
+
+
+def _centre(x_bpt6: Tensor) -> Tensor:
+    return functional.normalize(x_bpt6[:, :, x_bpt6.shape[2] // 2], dim=-1)
 
 
 # those of `m3n.config.names.LOSSES`
 LOSSES: dict[str, Callable[[Comparison], Tensor]] = {
     "text_imu": lambda of: of.contrast(of.out["text_be"], of.out["imu_be"], of.has_text_b, of.same_words_bn),
-    "text_pose": lambda of: of.contrast(of.out["text_be"], of.out["pose_be"], of.has_text_b, of.same_words_bn),
-    "imu_pose": lambda of: of.contrast(of.out["imu_be"], of.out["pose_be"]),
-    "left_right": lambda of: of.contrast(*(of.out["imu_bpe"][:, wrist] for wrist in of.wrists)),
-    "pose2imu": lambda of: of.signal_error(of.out["pose2imu_bpt6"], of.batch["ideal_bpt6"]),
+    "text_pose": lambda of: of.contrast(of.out["text_be"], of.out["pose_be"], of.has_text_and_pose_b, of.same_words_bn),
+    "imu_pose": lambda of: of.contrast(of.out["imu_be"], of.out["pose_be"], of.has_pose_b),
+    "left_right": lambda of: of.contrast(of.wrist_be(0), of.wrist_be(1), of.has_both_wrists_b),
+    "pose2imu": lambda of: of.signal_error(of.out["pose2imu_bpt6"], of.batch["ideal_bpt6"], of.has_pose_b),
     "reconstruction": lambda of: of.signal_error(of.out["reconstruction_bpt6"], of.batch["clean_bpt6"]),
+    "two_views": lambda of: of.contrast(of.out["imu_be"], of.out["view_be"], of.batch["recorded_b"]),
 }
 
 
@@ -173,18 +213,27 @@ class MultiTaskLoss(nn.Module):
         learn_temperature: bool = False,
         uncertainty: bool = False,
         signal_target: Literal["window", "centre"] = "window",
+        recordings: bool = False,
     ) -> None:
-        """Raises InputError where no loss that has a weight applies to the placements."""
+        """`recordings`: whether there are windows of real recordings, which some losses need.
+
+        Raises InputError where no loss that has a weight applies to the placements and the data.
+        """
         super().__init__()
-        self.weights = {name: weight for name, weight in weights.items() if weight > 0}
+        self.weights = {
+            name: weight
+            for name, weight in weights.items()
+            if weight > 0 and (recordings or not names.LOSSES[name].recordings_only)
+        }
         wrists = ("left_wrist", "right_wrist")
         self.wrists = [placements.index(w) for w in wrists if w in placements]
         if len(self.wrists) < 2:
             self.weights = {name: weight for name, weight in self.weights.items() if name not in TWO_WRISTS}
         if not self.weights:
             raise InputError(
-                f"no loss is left: {' and '.join(TWO_WRISTS)} needs both wrists, but there is {', '.join(placements)}; give "
-                "another loss a weight"
+                f"no loss is left: {' and '.join(TWO_WRISTS)} needs both wrists, and there is {', '.join(placements)}; "
+                f"{' and '.join(n for n, loss in names.LOSSES.items() if loss.recordings_only)} needs --recordings; give another "
+                "loss a weight"
             )
         self.contrast, self.signal_target, self.fixed_temperature = contrast, signal_target, temperature
         self.log_temperature = nn.Parameter(torch.tensor(math.log(temperature)), requires_grad=learn_temperature)
@@ -202,7 +251,8 @@ class MultiTaskLoss(nn.Module):
     ) -> dict[str, Tensor]:
         """`batch` holds `keys_bk` (clip, sentence, label; -1 for none; a window without a sentence takes no part in losses with
         text), `ideal_bpt6` (the target of pose2imu) and `clean_bpt6` (the target of reconstruction: mounted like the input, but
-        without noise)."""
+        without noise). Where something is missing it also holds `signals_bp2` (whether a placement's acceleration and angular rate
+        were recorded), `has_pose_b` and `recorded_b` (whether a window is of a real recording), all bool."""
         temperature, kind = self.temperature, CONTRASTIVE_LOSSES[self.contrast]
 
         def contrastive(a_be: Tensor, b_be: Tensor, same_bn: Tensor, **group: Any) -> Tensor:

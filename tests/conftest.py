@@ -10,7 +10,7 @@ import logging
 import os
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -177,9 +177,13 @@ def recording() -> Callable[..., Row]:
     return _recording
 
 
-def _window_store(folder: Path, clips: int = 52, shards: int = 4, val_share: float = 20 / 52) -> Any:
-    """Clips of noise, two windows each; sentences shared by some clips and missing in others, and so the labels."""
+def _window_store(
+    folder: Path, clips: int = 52, shards: int = 4, val_share: float = 20 / 52, recordings: Sequence[Row] = (), **options: Any
+) -> Any:
+    """Clips of noise, two windows each; sentences shared by some clips and missing in others, and so the labels. Recordings are a
+    table of their own."""
     from m3n.config import WindowsConfig
+    from m3n.data.corpora import Shard
     from m3n.data.window_store import cut_shard, write_index
     from m3n.io import tables
 
@@ -196,19 +200,41 @@ def _window_store(folder: Path, clips: int = 52, shards: int = 4, val_share: flo
         rows.append(row | {schema.imu_column(wrist): 10 * rng.normal(size=(80, 6)) for wrist in wrists})
     (folder / "table").mkdir(parents=True)
     tables.write_table(folder / "table", rows, schema.synthetic_clips(wrists), -(-clips // shards))
-    paths = tables.shard_paths(folder / "table")
-    for path in paths:
-        cut_shard(path, folder / "windows" / path.stem, shape, wrists, [])
+    cuts = [Shard(path, path.stem, wrists) for path in tables.shard_paths(folder / "table")]
+    if recordings:
+        (folder / "real").mkdir()
+        tables.write_table(folder / "real", recordings, schema.imu_recordings(), len(recordings))
+        cuts += [
+            Shard(path, f"real-{path.stem}", schema.PLACEMENTS, "real", True) for path in tables.shard_paths(folder / "real")
+        ]
+    for cut in cuts:
+        cut_shard(cut, folder / "windows", shape, wrists, [])
     return write_index(
-        folder / "windows", [path.stem for path in paths], shape, wrists, val_share=val_share, seed=0,
-        embed=lambda sentences: rng.normal(size=(len(sentences), 12)).astype(np.float32),
+        folder / "windows", cuts, shape, wrists, val_share=val_share, seed=0,
+        embed=lambda sentences: rng.normal(size=(len(sentences), 12)).astype(np.float32), **options,
     )  # fmt: skip
 
 
 @pytest.fixture(scope="session")
 def window_store() -> Callable[..., Any]:
-    """window_store(folder, clips, shards, val_share) -> a WindowStore of noise: windows of 1 s, both wrists at 40 Hz."""
+    """window_store(folder, clips, shards, val_share, recordings) -> a WindowStore: windows of 1 s, both wrists at 40 Hz."""
     return _window_store
+
+
+@pytest.fixture(scope="session")
+def real_recordings() -> list[Row]:
+    """Two labelled in part and worn on one wrist, one of them without a gyroscope; one without labels, of 25 Hz, on both wrists;
+    one on the ankle."""
+    segments = [
+        {"start_s": 0.0, "stop_s": 2.0, "label": "WALKING"}, {"start_s": 3.0, "stop_s": 5.0, "label": "sit_down"},
+    ]  # fmt: skip
+    rows = [
+        _recording(f"labelled-{s}", 5.0, 40.0, subject=f"p{s}", source="watch", label=None, segments=segments) for s in range(2)
+    ]
+    rows[1][schema.imu_column("right_wrist")][:, 3:] = np.nan
+    both = _recording("both", 6.0, 25.0, subject="p2", source="watch", label=None)
+    both[schema.imu_column("left_wrist")] = both[schema.imu_column("right_wrist")][::-1].copy()
+    return [*rows, both, _recording("ankle", worn="left_ankle", subject="p3", source="watch")]
 
 
 @pytest.fixture(scope="session")

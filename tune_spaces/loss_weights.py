@@ -8,10 +8,16 @@ from typing import Any
 
 from m3n.config.names import LOSSES
 
-FIRST = [{**{f"pretrain.loss.{name}": 1.0 for name in LOSSES}, "pretrain.loss.temperature": 0.07}, {}]
+FIRST = [
+    {
+        **{f"pretrain.loss.{name}": 1.0 for name, loss in LOSSES.items() if not loss.recordings_only},
+        "pretrain.loss.temperature": 0.07,
+    },
+    {},
+]
 
 
 def space(trial: Any) -> None:
-    for name in LOSSES:
+    for name in (name for name, loss in LOSSES.items() if not loss.recordings_only):
         trial.suggest_float(f"pretrain.loss.{name}", 0.05, 4.0, log=True)
     trial.suggest_float("pretrain.loss.temperature", 0.03, 0.3, log=True)

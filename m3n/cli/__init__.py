@@ -85,16 +85,26 @@ def simulate(poses: Location, out: Location, config: configs.SimulateConfig, add
     return simulate_clips(poses, out, config, address)
 
 
-@stage(cli, "pretrain", out=LOCATION, address=True)
-@click.argument("data", type=LOCATION)
-def pretrain(data: Location, out: Location, config: configs.PretrainConfig, address: str | None) -> dict[str, Any]:
+@stage(cli, "pretrain", out=LOCATION, address=True, tables="data")
+@click.option(
+    "--recordings", multiple=True, type=LOCATION,
+    help="Table of real recordings to learn from too, labelled or not; can be repeated.",
+)  # fmt: skip
+def pretrain(
+    data: list[Location], recordings: tuple[Location, ...], out: Location, config: configs.PretrainConfig, address: str | None
+) -> dict[str, Any]:
     """Pretrain text, pose and IMU encoders together.
 
-    DATA is a table made by `m3n simulate`. Runs on Ray Train. Rerun an interrupted command to resume.
+    Usage: m3n pretrain CLIPS... [--recordings TABLE]... --out DIR [KEY=VALUE]...
+
+    CLIPS are tables made by `m3n simulate`; a placement that only some of them have is masked in the others. Recordings are tables
+    made by `m3n ingest`: labelled ones are paired with sentences of their labels, all of them feed reconstruction, left_right and
+    two_views. Their people count as seen, so name test people in exclude_subjects. Runs on Ray Train. Rerun an interrupted command
+    to resume.
     """
     from m3n.commands.pretrain import pretrain as run
 
-    return run(data, out, config, address)
+    return run(data, out, config, address, recordings=recordings)
 
 
 @stage(cli, "evaluate")

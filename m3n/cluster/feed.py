@@ -8,16 +8,17 @@ in order and a few chunks ahead, so its memory does not depend on the size of th
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from m3n.cluster.start import SchedulerPause
+from m3n.data.corpora import Shard
 from m3n.data.window_store import Block, cut_shard
 from m3n.errors import InputError
-from m3n.io.storage import Location, full_name, location
+from m3n.io.storage import full_name, location
 from m3n.training.batch_order import CHUNK_WINDOWS, BatchSampler, Chunk, ChunkReader
 
 if TYPE_CHECKING:
@@ -30,9 +31,9 @@ CHUNKS = 4000  # in one stream: starting another one takes a second, and each ch
 
 
 def cut_shards(
-    shards: list[Location], folder: Path, shape: WindowsConfig, placements: tuple[str, ...], excluded: list[str]
+    shards: Sequence[Shard], folder: Path, shape: WindowsConfig, placements: tuple[str, ...], excluded: list[str]
 ) -> Iterator[str]:
-    """Cut every shard into `folder`, in parallel; yields the names of those that are done.
+    """Cut every shard into its folder below `folder`, in parallel; yields the names of those folders that are done.
 
     Raises InputError for the first shard that is found to be bad.
     """
@@ -44,15 +45,15 @@ def cut_shards(
     folder = folder.resolve()  # workers have a working folder of their own
 
     def cut(batch: dict[str, Any]) -> dict[str, list[str]]:
-        shard = location(batch["shard"][0])
-        name = shard.name.removesuffix(".parquet")
+        shard = shards[int(batch["number"][0])]
         try:
-            cut_shard(shard, folder / name, shape, placements, excluded)
+            cut_shard(shard, folder, shape, placements, excluded)
         except InputError as error:  # an exception would lose its one clear line
-            return {"name": [name], "error": [str(error)]}
-        return {"name": [name], "error": [""]}
+            return {"name": [shard.folder], "error": [str(error)]}
+        return {"name": [shard.folder], "error": [""]}
 
-    items = [{"shard": full_name(shard)} for shard in shards]
+    shards = [replace(shard, location=location(full_name(shard.location))) for shard in shards]
+    items = [{"number": number} for number in range(len(shards))]
     pipeline = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(cut, batch_size=1, batch_format="numpy")
     for row in pipeline.iter_rows():
         if row["error"]:

@@ -1,6 +1,6 @@
-"""`m3n pretrain`: train a Multi3Net checkpoint on synthetic clips.
+"""`m3n pretrain`: train a Multi3Net checkpoint on synthetic clips, and on real recordings beside them.
 
-The clips are cut into windows once, in the staging folder beside the output. Training reads the windows from there and saves its
+The tables are cut into windows once, in the staging folder beside the output. Training reads the windows from there and saves its
 state there, so that rerunning the same command resumes an interrupted run. (If the output is on an object store, the state is there
 too, and the windows are in the cache folder.)
 """
@@ -12,22 +12,25 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from m3n import schema, tracking
+from m3n import tracking
 from m3n.cluster.feed import cut_shards
 from m3n.cluster.pretrain import NO_SNAPSHOTS, Snapshots, keep_snapshot, run_workers
 from m3n.cluster.start import connect
 from m3n.config import PretrainConfig
 from m3n.data import text
+from m3n.data.corpora import Mixture, all_placements, open_corpora, shards_of
 from m3n.data.window_store import WindowStore, write_index
 from m3n.errors import TERMINATED, StoppedError
 from m3n.io import storage, tables
 from m3n.io.staging import staged
-from m3n.io.storage import Location
+from m3n.io.storage import Location, full_name
 from m3n.progress import bar
+from m3n.randomness import generator
+from m3n.sources.shared.sentences import label_sentence, sentences
 from m3n.training import checkpoint as checkpoints
 from m3n.training.batch_order import global_batch
 from m3n.training.state import LAST, read_header
@@ -38,25 +41,28 @@ RUN_ID = "mlflow-run"  # file with the id of the unfinished MLflow run, for the 
 
 
 def pretrain(
-    data: Location,
+    data: Location | Sequence[Location],
     out: Location,
     config: PretrainConfig = PretrainConfig(),
     address: str | None = None,
     parent_run: str | None = None,
     snapshots: Snapshots = NO_SNAPSHOTS,
     on_epoch: Callable[[int], None] = lambda epoch: None,
+    recordings: Sequence[Location] = (),
 ) -> dict[str, Any]:
-    """Pretrain on a table of synthetic clips; the best checkpoint and the last state are left in `out`.
+    """Pretrain on tables of synthetic clips and of real recordings; the best checkpoint and the last state are left in `out`.
 
-    `snapshots`: epoch -> folder for a copy of the best checkpoint up to then; `on_epoch(epoch)` is called after every epoch (once
-    its copy exists), including those before an interruption. Returns the figures of the best epoch. Raises InputError for data or
-    settings that cannot be trained with, and StoppedError if the run stopped early but can be resumed.
+    `data`: a table of clips, or several (none, if there are recordings). `snapshots`: epoch -> folder for a copy of the best
+    checkpoint up to then; `on_epoch(epoch)` is called after every epoch (once its copy exists), including those before an
+    interruption. Returns the figures of the best epoch. Raises InputError for data or settings that cannot be trained with, and
+    StoppedError if the run stopped early but can be resumed.
     """
     started = time.perf_counter()
-    with staged(out, resume=True, inputs=[data]) as staging:
+    clips = list(data) if isinstance(data, Sequence) else [data]
+    with staged(out, resume=True, inputs=[*clips, *recordings]) as staging:
         scratch = _scratch(staging)
-        store = prepare(data, scratch / WINDOWS, config, address)
-        batch = global_batch(config.optim.batch_size, int(store.counts("train").sum()), config.workers)
+        store = prepare(clips, scratch / WINDOWS, config, address, recordings)
+        batch = global_batch(config.optim.batch_size, store.epoch_windows, config.workers)
         if batch < config.optim.batch_size // config.workers * config.workers:
             log.warning(
                 "the windows of %s do not fill a batch of %d: contrastive losses need many dissimilar windows per batch; expect "
@@ -108,6 +114,8 @@ def pretrain(
                 "windows": int(sum(store.counts(part).sum() for part in ("train", "val"))),
                 "clips": store.clips,
                 "clips_too_short": store.short,
+                "placements": ", ".join(store.placements),
+                **({"recordings_not_worn_there": store.unworn} if store.has_recordings else {}),
                 "epochs": len(done),
                 "best_epoch": best,
                 **done[best],
@@ -119,7 +127,7 @@ def pretrain(
                 staging,
                 table="checkpoint",
                 totals=figures,
-                inputs={data.name: store.data_sha256},
+                inputs={clips[0].name: store.data_sha256} if [*clips, *recordings] == clips[:1] else _inputs(clips, recordings),
                 config=config.model_dump(mode="json"),
             )
             run.artifact(staging / tables.MANIFEST)
@@ -130,28 +138,51 @@ def pretrain(
     return figures | speed | {"elapsed_s": time.perf_counter() - started}
 
 
-def prepare(data: Location, folder: Path, config: PretrainConfig, address: str | None = None) -> WindowStore:
-    """Cut a table of synthetic clips into windows on Ray, split by subject, with their sentences embedded.
+def prepare(
+    data: Location | Sequence[Location],
+    folder: Path,
+    config: PretrainConfig,
+    address: str | None = None,
+    recordings: Sequence[Location] = (),
+) -> WindowStore:
+    """Cut tables of synthetic clips and of recordings into windows on Ray, split by subject, with their sentences embedded.
 
     Windows that an earlier run has cut in the same way are reused.
     """
-    shards = tables.shard_paths(data)
-    for shard in shards:
-        schema.validate_synthetic_clips(tables.read_schema(shard), str(shard))
-    placements = schema.validate_synthetic_clips(tables.read_schema(shards[0]), str(shards[0]))
+    corpora = open_corpora(list(data) if isinstance(data, Sequence) else [data], recordings)
+    mixture = Mixture(config.mix, config.mounting.unknown)
+    mixture.check(corpora)
+    corpora = [corpus for corpus in corpora if not mixture.left_out(corpus)]
+    placements = all_placements(corpora)
+    shards = shards_of(corpora)
     connect(address, config.workers)
     with bar("windows", len(shards)) as advance:
         for _ in cut_shards(shards, folder, config.windows, placements, config.exclude_subjects):
             advance(1, "")
     return write_index(
         folder,
-        [shard.name.removesuffix(".parquet") for shard in shards],
+        shards,
         config.windows,
         placements,
         val_share=config.val_share,
         seed=config.seed,
         embed=lambda sentences: text.embed(sentences, config.text_model),
+        mixture=mixture,
+        describe=describe,
     )
+
+
+def describe(source: str, label: str, stretch: str) -> str:
+    """A sentence for a stretch of a labelled recording: one of the source's own for its label, drawn by the name of the stretch, or
+    one made from the label's words; "" for a label that says nothing."""
+    known = sentences(source).get(label)
+    if not known:
+        return label_sentence(label)
+    return known[int(generator(0, "sentence", source, stretch).integers(len(known)))]
+
+
+def _inputs(clips: Sequence[Location], recordings: Sequence[Location]) -> dict[str, str]:
+    return {full_name(table): tables.data_sha256(table) for table in (*clips, *recordings)}
 
 
 def _scratch(staging: Location) -> Path:

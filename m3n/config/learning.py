@@ -51,6 +51,9 @@ class ModelConfig(Options):
         True,
         description="also give the IMU encoder the window in a frame fixed in space, found by integrating the angular rate",
     )
+    mounting_embedding: bool = Field(
+        False, description="tell the IMU encoder which sensors' mounting is not known (switched on by `mounting.unknown`)"
+    )
     pose_encoder: Annotated[str, OneOf(names.POSE_ENCODERS)] = Field(
         "joint_transformer", description=f"pose encoder. {choices(names.POSE_ENCODERS)}"
     )

@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 
 
 class Loss(NamedTuple):
-    """A pretraining loss of `m3n.losses`: its default weight."""
+    """A pretraining loss of `m3n.losses`: its default weight, and whether it compares windows of real recordings only."""
 
     weight: float
     help: str
+    recordings_only: bool = False
 
 
 LOSSES: dict[str, Loss] = {
@@ -23,6 +24,11 @@ LOSSES: dict[str, Loss] = {
     "left_right": Loss(0.25, "contrastive loss between the left and the right wrist"),
     "pose2imu": Loss(3.0, "IMU signal predicted from the pose (mean squared error of normalised samples)"),
     "reconstruction": Loss(1.0, "IMU signal reconstructed from its own features (mean squared error of normalised samples)"),
+    "two_views": Loss(
+        0.25,
+        "contrastive loss between two augmented views of a window; needs --recordings, whose windows alone it compares",
+        True,
+    ),
 }
 CONTRASTIVE_LOSSES: dict[str, str] = {
     "infonce": "softmax over the batch, as in CLIP",

@@ -85,6 +85,16 @@ class OptimConfig(Options):
     )
 
 
+class SensorMounting(Options):
+    """What is known of how the sensors sat."""
+
+    unknown: list[str] = Field(
+        [],
+        description="sources or tables whose mounting is not known: their windows are turned by any of the 24 right-angle "
+        "rotations, and the encoder is told",
+    )
+
+
 HARDWARE = {"workers", "device", "gpu_wait_s", "restarts"}  # settings that decide how fast a pretraining is, not its weights
 
 
@@ -96,10 +106,18 @@ class PretrainConfig(Options):
     loss: LossConfig = LossConfig()
     augment: AugmentConfig = AugmentConfig()
     optim: OptimConfig = OptimConfig()
+    mix: dict[str, Weight] = Field(
+        {},
+        description="by source or table: how often each of its windows is drawn in an epoch, as in mix.utd=2; 0 leaves it out, the "
+        "others count 1",
+    )
+    mounting: SensorMounting = SensorMounting()
     text_model: str = Field(
         "all-MiniLM-L6-v2", description="sentence encoder (frozen): a name or path for sentence-transformers"
     )
-    exclude_subjects: list[str] = Field([], description="subjects whose clips are left out, such as those tested on later")
+    exclude_subjects: list[str] = Field(
+        [], description="subjects whose clips and recordings are left out, such as those tested on later"
+    )
     val_share: Share = Field(
         0.1, description="share of the subjects kept for validation (of the clips, where no subjects are known)"
     )
@@ -118,6 +136,11 @@ class PretrainConfig(Options):
     def deciding(self) -> dict[str, Any]:
         """The settings that decide the weights, as JSON: all but speed and how often the state is saved."""
         return self.model_dump(mode="json", exclude={**dict.fromkeys(HARDWARE, True), "optim": {"save_every_s"}})
+
+    @property
+    def architecture(self) -> ModelConfig:
+        """The network, told of unknown mountings if there are any."""
+        return self.model.model_copy(update={"mounting_embedding": True}) if self.mounting.unknown else self.model
 
     @field_validator("exclude_subjects", mode="before")
     @classmethod

@@ -146,8 +146,8 @@ def check_leakage(
     if known and not allow_seen:
         names = ",".join(sorted({subject for _, subject in known}))
         raise InputError(
-            f"leakage: poses of test subject '{known[0][1]}' of {known[0][0]} were in the pretraining corpus: pretrain with "
-            f"exclude_subjects=[{names}], or allow it with allow_seen=true"
+            f"leakage: poses or recordings of test subject '{known[0][1]}' of {known[0][0]} were in the pretraining corpus: "
+            f"pretrain with exclude_subjects=[{names}], or allow it with allow_seen=true"
         )
     return [subject for _, subject in known]
 

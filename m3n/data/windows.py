@@ -39,6 +39,7 @@ class ClipWindows:
     subjects: list[str]  # the clip's own id where it has no subject
     texts: list[str]  # (n,) sentence of every window; "" for none
     labels: list[str]  # (n,) label of every window; "" for none
+    rates_hz: list[float]
     placements: tuple[str, ...]
     short: list[str]  # clips left out because they are shorter than a window
 
@@ -122,14 +123,15 @@ def cut_clips(rows: Iterable[dict[str, Any]], shape: WindowsConfig, placements: 
         if not len(begin):
             short.append(f"clip '{row['clip_id']}' lasts {duration:.2f} s")
             continue
-        signals = [np.asarray(row[imu_column(p)]).reshape(row["n_samples"], 6) for p in placements]
+        blank = np.zeros((row["n_samples"], 6), np.float32)  # of a placement that was not simulated
+        signals = [np.reshape(row.get(imu_column(p), blank), (row["n_samples"], 6)) for p in placements]
         pose.append(_pose_windows(row, begin, shape))
-        imu.append(np.stack([_imu_windows(s, row["rate_hz"], begin, shape) for s in signals], axis=1))
+        imu.append(np.stack([imu_windows(s, row["rate_hz"], begin, shape) for s in signals], axis=1))
         clip += [len(kept)] * len(begin)
-        shown = [_shown(row, t, _end(t, duration, shape)) for t in begin]
+        shown = [shown_activity(row, t, window_end(t, duration, shape)) for t in begin]
         texts += [activity["text"] or "" for activity in shown]
         labels += [activity["label"] or "" for activity in shown]
-        kept.append({name: row[name] for name in ("clip_id", "source", "subject")})
+        kept.append({name: row[name] for name in ("clip_id", "source", "subject", "rate_hz")})
     return ClipWindows(
         pose_nfd=np.concatenate(pose),
         imu_npt6=np.concatenate(imu),
@@ -139,6 +141,7 @@ def cut_clips(rows: Iterable[dict[str, Any]], shape: WindowsConfig, placements: 
         subjects=[row["subject"] or row["clip_id"] for row in kept],
         texts=texts,
         labels=labels,
+        rates_hz=[float(row["rate_hz"]) for row in kept],
         placements=tuple(placements),
         short=short,
     )
@@ -180,7 +183,7 @@ def cut_recordings(
             continue
         duration = row["n_samples"] / row["rate_hz"]
         begin = held_starts(duration, shape.window_s, shape.hop_s)
-        names = [_shown(row, t, _end(t, duration, shape))["label"] for t in begin]
+        names = [shown_activity(row, t, window_end(t, duration, shape))["label"] for t in begin]
         kept = [i for i, name in enumerate(names) if name is not None and name not in ignore]
         if not kept:
             continue
@@ -188,7 +191,7 @@ def cut_recordings(
         imu.append(
             np.stack(
                 [
-                    blank if s is None else _imu_windows(np.reshape(s, (-1, 6)), row["rate_hz"], begin[kept], shape)
+                    blank if s is None else imu_windows(np.reshape(s, (-1, 6)), row["rate_hz"], begin[kept], shape)
                     for s in signals
                 ],
                 axis=1,
@@ -246,7 +249,7 @@ def _step_labels(row: dict[str, Any], start_s: float, shape: WindowsConfig) -> l
     return names
 
 
-def _shown(row: Mapping[str, Any], start_s: float, stop_s: float) -> Mapping[str, Any]:
+def shown_activity(row: Mapping[str, Any], start_s: float, stop_s: float) -> Mapping[str, Any]:
     """What holds the label and text of a time span: the row or, if it has segments, the largest one of the label that most of the
     time has; NOTHING if none has."""
     if not row.get("segments"):
@@ -261,12 +264,13 @@ def _shown(row: Mapping[str, Any], start_s: float, stop_s: float) -> Mapping[str
     return max(parts[name], key=lambda part: part[0])[1] if time and time[name] > (stop_s - start_s) / 2 else NOTHING
 
 
-def _end(start_s: float, duration_s: float, shape: WindowsConfig) -> float:
+def window_end(start_s: float, duration_s: float, shape: WindowsConfig) -> float:
     """The end of a window, or of the input that it holds if that is shorter."""
     return start_s + min(shape.window_s, duration_s)
 
 
-def _imu_windows(samples: np.ndarray, rate_hz: float, begin: np.ndarray, shape: WindowsConfig) -> np.ndarray:
+def imu_windows(samples: np.ndarray, rate_hz: float, begin: np.ndarray, shape: WindowsConfig) -> np.ndarray:
+    """Windows (n, t, 6) float32 of samples (k, 6) that start at `begin` [s]; beyond the end, the sensor stands still."""
     values = resample(np.nan_to_num(samples), float(rate_hz), shape.rate_hz)
     first = np.round(begin * resampled_rate(float(rate_hz), shape.rate_hz)).astype(int)
     index = first[:, None] + np.arange(shape.samples)

@@ -33,7 +33,8 @@ class ImuTower(nn.Module):
 
     The encoder gets an embedding of the sensor's placement and of its sampling rate beside the samples: windows are resampled to
     one rate, but a sensor of 20 Hz has not seen fast movement. With `strapdown` it also gets the signal in a frame fixed in space
-    (`m3n.models.strapdown`), for which the tower must know the units: `in_units_of`.
+    (`m3n.models.strapdown`), for which the tower must know the units: `in_units_of`. With `mounting_embedding` it is told
+    of sensors whose mounting is not known: one more embedding, which starts at 0 and leaves the other random weights as they are.
     """
 
     mirror_p6: Tensor
@@ -51,6 +52,7 @@ class ImuTower(nn.Module):
         depth: int,
         dropout: float,
         strapdown: bool,
+        mounting_embedding: bool = False,
     ) -> None:
         super().__init__()
         self.placements = tuple(placements)
@@ -64,6 +66,7 @@ class ImuTower(nn.Module):
         self.placement_embedding = nn.Embedding(len(PLACEMENT_KINDS) + 1, width)
         self.rate_embedding = nn.Linear(1, width, bias=False)
         nn.init.normal_(self.placement_embedding.weight, std=0.02)
+        self.unknown_mounting = nn.Parameter(torch.zeros(width)) if mounting_embedding else None
         mirrored = [MIRROR if shared and p.startswith("left_") else (1.0,) * 6 for p in self.placements]
         kinds = [p.removeprefix("left_").removeprefix("right_") for p in self.placements]
         self.register_buffer("mirror_p6", torch.tensor(mirrored), persistent=False)
@@ -86,11 +89,11 @@ class ImuTower(nn.Module):
         self.unit_6.copy_(torch.tensor([acc] * 3 + [gyro] * 3))
         self.rate_hz.fill_(rate_hz)
 
-    def tokens(self, imu_bpt6: Tensor, rate_b: Tensor | None = None) -> Tensor:
-        """Tokens (b, p, s, w) of all the tower's placements, in order."""
+    def tokens(self, imu_bpt6: Tensor, rate_b: Tensor | None = None, unknown_b: Tensor | None = None) -> Tensor:
+        """Tokens (b, p, s, w) of all the tower's placements, in order; `rate_b` and `unknown_b` as in `forward`."""
         b, p = imu_bpt6.shape[:2]
         imu_bpt6 = imu_bpt6 * self.mirror_p6[None, :, None]
-        sensor_bpw = self._sensor(rate_b, range(p), b)
+        sensor_bpw = self._sensor(rate_b, range(p), b, unknown_b)
         if self.shared:
             return self._encode(0, imu_bpt6.flatten(0, 1), sensor_bpw.flatten(0, 1)).unflatten(0, (b, p))
         return torch.stack([self._encode(i, imu_bpt6[:, i], sensor_bpw[:, i]) for i in range(p)], dim=1)
@@ -102,18 +105,20 @@ class ImuTower(nn.Module):
         columns: Sequence[int] | None = None,
         rate_b: Tensor | None = None,
         pool: nn.Module | None = None,
+        unknown_b: Tensor | None = None,
     ) -> Tensor:
         """Features (b, w): the mean over the placements that were worn.
 
         `worn_bp`: None for all; `columns`: which of the tower's placements the input holds, None for all, in order; `rate_b` (b,):
-        sampling rates of the sensors [Hz], None for the windows' rate or more; `pool`: tokens to features, None for the tower's.
+        sampling rates of the sensors [Hz], None for the windows' rate or more; `pool`: tokens to features, None for the tower's;
+        `unknown_b` (b,) bool: windows of sensors whose mounting is not known, None for none.
         """
         pool = self.pool if pool is None else pool
         b, p = imu_bpt6.shape[:2]
         worn_bp = torch.ones(b, p, dtype=torch.bool, device=imu_bpt6.device) if worn_bp is None else worn_bp
         columns = range(len(self.placements)) if columns is None else columns
         imu_bpt6 = imu_bpt6 * self.mirror_p6[list(columns)][None, :, None]
-        sensor_bpw = self._sensor(rate_b, columns, b)
+        sensor_bpw = self._sensor(rate_b, columns, b, unknown_b)
         sums_bw = imu_bpt6.new_zeros(())
         for i, column in enumerate(columns):  # placements that were not worn are not encoded
             rows = worn_bp[:, i].nonzero().squeeze(1)
@@ -134,9 +139,12 @@ class ImuTower(nn.Module):
             world_btc = world_channels(imu_bt6 * self.unit_6, self.rate_hz)
         return self.encoders[encoder](torch.cat([imu_bt6, world_btc], dim=-1), sensor_bw)
 
-    def _sensor(self, rate_b: Tensor | None, columns: Sequence[int], b: int) -> Tensor:
-        """(b, p, w): the placement's embedding, plus one direction per octave that the rate lies below `FULL_RATE_HZ`."""
+    def _sensor(self, rate_b: Tensor | None, columns: Sequence[int], b: int, unknown_b: Tensor | None) -> Tensor:
+        """(b, p, w): the placement's embedding, plus one direction per octave that the rate lies below `FULL_RATE_HZ`, plus that of
+        an unknown mounting."""
         sensor_bpw = self.placement_embedding(self.kind_p[list(columns)])[None].expand(b, -1, -1)
+        if unknown_b is not None and self.unknown_mounting is not None:
+            sensor_bpw = sensor_bpw + unknown_b[:, None, None] * self.unknown_mounting
         if rate_b is None:
             return sensor_bpw
         octaves_b1 = (rate_b / FULL_RATE_HZ).log2().clamp(max=0)[:, None]
@@ -186,6 +194,7 @@ class Multi3Net(nn.Module):
         dropout: float = 0.0,
         strapdown: bool = True,
         pose_encoder: str = "joint_transformer",
+        mounting_embedding: bool = False,
     ) -> None:
         super().__init__()
         self.imu = ImuTower(
@@ -196,6 +205,7 @@ class Multi3Net(nn.Module):
             depth=depth,
             dropout=dropout,
             strapdown=strapdown,
+            mounting_embedding=mounting_embedding,
         )
         self.pose = POSE_ENCODERS[pose_encoder](pose_features, width, depth, dropout)
         self.imu_projection = projection(width, embedding)
@@ -206,18 +216,20 @@ class Multi3Net(nn.Module):
 
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Outputs for a batch with `imu_bpt6` (normalised), `worn_bp`, `pose_bfd`, `text_bc` (sentence embeddings) and, optionally,
-        `rate_b` [Hz].
+        `rate_b` [Hz], `unknown_b` (whose mounting is not known) and, of a second view of the r windows `recorded_b`, `view_rpt6`,
+        `view_worn_rp` and `view_rate_r`.
 
-        Embeddings of length 1: `text_be`, `pose_be`, `imu_be` (all worn placements), `imu_bpe` (each placement). Normalised samples
-        in the placements' own frames: `pose2imu_bpt6`, `reconstruction_bpt6`.
+        Embeddings of length 1: `text_be`, `pose_be`, `imu_be` (all worn placements), `imu_bpe` (each placement), `view_be` (0 for
+        windows without a second view). Normalised samples in the placements' own frames: `pose2imu_bpt6`, `reconstruction_bpt6`.
         """
         imu_bpt6 = batch["imu_bpt6"]
         b, p, t, _ = imu_bpt6.shape
-        tokens_bpsw = self.imu.tokens(imu_bpt6, batch.get("rate_b"))
+        tokens_bpsw = self.imu.tokens(imu_bpt6, batch.get("rate_b"), batch.get("unknown_b"))
         features_bpw = self.imu.pool(tokens_bpsw.flatten(0, 1)).unflatten(0, (b, p))
         pose_tokens_bsw, pose_features_bw = self.pose(batch["pose_bfd"])
         reconstruction = self.reconstruct(tokens_bpsw.flatten(0, 1), t).unflatten(0, (b, p))
-        return {
+        views = {"view_be": self._views(batch)} if "view_rpt6" in batch else {}
+        return views | {
             "text_be": _unit(self.text_projection(batch["text_bc"])),
             "pose_be": _unit(self.pose_projection(pose_features_bw)),
             "imu_be": _unit(self.imu_projection(mean_worn(features_bpw, batch["worn_bp"]))),
@@ -225,6 +237,14 @@ class Multi3Net(nn.Module):
             "pose2imu_bpt6": self.pose2imu(pose_tokens_bsw, t).unflatten(2, (p, 6)).transpose(1, 2),
             "reconstruction_bpt6": reconstruction * self.imu.mirror_p6[None, :, None],
         }
+
+    def _views(self, batch: dict[str, Tensor]) -> Tensor:
+        """Embeddings of the second views, (b, e)."""
+        rows, b = batch["recorded_b"].nonzero().squeeze(1), len(batch["recorded_b"])
+        unknown_r = batch["unknown_b"][rows]
+        features_rw = self.imu(batch["view_rpt6"], batch["view_worn_rp"], rate_b=batch["view_rate_r"], unknown_b=unknown_r)
+        found_re = _unit(self.imu_projection(features_rw))
+        return found_re.new_zeros(b, found_re.shape[1]).index_add(0, rows, found_re)
 
 
 class Classifier(nn.Module):
@@ -292,6 +312,7 @@ def make_imu_tower(placements: Sequence[str], architecture: dict[str, Any]) -> I
         depth=architecture["depth"],
         dropout=architecture["dropout"],
         strapdown=architecture["strapdown"],
+        mounting_embedding=architecture["mounting_embedding"],
     )
 
 

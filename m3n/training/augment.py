@@ -9,6 +9,7 @@ of its own rows, so the number of workers does not change them.
 from __future__ import annotations
 
 import math
+from itertools import permutations, product
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from m3n.config import AugmentConfig
 
 LOWEST_HZ = 20.0
+Rows = slice | Tensor  # of a global batch
 
 
 class Augmented(NamedTuple):
@@ -29,7 +31,7 @@ class Augmented(NamedTuple):
 
 
 def augment(
-    imu_bpt6: Tensor, strength: AugmentConfig, generator: torch.Generator, rows: slice, total: int, rate_hz: float
+    imu_bpt6: Tensor, strength: AugmentConfig, generator: torch.Generator, rows: Rows, total: int, rate_hz: float
 ) -> Augmented:
     """Change the rows `rows` of a global batch of `total` windows at `rate_hz`; `generator` is a CPU generator."""
     b, p, t, _ = imu_bpt6.shape
@@ -91,18 +93,47 @@ def recorded_at(x_bpt6: Tensor, ratio_b: Tensor) -> Tensor:
     return torch.lerp(before, after, (place_bt - low_bt)[:, None, :, None])
 
 
-def draw_worn(imu_bpt6: Tensor, strength: AugmentConfig, generator: torch.Generator, rows: slice, total: int) -> Tensor:
+def draw_worn(
+    imu_bpt6: Tensor,
+    strength: AugmentConfig,
+    generator: torch.Generator,
+    rows: Rows,
+    total: int,
+    there_bp: Tensor | None = None,
+) -> Tensor:
     """Which placements are used, (b, p) bool: with chance `placement_dropout` only one, as if the person wore one watch.
 
     The one that is kept is drawn in proportion to its angular-rate energy, because a resting hand says little about the activity.
+    `there_bp`: placements that were recorded, of which alone some are used; None for all.
     """
     p = imu_bpt6.shape[1]
     alone_b1 = torch.rand(total, generator=generator)[rows, None].to(imu_bpt6.device) < strength.placement_dropout
     energy_bp = imu_bpt6[..., 3:].square().mean((2, 3)) + 1e-6
-    share_bp = (energy_bp / energy_bp.sum(1, keepdim=True)).cumsum(1)
     drawn_b1 = torch.rand(total, generator=generator)[rows, None].to(imu_bpt6.device)
-    chosen_b = (drawn_b1 > share_bp[:, :-1]).sum(1)
-    return ~alone_b1 | torch.nn.functional.one_hot(chosen_b, p).bool()
+    if there_bp is None:
+        share_bp = (energy_bp / energy_bp.sum(1, keepdim=True)).cumsum(1)
+        chosen_b = (drawn_b1 > share_bp[:, :-1]).sum(1)
+        return ~alone_b1 | torch.nn.functional.one_hot(chosen_b, p).bool()
+    sum_bp = (energy_bp * there_bp).cumsum(1)
+    passed_bp = there_bp & (sum_bp >= drawn_b1 * sum_bp[:, -1:])  # the first of them holds the drawn share of the energy
+    return there_bp & (~alone_b1 | torch.nn.functional.one_hot(passed_bp.int().argmax(1), p).bool())
+
+
+def turned_by_right_angles(imu_bpt6: Tensor, generator: torch.Generator, rows: Rows, total: int) -> Tensor:
+    """Every placement's signal as a sensor reads it that sits in one of the 24 right-angled ways, drawn for each window."""
+    drawn_bp = torch.randint(24, (total, imu_bpt6.shape[1]), generator=generator)[rows]
+    rotation_bp33 = right_angle_rotations()[drawn_bp].to(imu_bpt6)
+    return (imu_bpt6.unflatten(-1, (2, 3)) @ rotation_bp33[:, :, None]).flatten(-2)
+
+
+def right_angle_rotations() -> Tensor:
+    """The 24 rotations of a cube onto itself, (24, 3, 3): permutations of the axes with signs, of determinant 1."""
+    signed = [
+        torch.diag(torch.tensor(signs))[list(axes)]
+        for axes in permutations(range(3))
+        for signs in product((1.0, -1.0), repeat=3)
+    ]
+    return torch.stack([matrix for matrix in signed if torch.linalg.det(matrix) > 0])
 
 
 def rotation_matrix(rotvec: Tensor) -> Tensor:

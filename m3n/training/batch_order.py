@@ -5,6 +5,8 @@ are cut from the whole sequence, across buffers, so only the end of an epoch is 
 before it, so a run resumes at any batch; and a reader needs the memory of one buffer, however large the dataset. A dataset smaller
 than a buffer is shuffled as a whole.
 
+Where corpora are weighted, an epoch takes more or fewer windows of a shard than it has (`WindowStore.epoch_counts`).
+
 Of a global batch of b windows, worker r of W trains on rows r * b / W to (r + 1) * b / W. The workers take turns with validation
 batches.
 """
@@ -54,7 +56,7 @@ class BatchSampler:
     @cached_property
     def train_batches(self) -> int:
         """Global training batches in an epoch; windows that do not fill a batch are left out."""
-        return int(self.store.counts("train").sum()) // self.batch
+        return self.store.epoch_windows // self.batch
 
     @cached_property
     def val_batches(self) -> list[Span]:
@@ -125,18 +127,37 @@ def _windows(sampler: BatchSampler, part: str, epoch: int, start: int, stop: int
 @lru_cache(maxsize=4)
 def _shard_order(sampler: BatchSampler, part: str, epoch: int) -> tuple[np.ndarray, np.ndarray]:
     """The shards of an epoch that have windows, in order, and where in the sequence each one ends."""
-    counts = sampler.store.counts(part)
-    shards = generator(sampler.seed, "pretrain", part, "shards", epoch).permutation(np.flatnonzero(counts))
-    return shards, np.cumsum(counts[shards])
+    drawn = _drawn(sampler, part)
+    shards = generator(sampler.seed, "pretrain", part, "shards", epoch).permutation(np.flatnonzero(drawn))
+    return shards, np.cumsum(drawn[shards])
 
 
 @lru_cache(maxsize=4)
 def _shuffled(sampler: BatchSampler, part: str, epoch: int, buffer: int) -> tuple[np.ndarray, np.ndarray]:
     """(shard, position) of the windows of one buffer, shuffled."""
     shards, ends = _shard_order(sampler, part, epoch)
-    counts = sampler.store.counts(part)[shards]
-    members = np.flatnonzero((ends - counts) // SHUFFLE_BUFFER == buffer)
-    shard = np.repeat(shards[members], counts[members])
-    position = np.concatenate([np.arange(counts[m]) for m in members])
+    drawn, counts = _drawn(sampler, part)[shards], sampler.store.counts(part)[shards]
+    members = np.flatnonzero((ends - drawn) // SHUFFLE_BUFFER == buffer)
+    shard = np.repeat(shards[members], drawn[members])
+    position = np.concatenate([_positions(sampler, epoch, shards[m], counts[m], drawn[m]) for m in members])
     order = generator(sampler.seed, "pretrain", part, "pool", epoch, buffer).permutation(len(shard))
     return shard[order], position[order]
+
+
+def _drawn(sampler: BatchSampler, part: str) -> np.ndarray:
+    """Windows that an epoch takes from every shard."""
+    return sampler.store.epoch_counts if part == "train" else sampler.store.counts(part)
+
+
+def _positions(sampler: BatchSampler, epoch: int, shard: int, count: int, drawn: int) -> np.ndarray:
+    """The windows that an epoch takes from a shard of `count`: all of them or, weighted, the next `drawn` of a sequence in which
+    every window comes once before any comes again."""
+    if drawn == count:
+        return np.arange(count)
+    place = epoch * drawn + np.arange(drawn)
+    rounds = place // count
+    found = [
+        generator(sampler.seed, "pretrain", "mix", int(shard), int(number)).permutation(count)[place[rounds == number] % count]
+        for number in np.unique(rounds)
+    ]
+    return np.concatenate(found)

@@ -51,7 +51,7 @@ class Run:
 def batch_sampler(store: WindowStore, config: PretrainConfig) -> BatchSampler:
     """The batches of this worker."""
     rank, workers = world()
-    batch = global_batch(config.optim.batch_size, int(store.counts("train").sum()), workers)
+    batch = global_batch(config.optim.batch_size, store.epoch_windows, workers)
     return BatchSampler(store, config.seed, batch, rank, workers)
 
 
@@ -84,9 +84,11 @@ class Loop:
             raise InputError(f"optim.accumulate is {optim.accumulate}, but an epoch has {sampler.train_batches} batches")
         torch.manual_seed(config.seed)
         text_features = store.sentences.shape[1]
-        model = Multi3Net(store.placements, POSE_FEATURES, text_features, **config.model.model_dump())
+        model = Multi3Net(store.placements, POSE_FEATURES, text_features, **config.architecture.model_dump())
         model.imu.in_units_of(store.normaliser.acc, store.normaliser.gyro, config.windows.rate_hz)
-        loss = MultiTaskLoss(config.loss.weights, placements=store.placements, **config.loss.options)
+        loss = MultiTaskLoss(
+            config.loss.weights, placements=store.placements, recordings=store.has_recordings, **config.loss.options
+        )
         bf16 = optim.precision == "bf16" or (
             optim.precision == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported()
         )
@@ -97,7 +99,7 @@ class Loop:
         learned = {n.removeprefix("model."): p for n, p in self.task.named_parameters() if p.requires_grad}
         self.optimizer = pretraining_optimizer(learned.items(), optim)
         self.schedule = Schedule.of(optim, optim.epochs * self.steps)
-        self.make_batch = BatchMaker(store, device, config.windows.rate_hz)
+        self.make_batch = BatchMaker(store, device, config.windows.rate_hz, views="two_views" in loss.weights)
         self.gradients = Gradients(list(learned.values()), len(self.names) + 1)
         self.progress = restore(run.folder / LAST, self.task, self.optimizer)
         self.saved = time.monotonic()
@@ -182,7 +184,7 @@ class Loop:
         return checkpoints.Checkpoint(
             kind="multi3net",
             weights=self.task.model.state_dict(),
-            architecture=self.config.model,
+            architecture=self.config.architecture,
             windows=self.config.windows,
             placements=list(store.placements),
             normaliser=store.normaliser,
@@ -199,8 +201,9 @@ class Loop:
             return {}
         self.task.eval()
         sums = torch.zeros(len(self.names), device=self.device)
-        for start, stop in sampler.val_batches[sampler.rank :: sampler.workers]:
-            losses = self.task(self.make_batch(next(batches)))
+        spans = list(enumerate(sampler.val_batches))
+        for number, (start, stop) in spans[sampler.rank :: sampler.workers]:
+            losses = self.task(self.make_batch.validated(next(batches), self.config.augment, (self.config.seed, number)))
             sums += torch.stack([losses[name] for name in self.names]) * (stop - start)
         windows = sum(stop - start for start, stop in sampler.val_batches)
         means = mean_over_workers(sums) * sampler.workers / windows

@@ -11,6 +11,8 @@ import torch
 from m3n.cluster.pretrain import run_workers
 from m3n.config import AugmentConfig, LossConfig, ModelConfig, OptimConfig, PretrainConfig, WindowsConfig
 from m3n.config.names import LOSSES
+from m3n.config.pretrain import SensorMounting
+from m3n.data.corpora import Mixture
 from m3n.data.window_store import WindowStore
 from m3n.training import checkpoint as checkpoints
 from m3n.training.pretrain import Run, batch_sampler, pretrain
@@ -74,13 +76,14 @@ def felt(name: str, value: torch.Tensor) -> torch.Tensor:
     return value
 
 
-def assert_same(first, second) -> None:
+def assert_same(first, second, recordings: bool = False) -> None:
     (weights, metrics), (others, other_metrics) = first, second
     assert set(weights) == set(others)
     for name, value in weights.items():
         np.testing.assert_allclose(felt(name, others[name]), felt(name, value), atol=1e-5, rtol=0, err_msg=name)
     compared = [name for name in metrics if "loss" in name]
-    assert len(compared) == 2 * (len(LOSSES) + 1)  # every loss and their sum, in training and in validation
+    kinds = [name for name, loss in LOSSES.items() if recordings or not loss.recordings_only]
+    assert len(compared) == 2 * (len(kinds) + 1)  # every loss and their sum, in training and in validation
     for name in compared:
         assert other_metrics[name] == pytest.approx(metrics[name], abs=2e-5), name
 
@@ -98,3 +101,24 @@ def test_ray_workers_end_with_the_weights_of_the_plain_loop(ray_cluster, store, 
 def test_the_comparison_would_see_other_draws(store, plain, tmp_path):
     (weights, _), (others, _) = plain, alone(store, OFF, tmp_path / "off")
     assert max(float((weights[name] - others[name]).abs().max()) for name in weights) > 3e-4
+
+
+@pytest.mark.slow
+def test_recordings_beside_clips_and_weights_change_nothing_of_that(ray_cluster, window_store, real_recordings, tmp_path):
+    """Batches of 10 windows, in some of which a worker has no window with a pose, or none with a second view."""
+    mixture = Mixture({"watch": 0.5}, ["watch"])
+    store = window_store(tmp_path / "store", 8, 2, 0.25, real_recordings, mixture=mixture)
+    changes = {"mounting": SensorMounting(unknown=["watch"])}
+    found = []
+    for workers in (0, 2):
+        folder, metrics = tmp_path / str(workers), []
+        folder.mkdir()
+        settings = config(ON, max(workers, 1)).model_copy(update=changes)
+        settings = settings.model_copy(update={"optim": settings.optim.model_copy(update={"batch_size": 10})})
+        keep = lambda epoch, values, metrics=metrics: metrics.append(values)  # noqa: E731
+        if workers:
+            run_workers(store, settings, folder, folder, {}, keep)
+        else:
+            pretrain(batch_sampler(store, settings), settings, Run(folder, {}, keep))
+        found.append((dict(checkpoints.load(folder, "multi3net").weights), metrics[-1]))
+    assert_same(*found, recordings=True)

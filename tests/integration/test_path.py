@@ -327,7 +327,7 @@ def test_test_subjects_whose_poses_were_pretrained_on_end_the_run(recordings, ch
     arguments = ["finetune", str(recordings), "--checkpoint", str(file), "--out", str(tmp_path / "out"), *QUICK]
     assert main([*arguments, "test_subjects=[choreo-001,Anna]"]) == 2
     said = capsys.readouterr().err
-    assert "leakage: poses of test subject 'choreo-001' of choreography" in said
+    assert "leakage: poses or recordings of test subject 'choreo-001' of choreography" in said
     assert "exclude_subjects=[choreo-001]" in said
     assert not (tmp_path / "out").exists()
     assert main([*arguments, "test_subjects=[choreo-001,Anna]", "allow_seen=true"]) == 0

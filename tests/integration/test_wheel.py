@@ -132,7 +132,7 @@ def test_presets_protocols_and_spaces_are_found_by_name(installed: Installed) ->
     assert "did you mean 'utd_mhad'?" in protocols
     assert "seglearn_watch" in protocols
     spaces = installed.run("m3n", "tune", "a", "b", "--space", "join", "--out", "x", status=2)
-    assert "encoder, freeze, joint, loss_weights" in spaces
+    assert "corpora, encoder, freeze, joint, loss_weights" in spaces
 
 
 def test_every_command_of_the_documents_exists_with_its_settings(installed: Installed) -> None:

@@ -241,5 +241,95 @@ def test_the_authors_variant_compares_one_centre_sample_of_length_one():
 
 
 def test_one_wrist_has_no_left_and_right_to_compare():
-    with pytest.raises(InputError, match="no loss is left: left_right needs both wrists, but there is right_wrist"):
+    with pytest.raises(InputError, match="no loss is left: left_right needs both wrists, and there is right_wrist"):
         MultiTaskLoss({"left_right": 1.0}, TEMPERATURE, ("right_wrist",))
+
+
+# what a batch lacks
+
+
+def lacking(b: int = 6) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Windows 2 and 3 have no pose and are recordings; 1 and 3 lack the left wrist, and 3 a gyroscope as well."""
+    out, batch = example(b)
+    out["view_be"] = unit(b, 4, seed=20)
+    signals = torch.ones(b, 2, 2, dtype=torch.bool)
+    signals[1, 0], signals[3, 0], signals[3, 1, 1] = False, False, False
+    recorded = torch.tensor([False, False, True, True, False, False])
+    return out, batch | {"signals_bp2": signals, "has_pose_b": ~recorded, "recorded_b": recorded}
+
+
+ALL = (*NAMES, "two_views")
+
+
+def test_every_loss_is_the_mean_over_what_is_there():
+    out, batch = lacking()
+    found = MultiTaskLoss(dict.fromkeys(ALL, 1.0), TEMPERATURE, WRISTS, recordings=True)(out, batch)
+    same = same_group(batch["keys_bk"], batch["keys_bk"]).numpy()
+    words = same_group(batch["keys_bk"][:, 1:], batch["keys_bk"][:, 1:]).numpy()
+    text, pose, recorded = batch["keys_bk"][:, 1].numpy() >= 0, batch["has_pose_b"].numpy(), batch["recorded_b"].numpy()
+    left, right = out["imu_bpe"].unbind(1)
+
+    def error(made: str, target: str, rows: list[int]) -> float:
+        values = []
+        for row in rows:
+            for placement in range(2):
+                for channel in range(6):
+                    if batch["signals_bp2"][row, placement, channel // 3]:
+                        difference = out[made][row, placement, :, channel] - batch[target][row, placement, :, channel]
+                        values += difference.square().tolist()
+        return float(np.mean(values))
+
+    expected = {
+        "text_imu": looped(out["text_be"], out["imu_be"], words, text),
+        "text_pose": looped(out["text_be"], out["pose_be"], words, text & pose),
+        "imu_pose": looped(out["imu_be"], out["pose_be"], same, pose),
+        "left_right": looped(left, right, same, np.array([True, False, True, False, True, True])),
+        "pose2imu": error("pose2imu_bpt6", "ideal_bpt6", [0, 1, 4, 5]),
+        "reconstruction": error("reconstruction_bpt6", "clean_bpt6", list(range(6))),
+        "two_views": looped(out["imu_be"], out["view_be"], same, recorded),
+    }
+    assert {name: float(value) for name, value in found.items() if name != "total"} == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("options", [{}, {"contrast": "siglip"}, {"signal_target": "centre"}], ids=str)
+def test_masked_losses_shared_by_workers_are_those_of_one(options):
+    out, batch = lacking()
+    made = MultiTaskLoss(dict.fromkeys(ALL, 1.0), TEMPERATURE, WRISTS, recordings=True, **options)
+    whole = made(out, batch)
+    gathered: dict[int, list[Tensor]] = {0: [], 1: []}
+
+    def shared(rank: int, gather) -> dict[str, Tensor]:
+        rows = slice(3 * rank, 3 * rank + 3)
+        return made({k: v[rows] for k, v in out.items()}, {k: v[rows] for k, v in batch.items()}, rank, gather)
+
+    for rank in range(2):  # first only what each one gives
+
+        def noted(x: Tensor, rank: int = rank) -> Tensor:
+            gathered[rank].append(x)
+            return torch.cat([x, x])
+
+        shared(rank, noted)
+    parts = []
+    for rank in range(2):
+        pairs = iter(list(zip(gathered[0], gathered[1], strict=True)))
+        parts.append(shared(rank, lambda x, pairs=pairs: torch.cat(next(pairs))))
+    for name, value in whole.items():
+        assert float((parts[0][name] + parts[1][name]).detach()) / 2 == pytest.approx(float(value.detach()), rel=1e-9), name
+
+
+def test_a_batch_without_any_pair_costs_nothing_and_pushes_nowhere():
+    out, batch = lacking()
+    none = torch.zeros(6, dtype=torch.bool)
+    batch |= {"has_pose_b": none, "recorded_b": none, "signals_bp2": torch.zeros(6, 2, 2, dtype=torch.bool)}
+    batch["keys_bk"] = torch.full((6, 3), -1)
+    out = {name: value.clone().requires_grad_(True) for name, value in out.items()}
+    found = MultiTaskLoss(dict.fromkeys(ALL, 1.0), TEMPERATURE, WRISTS, recordings=True)(out, batch)
+    assert {name: float(value.detach()) for name, value in found.items()} == dict.fromkeys([*ALL, "total"], 0.0)
+    found["total"].backward()
+    assert all((value.grad == 0).all() for value in out.values())
+
+
+def test_two_views_need_recordings():
+    assert "two_views" not in MultiTaskLoss(dict.fromkeys(ALL, 1.0), TEMPERATURE, WRISTS).weights
+    with pytest.raises(InputError, match=r"no loss is left: .*two_views needs --recordings"):
+        MultiTaskLoss({"two_views": 1.0}, TEMPERATURE, WRISTS)

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,13 @@ import yaml
 
 from m3n.errors import InputError, nearest
 
+NO_ACTIVITY = {  # labels of no activity in particular, in small letters
+    "null", "none", "other", "others", "unknown", "undefined", "unlabelled", "unlabeled", "background", "transient", "na", "nan",
+}  # fmt: skip
 TEXTS = Path(__file__).resolve().parents[1] / "texts"
 
 
+@lru_cache(maxsize=64)
 def sentences(source: str) -> dict[str, list[str]]:
     """Label -> sentences; empty for a source without a file of labelled sentences."""
     file = TEXTS / f"{Path(source).name}.yaml"
@@ -23,6 +29,17 @@ def sentences(source: str) -> dict[str, list[str]]:
         return {}
     entries: dict[Any, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
     return {entry["label"]: list(entry["texts"]) for entry in entries.values() if "label" in entry and "texts" in entry}
+
+
+def label_sentence(label: str) -> str:
+    """A sentence made from the words of a label: WALKING -> "A person is walking.", sit_to_stand -> "A person is doing: sit to
+    stand."; "" for a label without words (a number) or of no activity in particular (null, other)."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])|[\W_]+", " ", label).lower().split()
+    words = [word for word in words if not word.isdigit()]
+    if not words or "".join(words) in NO_ACTIVITY:
+        return ""
+    said = " ".join(words)
+    return f"A person is {said}." if words[0].endswith("ing") else f"A person is doing: {said}."
 
 
 def class_sentences(given: str | None, sources: Sequence[str], classes: Sequence[str], otherwise: str) -> dict[str, list[str]]:

@@ -9,6 +9,7 @@ from m3n.cluster import feed
 from m3n.cluster.feed import cut_shards, ray_reader
 from m3n.cluster.start import SchedulerPause
 from m3n.config import PretrainConfig, WindowsConfig
+from m3n.data.corpora import Shard
 from m3n.data.window_store import cut_shard
 from m3n.errors import InputError
 from m3n.io import storage, tables
@@ -39,17 +40,19 @@ def test_a_feed_reads_what_the_plain_loop_reads_in_the_same_order(ray_cluster, w
 
 
 def test_shards_cut_in_parallel_are_those_cut_one_by_one(ray_cluster, folder, tmp_path):
-    shards = tables.shard_paths(folder / "table")
-    assert sorted(cut_shards(shards, tmp_path / "all", SHAPE, WRISTS, [])) == [shard.stem for shard in shards]
+    shards = [Shard(path, path.stem, WRISTS) for path in tables.shard_paths(folder / "table")]
+    assert sorted(cut_shards(shards, tmp_path / "all", SHAPE, WRISTS, [])) == [shard.folder for shard in shards]
     cut_shard(shards[1], tmp_path / "one", SHAPE, WRISTS, [])
-    files = storage.files(tmp_path / "one")
+    files = storage.files(tmp_path / "one" / shards[1].folder)
     assert files
     for file in files:
-        assert (tmp_path / "all" / shards[1].stem / file.name).read_bytes() == file.read_bytes()
+        assert (tmp_path / "all" / shards[1].folder / file.name).read_bytes() == file.read_bytes()
 
 
 def test_a_damaged_shard_is_one_line_that_names_it(ray_cluster, folder, tmp_path):
     bad = tmp_path / "part-00009.parquet"
     bad.write_bytes(b"not Parquet")
+    paths = [*tables.shard_paths(folder / "table"), bad]
+    shards = [Shard(path, path.stem, WRISTS) for path in paths]
     with pytest.raises(InputError, match=r"^.*part-00009\.parquet cannot be read as Parquet"):
-        list(cut_shards([*tables.shard_paths(folder / "table"), bad], tmp_path / "all", SHAPE, WRISTS, []))
+        list(cut_shards(shards, tmp_path / "all", SHAPE, WRISTS, []))

@@ -201,7 +201,9 @@ def test_watches_that_lie_still_are_not_copies_of_each_other(windows):
 
 def test_poses_of_a_test_subject_in_the_pretraining_corpus_fail_unless_allowed(windows):
     train, test = people(windows, "s0"), people(windows, "s1", "s2")
-    with pytest.raises(InputError, match=r"leakage: poses of test subject 's2' of test .* exclude_subjects=\[s2\]"):
+    with pytest.raises(
+        InputError, match=r"leakage: poses or recordings of test subject 's2' of test .* exclude_subjects=\[s2\]"
+    ):
         check_leakage(train, test, {"test": ["s2"], "other": ["s1"]}, allow_seen=False)
     check_leakage(train, test, {"test": ["s2"]}, allow_seen=True)
 

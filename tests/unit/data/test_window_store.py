@@ -10,6 +10,7 @@ import pytest
 
 from m3n import schema
 from m3n.config import WindowsConfig
+from m3n.data.corpora import Mixture, Shard
 from m3n.data.window_store import CLIPS, WindowStore, cut_shard, write_index
 from m3n.data.windows import Normaliser, cut_clips
 from m3n.errors import InputError
@@ -45,9 +46,9 @@ def table(rows, tmp_path_factory) -> Path:
 def make(table: Path, folder: Path, shape: WindowsConfig = SHAPE, excluded: tuple[str, ...] = (), **changes) -> WindowStore:
     shards = tables.shard_paths(table)
     for shard in shards:
-        cut_shard(shard, folder / shard.stem, shape, WRISTS, excluded)
+        cut_shard(Shard(shard, shard.stem, WRISTS), folder, shape, WRISTS, excluded)
     options = {"val_share": 0.4, "seed": 0, "embed": embed} | changes
-    return write_index(folder, [s.stem for s in shards], shape, WRISTS, **options)
+    return write_index(folder, [Shard(s, s.stem, WRISTS) for s in shards], shape, WRISTS, **options)
 
 
 def everything(store: WindowStore, part: str) -> dict[str, np.ndarray]:
@@ -133,7 +134,7 @@ def test_a_shard_is_cut_again_only_where_something_has_changed(table, tmp_path):
 
 def test_a_shard_that_was_not_finished_is_cut_again(table, tmp_path):
     shard = tables.shard_paths(table)[0]
-    cut_shard(shard, tmp_path / "a", SHAPE, WRISTS, [])
+    cut_shard(Shard(shard, "a", WRISTS), tmp_path, SHAPE, WRISTS, [])
     (tmp_path / "a" / CLIPS).unlink()
     (tmp_path / "a" / "imu.npy").write_bytes(b"half")
     store = make(table, tmp_path)
@@ -151,3 +152,79 @@ def test_a_shard_with_nothing_but_excluded_people_gives_no_window(table, tmp_pat
     assert len(everything(store, "train")["imu"]) == store.counts("train").sum()
     with pytest.raises(InputError, match="every clip is excluded"):
         make(table, tmp_path / "none", excluded=tuple(f"s{i}" for i in range(5)))
+
+
+# several tables, and recordings
+
+
+@pytest.fixture(scope="module")
+def mixed(window_store, real_recordings, tmp_path_factory) -> WindowStore:
+    folder = tmp_path_factory.mktemp("mixed")
+    mixture = Mixture(unknown_mounting=["watch"])
+    describe = lambda source, label, name: f"{source} {label}"  # noqa: E731
+    return window_store(folder, 8, 2, 0.0, real_recordings, mixture=mixture, describe=describe)
+
+
+def test_recordings_are_windows_without_pose_that_know_what_was_recorded(mixed):
+    found = everything(mixed, "train")
+    real = ~found["has_pose"]
+    assert real.sum() == 5 + 5 + 6  # of 1 s, every second; nothing of the ankle
+    assert mixed.unworn == 1
+    assert (found["pose"][real] == 0).all()
+    assert found["signals"][~real].all()
+    np.testing.assert_array_equal(found["signals"][real][:5], np.tile([[False, False], [True, True]], (5, 1, 1)))
+    np.testing.assert_array_equal(found["signals"][real][5:10], np.tile([[False, False], [True, False]], (5, 1, 1)))
+    assert found["signals"][real][10:].all()
+    assert (found["imu"][real][:10, 0] == 0).all()
+    assert (found["imu"][real][5:10, 1, :, 3:] == 0).all()
+    np.testing.assert_array_equal(found["rate"][real], [40] * 10 + [25] * 6)
+    np.testing.assert_array_equal(found["unknown"], real)
+
+
+def test_stretches_of_a_recording_have_a_label_and_a_sentence_of_their_own(mixed):
+    found = everything(mixed, "train")
+    keys = found["keys"][~found["has_pose"]]
+    first, second = keys[:5], keys[5:10]
+    assert (first[:2] == first[0]).all()  # walking for two seconds, a second of nothing, sitting down for two
+    assert (first[2, 1:] == -1).all()
+    assert (first[3:] == first[3]).all()
+    assert len(set(first[:, 0]) | set(second[:, 0])) == 6
+    np.testing.assert_array_equal(first[:, 1:], second[:, 1:])
+    assert (keys[10:, 1:] == -1).all()
+    assert mixed.subjects["watch"] == ["p0", "p1", "p2"]
+
+
+def test_the_scale_counts_only_what_was_recorded(mixed):
+    found = everything(mixed, "train")
+    for kind, value in enumerate((mixed.normaliser.acc, mixed.normaliser.gyro)):
+        signals = found["imu"].reshape(*found["imu"].shape[:3], 2, 3)[..., kind, :]
+        recorded = signals.transpose(0, 1, 3, 2)[found["signals"][..., kind]]
+        assert value == pytest.approx(np.sqrt(np.mean(np.square(recorded, dtype=np.float64))), rel=1e-6)
+
+
+def test_excluded_people_are_left_out_of_recordings_too(real_recordings, tmp_path):
+    tables.write_table(tmp_path, real_recordings, schema.imu_recordings(), 9)
+    shard = Shard(tables.shard_paths(tmp_path)[0], "real", schema.PLACEMENTS, "real", True)
+    cut_shard(shard, tmp_path / "cut", SHAPE, WRISTS, ["p0", "p2"])
+    assert set(json.loads((tmp_path / "cut" / "real" / CLIPS).read_text())["subjects"]) == {"p1"}
+
+
+def test_a_table_of_weight_zero_is_as_if_it_were_not_there(window_store, real_recordings, tmp_path):
+    alone = window_store(tmp_path / "alone", 8, 2, 0.25)
+    both = window_store(tmp_path / "both", 8, 2, 0.25, real_recordings, mixture=Mixture({"real": 0}))
+    assert both.subjects == alone.subjects
+    assert both.normaliser == alone.normaliser
+    for part in ("train", "val"):
+        found, expected = everything(both, part), everything(alone, part)
+        assert set(found) == set(expected)
+        for name, values in expected.items():
+            np.testing.assert_array_equal(found[name], values)
+
+
+def test_an_epoch_takes_windows_by_the_weights_of_their_source(window_store, real_recordings, tmp_path):
+    rows = [row | {"source": "other"} if row["subject"] == "p2" else row for row in real_recordings]
+    store = window_store(tmp_path, 8, 2, 0.0, rows, mixture=Mixture({"watch": 3, "other": 0.5}))
+    assert store.counts("train").tolist() == [8, 8, 6, 10]
+    assert store.epoch_counts.tolist() == [8, 8, 3, 30]
+    found = everything(store, "train")
+    assert found["has_pose"].tolist() == [True] * 16 + [False] * 16

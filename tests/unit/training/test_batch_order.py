@@ -16,8 +16,10 @@ from m3n.training.batch_order import VALIDATION, BatchSampler, Chunk, global_bat
 class Counted:
     """A store of which only the numbers of windows are known; a window is its shard and position."""
 
-    def __init__(self, train: list[int], val: list[int]) -> None:
+    def __init__(self, train: list[int], val: list[int], epoch: list[int] | None = None) -> None:
         self.windows = {"train": np.array(train), "val": np.array(val)}
+        self.epoch_counts = np.array(train if epoch is None else epoch)  # windows of an epoch
+        self.epoch_windows = int(self.epoch_counts.sum())
 
     def counts(self, part: str) -> np.ndarray:
         return self.windows[part]
@@ -123,3 +125,28 @@ def test_too_few_windows_to_share_are_refused():
 def test_samplers_of_other_stores_are_other_samplers(window_store, tmp_path: Path):
     first, second = (window_store(tmp_path / str(clips), clips=clips, shards=2) for clips in (10, 12))
     assert BatchSampler(first, 0, 4) != BatchSampler(second, 0, 4)
+
+
+# weighted corpora
+
+WEIGHTED = Counted([6, 10, 8, 5], [0, 0, 0, 0], [12, 5, 8, 0])
+
+
+def test_weights_decide_how_often_an_epoch_takes_a_window():
+    """Twice every window of the first shard, every other one of the second, which the next epoch takes, and none of the last."""
+    epochs = [Counter(windows(batches(BatchSampler(WEIGHTED, 3, 5), epoch, epochs=epoch + 1))) for epoch in range(2)]
+    both = epochs[0] + epochs[1]
+    assert [epoch.total() for epoch in epochs] == [25, 25]
+    assert {both[0, i] for i in range(6)} == {4}
+    assert {both[1, i] for i in range(10)} == {1}
+    assert {both[2, i] for i in range(8)} == {2}
+    assert {both[3, i] for i in range(5)} == {0}
+
+
+def test_weighted_windows_are_the_same_for_any_number_of_workers_and_after_any_interruption():
+    alone = batches(BatchSampler(WEIGHTED, 3, 6), epochs=3)
+    shares = [batches(BatchSampler(WEIGHTED, 3, 6, rank, 2), epochs=3) for rank in range(2)]
+    for number, whole in enumerate(alone):
+        np.testing.assert_array_equal(np.concatenate([share[number]["window"] for share in shares]), whole["window"])
+    rest = batches(BatchSampler(WEIGHTED, 3, 6), 1, 2, 3)
+    assert windows(rest) == windows(alone)[(4 + 2) * 6 :]

@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from m3n.config import AugmentConfig, LossConfig, ModelConfig, OptimConfig, PretrainConfig, WindowsConfig
+from m3n.data.corpora import Mixture
 from m3n.data.window_store import WindowStore
 from m3n.errors import InputError, StoppedError
 from m3n.io.storage import TEMPORARY
@@ -222,3 +223,39 @@ def test_a_loss_that_is_off_leaves_its_parameters_to_weight_decay_alone(store, t
     train(store, settings({"epochs": 1, "weight_decay": 0.0}, loss=off), tmp_path / "run")
     last = load_file(tmp_path / "run" / LAST)
     assert json.dumps(last["optimizer/model.text_projection.0.weight/exp_avg"].abs().max().item()) == "0.0"
+
+
+# recordings beside clips
+
+
+@pytest.fixture(scope="module")
+def mixed(window_store, real_recordings, tmp_path_factory) -> WindowStore:
+    """16 windows of clips, 16 of recordings, half of which are drawn in an epoch."""
+    mixture = Mixture({"watch": 0.5}, ["watch"])
+    return window_store(tmp_path_factory.mktemp("mixed"), 8, 2, 0.0, real_recordings, mixture=mixture)
+
+
+MIXED = {"mix": {"watch": 0.5}, "mounting": {"unknown": ["watch"]}}
+
+
+def test_recordings_are_learnt_from_and_an_interrupted_run_ends_with_the_same_bytes(mixed, tmp_path):
+    config = settings({"batch_size": 8}, **MIXED)
+    metrics = train(mixed, config, tmp_path / "whole")
+    assert set(config.loss.weights) == {name.removeprefix("train/loss/") for name in metrics[0] if "/loss/" in name}
+    assert all(math.isfinite(value) for values in metrics for value in values.values())
+    for stop in (2, 3):
+        with pytest.raises(StoppedError):
+            train(mixed, config, tmp_path / "run", stop_after=stop)
+    train(mixed, config, tmp_path / "run")
+    assert results(tmp_path / "run") == results(tmp_path / "whole")
+    kept = checkpoints.load(tmp_path / "run", "multi3net")
+    assert kept.subjects["watch"] == ["p0", "p1", "p2"]
+    assert kept.weights["imu.unknown_mounting"].abs().max() > 0  # the encoder has been told, and has learnt what it means
+
+
+def test_recordings_alone_are_enough(window_store, real_recordings, tmp_path):
+    store = window_store(tmp_path / "store", 2, 1, 0.0, real_recordings, mixture=Mixture({"test": 0}))
+    metrics = train(store, settings({"batch_size": 8, "epochs": 1}), tmp_path / "run")[0]
+    assert metrics["train/loss/text_pose"] == metrics["train/loss/imu_pose"] == metrics["train/loss/pose2imu"] == 0
+    assert metrics["train/loss/two_views"] > 0
+    assert metrics["train/loss/reconstruction"] > 0

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from m3n.errors import InputError
-from m3n.sources.shared.sentences import class_sentences, sentences
+from m3n.sources.shared.sentences import class_sentences, label_sentence, sentences
 
 
 def test_utd_mhads_actions_have_sentences() -> None:
@@ -48,3 +48,19 @@ def test_what_is_wrong_with_a_file_is_one_line(tmp_path: Path, text: str, messag
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"cannot read the sentences of .*none.yaml"):
         class_sentences(str(tmp_path / "none.yaml"), (), ["run"], "leave it out")
+
+
+@pytest.mark.parametrize(
+    ("label", "sentence"),
+    [
+        ("WALKING", "A person is walking."),
+        ("walking_upstairs", "A person is walking upstairs."),
+        ("sit_to_stand", "A person is doing: sit to stand."),
+        ("ArmCurl-2", "A person is doing: arm curl."),
+        ("7", ""),
+        ("Null", ""),
+        ("other", ""),
+    ],
+)
+def test_a_label_without_sentences_is_described_by_its_words(label, sentence) -> None:
+    assert label_sentence(label) == sentence
