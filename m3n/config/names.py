@@ -150,6 +150,7 @@ SOURCES: dict[str, Source] = {
     ),
     "windows": Source("recordings", "windows that are already cut: npz file with X, y and subject"),
     "openpack": Source("recordings", "OpenPack zip: packing work, an IMU on each wrist"),
+    "geotec_watch": Source("recordings", "GeoTec's smartwatch zip: sitting, standing up, walking, turning, sitting down"),
     "mmfit": Source("recordings", "MM-Fit zip: gym exercises, a smartwatch on each wrist"),
     "amass": Source("poses", "AMASS npz file, or a folder of them", "optical"),
     "joints": Source(
