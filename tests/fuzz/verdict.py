@@ -208,8 +208,18 @@ def _names(path: Path) -> list[str]:
     """What a message may call an input: the file, or one within its folder or archive."""
     inside = [f.name for f in path.rglob("*") if f.is_file()] if path.is_dir() else []
     members = (
-        [".bvh", "_skeleton3D.txt", ".mat", ".csv", ".npy"]
-        + ["utd_mhad-a", "msr_action3d-a", "openpack-U", "mmfit-w", "geotec_watch-s"]
+        [
+            ".bvh",
+            "_skeleton3D.txt",
+            ".mat",
+            ".csv",
+            ".npy",
+            "utd_mhad-a",
+            "msr_action3d-a",
+            "openpack-U",
+            "mmfit-w",
+            "geotec_watch-s",
+        ]
         if path.suffix == ".zip" or path.is_dir()
         else []
     )

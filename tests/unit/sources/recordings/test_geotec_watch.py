@@ -41,5 +41,5 @@ def test_a_damaged_run_is_left_out_and_named(tmp_path):
 
 def test_another_zip_is_refused(tmp_path):
     write_zip(tmp_path / "other.zip", {"a.csv": "1,2\n"})
-    with pytest.raises(InputError, match="expected names like DATA/s01/s01_01_sw.csv"):
+    with pytest.raises(InputError, match=r"expected names like DATA/s01/s01_01_sw\.csv"):
         rows(tmp_path / "other.zip")
