@@ -140,12 +140,14 @@ def stage(
     out: click.ParamType[Any] = PATH,
     address: bool = False,
     base: Callable[[Mapping[str, Any]], Path | None] = lambda arguments: None,
+    kind: Callable[[Mapping[str, Any]], str] | None = None,
     shows: str | None = None,
 ) -> Callable[[Command], click.Command]:
     """Register a function as the command of a stage.
 
     It is called with its own arguments, `out`, the resolved `config` and, if asked for, the Ray `address`; it returns the figures.
-    `base`: a config file below the user's own, chosen by the arguments; `shows`: a text file in `out`, printed at the end.
+    `base`: a config file below the user's own, and `kind`: its section, if not `name`, both chosen by the arguments; `shows`: a
+    text file in `out`, printed at the end.
     """
 
     def register(function: Command) -> click.Command:
@@ -155,7 +157,8 @@ def stage(
         ) -> None:
             from m3n import config
 
-            resolved = config.resolve(config.STAGES[name], name, config_file, overrides, base=base(arguments))
+            section = kind(arguments) if kind else name
+            resolved = config.resolve(config.STAGES[section], section, config_file, overrides, base=base(arguments))
             finish(function(out=out, config=resolved, **arguments), json_file, out)
             if shows:
                 click.echo("\n" + (out / shows).read_text(encoding="utf-8"))

@@ -128,6 +128,15 @@ METHODS: dict[str, Method] = {
 }
 
 
+ABLATIONS: dict[str, str] = {
+    "class_sketches": "sketches of the dataset's own classes",
+    "other_sketches": "sketches of other activities",
+    "recordings": "real recordings of the other datasets",
+    "mocap": "poses of real people",
+    "axes": "turning the sensors' axes into m3n's frame",
+}
+
+
 class Source(NamedTuple):
     """A format that `m3n ingest` reads: the folder of its module below `m3n.sources`, and what its poses come from.
 
