@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from m3n import config as configs
     from m3n.io.storage import Location
 
+STRANGERS = "strangers"
+
 
 @click.group(cls=InOrder, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="m3n")
@@ -185,46 +187,66 @@ def tune(
     return run(data, recordings, out, space, config, address, resume)
 
 
-def _protocol(arguments: Any) -> Path:
+def _protocol(arguments: Any) -> Path | None:
+    from m3n import packaged
     from m3n.commands.reproduce.command import protocol_file
 
+    if arguments["name"] == STRANGERS:
+        return packaged.find(STRANGERS, "configs", ".yaml", "config file")
     return protocol_file(arguments["name"])
 
 
-@stage(cli, "reproduce", address=True, base=_protocol, shows="results.md")
+def _kind(arguments: Any) -> str:
+    return STRANGERS if arguments["name"] == STRANGERS else "reproduce"
+
+
+@stage(cli, "reproduce", address=True, base=_protocol, kind=_kind, shows="results.md")
 @click.argument("name")
-@click.option("--data", type=PATH, help="The dataset's file (leave out for a source that needs none).")
-@click.option("--corpus", "corpora", multiple=True, metavar="SOURCE=FILE", help="Other poses to pretrain on; can be repeated.")
+@click.option(
+    "--data", multiple=True, metavar="FILE", help="The dataset's file (leave out for a source that needs none); of strangers, "
+    "NAME=FILE or NAME for each dataset. Can be repeated.",
+)  # fmt: skip
+@click.option("--corpus", "corpora", multiple=True, metavar="SOURCE=FILE", help="Other data to pretrain on; can be repeated.")
 def reproduce(
-    name: str,
-    data: Path | None,
-    corpora: tuple[str, ...],
-    out: Path,
-    config: configs.ReproduceConfig,
-    address: str | None,
+    name: str, data: tuple[str, ...], corpora: tuple[str, ...], out: Path, config: Any, address: str | None
 ) -> dict[str, Any]:
     """Compare pretraining with training from scratch.
 
     Runs every method, label budget, seed and fold of a dataset's protocol. NAME is a protocol of configs/protocols/ (utd_mhad,
-    seglearn_watch, openpack, mmfit) or a YAML file. Rerun an interrupted command to resume it; add methods, labels or seeds to
-    extend it.
+    seglearn_watch, geotec, openpack, mmfit) or a YAML file; or `strangers`, which leaves one of several datasets out in turn:
+
+    
+    m3n reproduce strangers --data seglearn_watch --data geotec=geotec_watch.zip --out runs/strangers
+
+    Rerun an interrupted command to resume it; add methods, labels or seeds to extend it.
     """
     from m3n.commands.reproduce.command import reproduce as run
+    from m3n.commands.reproduce.strangers import strangers
 
-    return run(Path(name).stem, data, out, config, _corpora(corpora), address)
+    if name == STRANGERS:
+        return strangers(_named_files("--data", data), out, config, _corpora(corpora), address)
+    return run(Path(name).stem, tuple(map(Path, data)), out, config, _corpora(corpora), address)
 
 
-def _corpora(given: tuple[str, ...]) -> dict[str, Path]:
+def _corpora(given: tuple[str, ...]) -> dict[str, tuple[Path, ...]]:
     from m3n import sources
+
+    found = _named_files("--corpus", given)
+    for source in found:
+        sources.load(source)
+    return found
+
+
+def _named_files(option: str, given: tuple[str, ...]) -> dict[str, tuple[Path, ...]]:
+    """Name -> files of NAME=FILE, in order; NAME alone has none."""
     from m3n.errors import InputError
 
-    found = {}
+    found: dict[str, tuple[Path, ...]] = {}
     for item in given:
-        source, equals, file = item.partition("=")
-        if not equals or not Path(file).exists():
-            raise InputError(f"--corpus {item}: expected SOURCE=FILE with a file that exists")
-        sources.load(source)
-        found[source] = Path(file)
+        name, equals, file = item.partition("=")
+        if not name or (equals and not Path(file).exists()) or (option == "--corpus" and not equals):
+            raise InputError(f"{option} {item}: expected NAME=FILE with a file that exists")
+        found[name] = (*found.get(name, ()), *((Path(file),) if equals else ()))
     return found
 
 

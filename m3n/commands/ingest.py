@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ def ingest(source: str, path: Path | None, out: Path, options: Options | None = 
     if path is not None and not path.exists():
         raise InputError(f"{path} does not exist")
     readers = {kind: getattr(module, table) for kind, (table, _) in KINDS.items() if hasattr(module, table)}
-    if path is None and all(_needs_file(reader) for reader in readers.values()):
+    if path is None and needs_file(source):
         raise InputError(f"{source} reads a file or folder: give its path, as in `m3n ingest {source} PATH --out {out}`")
     figures: dict[str, Any] = {}
     inputs = {} if path is None else {path.name: tables.file_sha256(path)}
@@ -109,9 +109,11 @@ def _check_rejected(rejected: list[Rejected], totals: dict[str, float], limit: f
     tables.check_rejected(whole, int(totals["rows"]), limit, where)
 
 
-def _needs_file(reader: Callable[..., Any]) -> bool:
-    """Whether a source's signature does not accept None as its path."""
-    return "None" not in str(inspect.signature(reader).parameters["path"].annotation)
+def needs_file(source: str) -> bool:
+    """Whether no reader of a source accepts None as its path."""
+    module = sources.load(source)
+    readers = [getattr(module, table) for table, _ in KINDS.values() if hasattr(module, table)]
+    return all("None" not in str(inspect.signature(reader).parameters["path"].annotation) for reader in readers)
 
 
 def _counts(repaired: Iterable[Repaired]) -> dict[str, int]:

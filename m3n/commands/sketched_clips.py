@@ -94,6 +94,17 @@ def sketched_clips(sketches: str, windows: RecordingWindows, config: FinetuneCon
     return folder / "synthetic"
 
 
+def sketched_poses(labels: Sequence[str], folder: Path, clips: int, seed: int) -> Path:
+    """A table of pose clips in `folder` of the shipped sketches that match the labels; InputError if none does."""
+    known = shipped_sketches()
+    matches = match_study(labels, known, None)
+    if not any(match.sketches for match in matches):
+        raise InputError(f"no sketch shows any of {', '.join(labels)}: set sketch_clips=0")
+    options = source.Options(clips=clips, seed=seed)
+    write_poses(folder, _authored(matches, known, options), options)
+    return folder
+
+
 def match_study(labels: Sequence[str], known: Mapping[str, Sketch], given: Path | None) -> list[Match]:
     """The sketches of every label; `given`: a YAML file, label -> sketch, several of them, or null.
 

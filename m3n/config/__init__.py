@@ -19,6 +19,7 @@ from m3n.config.pretrain import HARDWARE, LossConfig, OptimConfig, ParameterGrou
 from m3n.config.reading import NAME, STAGES, check, describe, flatten, keys, preset, resolve, sha256, updated
 from m3n.config.reproduce import ProtocolConfig, ReproduceConfig
 from m3n.config.simulate import CalibrateConfig, SimulateConfig, Site
+from m3n.config.strangers import StrangersConfig
 from m3n.config.tune import TuneConfig
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "ReproduceConfig",
     "SimulateConfig",
     "Site",
+    "StrangersConfig",
     "TuneConfig",
     "WindowsConfig",
     "check",

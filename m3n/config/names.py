@@ -147,6 +147,15 @@ METHODS: dict[str, Method] = {
 }
 
 
+ABLATIONS: dict[str, str] = {
+    "class_sketches": "sketches of the dataset's own classes",
+    "other_sketches": "sketches of other activities",
+    "recordings": "real recordings of the other datasets",
+    "mocap": "poses of real people",
+    "axes": "turning the sensors' axes into m3n's frame",
+}
+
+
 class Source(NamedTuple):
     """A format that `m3n ingest` reads: the folder of its module below `m3n.sources`, and what its poses come from.
 
@@ -172,6 +181,7 @@ SOURCES: dict[str, Source] = {
     ),
     "windows": Source("recordings", "windows that are already cut: npz file with X, y and subject"),
     "openpack": Source("recordings", "OpenPack zip: packing work, an IMU on each wrist"),
+    "geotec_watch": Source("recordings", "GeoTec's smartwatch zip: sitting, standing up, walking, turning, sitting down"),
     "mmfit": Source("recordings", "MM-Fit zip: gym exercises, a smartwatch on each wrist"),
     "amass": Source("poses", "AMASS npz file, or a folder of them", "optical"),
     "joints": Source(

@@ -31,6 +31,7 @@ from m3n.config.pretrain import PretrainConfig
 from m3n.config.renamed import todays
 from m3n.config.reproduce import ReproduceConfig
 from m3n.config.simulate import SimulateConfig
+from m3n.config.strangers import StrangersConfig
 from m3n.config.tune import TuneConfig
 from m3n.errors import InputError, nearest
 
@@ -43,6 +44,7 @@ STAGES: dict[str, type[Options]] = {
     "predict": PredictConfig,
     "tune": TuneConfig,
     "reproduce": ReproduceConfig,
+    "strangers": StrangersConfig,
     "fidelity": FidelityConfig,
     "mounting": MountingConfig,
 }

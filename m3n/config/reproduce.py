@@ -15,13 +15,15 @@ from m3n.config.simulate import SimulateConfig
 from m3n.errors import nearest
 
 
-def _method(name: str) -> str:
+def method_name(name: str) -> str:
+    """The name of a method; ValueError for an unknown one."""
     if name not in names.METHODS:
         raise ValueError(f"unknown method '{name}'{nearest(name, names.METHODS)}; expected some of {', '.join(names.METHODS)}")
     return name
 
 
-def _budget(labels: str) -> str:
+def budget_name(labels: str) -> str:
+    """A label budget as text; ValueError for anything else."""
     if not re.fullmatch(r"[1-9]\d*|(100|[1-9]\d?)%", labels):
         raise ValueError(f"labels is '{labels}': expected a share of all (10%) or labelled examples of every class (1)")
     return labels
@@ -74,10 +76,19 @@ class ReproduceConfig(Options):
         {"choreography": {}, "msr_action3d": {}, "bandai_namco": {}},
         description="other datasets with poses: source -> its settings; their files are given by --corpus, or lie beside --data",
     )
-    methods: list[Annotated[str, AfterValidator(_method)]] = Field(
+    recordings: dict[str, dict[str, Any]] = Field(
+        {},
+        description="other datasets' labelled recordings to pretrain on as well: source -> its settings; files as for corpora",
+    )
+    sketch_clips: Annotated[int, Field(ge=0)] = Field(
+        0,
+        description="clips authored from the sketches that match the classes, to pretrain on and to rehearse (cross_corpus and "
+        "all_corpora)",
+    )
+    methods: list[Annotated[str, AfterValidator(method_name)]] = Field(
         [*names.BASELINES, *names.PRETRAINED], description="rows of the table; co_trained needs clips of every class"
     )
-    labels: list[Annotated[str, AfterValidator(_budget)]] = Field(
+    labels: list[Annotated[str, AfterValidator(budget_name)]] = Field(
         ["1", "5%", "10%", "25%", "50%", "100%"],
         description="label budgets: share of all labels (10%), or examples of every class (1)",
     )

@@ -24,6 +24,7 @@ from fuzz.source_files import (
     amc_text,
     asf_text,
     bvh_text,
+    geotec_files,
     glamr_person,
     gvhmr_params,
     joints_arrays,
@@ -200,6 +201,7 @@ ORIGINALS: dict[str, Original] = {
     ),
     "windows": Original("har.npz", windows_arrays, write_npz, ["rate_hz=50", "acc_unit=g", "gyro_unit=deg/s"]),
     "openpack": Original("openpack.zip", lambda: {**openpack_files(), **openpack_files(user="U0101")}, write_zip),
+    "geotec_watch": Original("geotec.zip", lambda: {**geotec_files(), **geotec_files("s02")}, write_zip),
     "mmfit": Original("mmfit.zip", lambda: {**mmfit_files(), **mmfit_files("w01")}, write_zip),
     "seglearn_watch": Original("watch_dataset.npy", watch_arrays, lambda file, tree: _write_text(file, npy(tree)), [], True),
 }  # fmt: skip

@@ -370,6 +370,30 @@ def openpack_files(samples: int = 200, user: str = "U0209", session: str = "S050
     return files
 
 
+def openpack_seconds(user: str = "U0102", session: str = "S0500") -> dict[str, str]:
+    """The same session as an older release has it: an operation for every second."""
+    files = {name: text for name, text in openpack_files(user=user, session=session).items() if "annotation" not in name}
+    lines = ["unixtime,user,session,box,operation,action"]
+    for second, code in enumerate((100, 100, 300, 300, 8100)):
+        lines.append(f"{OPENPACK_START_MS + 1000 * second},{user},{session},1,{code},104")
+    return files | {f"openpack/v0.3.0/{user}/annotation/activity-1s/{session}.csv": "\n".join(lines) + "\n"}
+
+
+def geotec_files(subject: str = "s01", run: str = "01") -> dict[str, str]:
+    """File name -> text of one run of GeoTec's watch: 100 Hz, two activities."""
+    columns = sample_columns(np.arange(400) / 100)
+    lines = ["x_acc,y_acc,z_acc,x_gyro,y_gyro,z_gyro,timestamp,label"]
+    for k in range(400):
+        values = [9.80665 * columns[name][k] for name in ("ax", "ay", "az")]
+        values += [float(np.radians(columns[name][k])) for name in ("gx", "gy", "gz")]
+        label = "SEATED" if k < 150 else "STANDING_UP"
+        lines.append(",".join([*(f"{v:.6f}" for v in values), str(1_657_544_371_648 + 10 * k), label]))
+    return {
+        f"DATA/{subject}/{subject}_{run}_sw.csv": "\n".join(lines) + "\n",
+        "DATA/subjects_info.csv": "subject_id,age\ns01,54\n",
+    }
+
+
 def mmfit_files(workout: str = "w00", seconds: float = 6.0) -> dict[str, Any]:
     """File name -> array or text of one MM-Fit workout.
 

@@ -222,6 +222,7 @@ def _names(path: Path) -> list[str]:
             "ui_prmd-m",
             ".amc",
             ".asf",
+            "geotec_watch-s",
         ]
         if path.suffix == ".zip" or path.is_dir()
         else []

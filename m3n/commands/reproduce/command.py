@@ -22,7 +22,7 @@ from m3n import packaged, tracking
 from m3n.cluster.grid import run_cells
 from m3n.cluster.start import connect
 from m3n.commands.reproduce.cells import NO_PRETRAINING, ZERO, Cell, CellResult, run_cell
-from m3n.commands.reproduce.data import Fold, corpus_files, ingested, pretrained, pretraining_key, subject_parts
+from m3n.commands.reproduce.data import Files, Fold, Study, corpus_files, ingested, pretraining_key, subject_parts
 from m3n.commands.reproduce.text import by_amount, results_text
 from m3n.config import HARDWARE, FinetuneConfig, ReproduceConfig, check
 from m3n.config.names import BASELINES
@@ -44,32 +44,36 @@ def protocol_file(name: str) -> Path:
 
 def reproduce(
     name: str,
-    data: Path | None,
+    data: Files,
     out: Path,
     config: ReproduceConfig,
-    corpora: Mapping[str, Path] | None = None,
+    corpora: Mapping[str, Files] | None = None,
     address: str | None = None,
+    shared: Path | None = None,
 ) -> dict[str, Any]:
     """Run or resume the protocol called `name` in `out`; returns the figures of the table.
 
-    `data`: the dataset's file; `corpora`: source -> file, for pretraining on other datasets. Leaves results.parquet, results.md,
+    `data`: the dataset's files (none for a source that needs none); `corpora`: source -> files, for pretraining on other datasets,
+    whose tables are kept in the folder `shared`, by default out/data. Leaves results.parquet, results.md,
     learning_curve.png and confusion.png of all cells made in `out` by this and earlier runs. Raises InputError for unsuitable data
     and settings, and if `out` holds a run with other settings.
     """
     started = time.perf_counter()
-    if data is not None and not data.exists():
-        raise InputError(f"--data {data} does not exist")
+    for file in data:
+        if not file.exists():
+            raise InputError(f"--data {file} does not exist")
     files = corpus_files(data, config, corpora or {})
     out.mkdir(parents=True, exist_ok=True)
     with locks.held(out):
         plan = _planned(name, out, config, files, data)
-        target = ingested(config.protocol.source, data, out / "data" / config.protocol.source, config.protocol.ingest)
+        shared = shared or out / "data"
+        target = ingested(config.protocol.source, data, shared / config.protocol.source, config.protocol.ingest)
         folds = list(subject_parts(target / "recordings", config))
         validating = tuple(sorted(config.protocol.val_subjects))
         splits = [json.loads(Split(tuple(sorted(a)), validating, tuple(sorted(b))).manifest(0)) for a, b in folds]
         tables.write_text(out / "splits.json", json.dumps(splits, indent=2) + "\n")
         wanted = list(_cells(name, config, target / "recordings", folds))
-        made = pretrained(out, config, target, files, folds, wanted, address)
+        made = Study(out, shared, config, target, files, address).pretrained(folds, wanted)
         todo = [made[pretraining_key(cell)].given_to(cell) for cell in wanted]
         missing = [cell for cell in todo if not _result_file(out, cell).is_file()]
         with tracking.track("reproduce", f"{name}-{out.name}", config, out=out, run_id=plan.get("mlflow_run")) as run:
@@ -85,7 +89,7 @@ def reproduce(
                     file.parent.mkdir(parents=True, exist_ok=True)
                     tables.write_text(file, json.dumps(asdict(result)) + "\n")
                     advance(1, f"{result.method} {result.labels}: {result.macro_f1:.3f}")
-            results = [CellResult(**json.loads(file.read_text())) for file in sorted((out / "cells").rglob("*.json"))]
+            results = results_in(out)
             figures = _write(out, name, results, config)
             run.metrics({f"test/{key.replace('%', '_percent')}": value for key, value in figures.items()})
             for artifact in ("results.md", "learning_curve.png", "confusion.png", "splits.json", RESULTS):
@@ -93,13 +97,15 @@ def reproduce(
     return figures | {"cells": len(results), "cells_run": len(missing), "elapsed_s": time.perf_counter() - started}
 
 
-def _planned(
-    name: str, out: Path, config: ReproduceConfig, files: Mapping[str, Path | None], data: Path | None
-) -> dict[str, Any]:
+def results_in(out: Path) -> list[CellResult]:
+    """The results of all cells that were run in `out`."""
+    return [CellResult(**json.loads(file.read_text())) for file in sorted((out / "cells").rglob("*.json"))]
+
+
+def _planned(name: str, out: Path, config: ReproduceConfig, files: Mapping[str, Files], data: Files) -> dict[str, Any]:
     """The plan noted by the first run in `out`; InputError if this run has another."""
     fixed = _fixed(config)
-    given = {source: file for source, file in [(config.protocol.source, data), *files.items()] if file is not None}
-    inputs = {source: tables.file_sha256(file) for source, file in given.items()}
+    inputs = {source: _sha256(given) for source, given in [(config.protocol.source, data), *files.items()] if given}
     content: dict[str, Any] = {"name": name, "config": fixed, "inputs": inputs}
     if not (out / PLAN).is_file():
         if any(out.iterdir()):
@@ -119,6 +125,11 @@ def _planned(
                 f"{out} holds a run with another {part}.{differing[0]}: choose another --out, or remove the folder"
             )
     return earlier
+
+
+def _sha256(files: Files) -> str:
+    digests = [tables.file_sha256(file) for file in files]
+    return digests[0] if len(digests) == 1 else tables.joint_sha256(digests)
 
 
 def _fixed(config: ReproduceConfig) -> dict[str, Any]:

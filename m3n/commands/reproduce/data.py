@@ -15,10 +15,11 @@ from typing import Any
 from m3n import schema
 from m3n.cluster.grid import run_cells
 from m3n.cluster.start import connect
-from m3n.commands.ingest import ingest, options_of
+from m3n.commands.ingest import ingest, needs_file, options_of
 from m3n.commands.pretrain import pretrain
 from m3n.commands.reproduce.cells import CROSS_CORPUS, NO_PRETRAINING, Cell, paper_pretraining
 from m3n.commands.simulate.command import simulate_clips
+from m3n.commands.sketched_clips import sketched_poses
 from m3n.config import PretrainConfig, ReproduceConfig, check
 from m3n.config.names import BASELINES, CO_TRAINED
 from m3n.data.splits import subject_folds
@@ -46,31 +47,52 @@ class Start:
 @dataclass(frozen=True)
 class _PretrainingJob:
     clips: Path
+    recordings: tuple[Path, ...]
     out: Path
     config: PretrainConfig
     tracking: str
 
 
-def corpus_files(data: Path | None, config: ReproduceConfig, corpora: Mapping[str, Path]) -> dict[str, Path | None]:
-    """Source -> file of every other corpus; InputError if one is missing."""
+Files = tuple[Path, ...]  # of one dataset; none for a source that needs no file
+KINDS = {"poses": schema.POSE_CLIPS, "recordings": schema.imu_recordings()}
+
+
+def corpus_files(data: Files, config: ReproduceConfig, corpora: Mapping[str, Files]) -> dict[str, Files]:
+    """Source -> files of every other dataset that is pretrained on; InputError if one is missing."""
     if set(config.settings) <= {"same_corpus"} or not set(config.methods) - set(BASELINES):
         return {}
-    found: dict[str, Path | None] = {}
-    for source in config.corpora:
-        if source == config.protocol.source:
-            raise InputError(f"corpora names '{source}', the dataset itself: expected other sources only")
-        beside = data.parent / f"{source}.zip" if data is not None else None
-        file = corpora.get(source) or (beside if beside is not None and beside.exists() else None)
-        if file is None and source != "choreography":
-            setting = next(setting for setting in config.settings if setting != "same_corpus")
-            raise InputError(f"{setting} needs the poses of '{source}': give --corpus {source}=FILE, or choose other corpora")
-        found[source] = file
+    found: dict[str, Files] = {}
+    for key, wanted in (("corpora", config.corpora), ("recordings", config.recordings)):
+        for source in wanted:
+            if source == config.protocol.source:
+                raise InputError(f"{key} names '{source}', the dataset itself: expected other sources only")
+            beside = tuple(p for file in data if (p := file.parent / f"{source}.zip").exists())[:1]
+            files = corpora.get(source) or beside
+            if not files and needs_file(source):
+                setting = next(setting for setting in config.settings if setting != "same_corpus")
+                raise InputError(
+                    f"{setting} needs the {'poses' if key == 'corpora' else 'recordings'} of '{source}': give "
+                    f"--corpus {source}=FILE, or choose other {key}"
+                )
+            found[source] = files
     return found
 
 
-def ingested(source: str, file: Path | None, out: Path, settings: dict[str, Any]) -> Path:
-    if not any((out / kind / tables.MANIFEST).is_file() for kind in ("poses", "recordings")):
-        ingest(source, file, out, check(options_of(source), settings))
+def ingested(source: str, files: Files, out: Path, settings: dict[str, Any]) -> Path:
+    """The folder with a dataset's tables, which are made if they are missing; several files become one table."""
+    if any((out / kind / tables.MANIFEST).is_file() for kind in KINDS):
+        return out
+    options = check(options_of(source), settings)
+    if len(files) < 2:
+        ingest(source, files[0] if files else None, out, options)
+        return out
+    parts = [out / "parts" / file.stem for file in files]
+    for file, part in zip(files, parts, strict=True):
+        if not part.is_dir():
+            ingest(source, file, part, options)
+    for kind in KINDS:
+        if (parts[0] / kind).is_dir():
+            _joined(out / kind, [part / kind for part in parts])
     return out
 
 
@@ -112,93 +134,120 @@ def pretraining_key(cell: Cell) -> str | None:
     return f"{cell.setting}-{preset}" + ("" if cell.setting == CROSS_CORPUS else f"-fold{cell.fold}")
 
 
-def pretrained(
-    out: Path,
-    config: ReproduceConfig,
-    target: Path,
-    files: Mapping[str, Path | None],
-    folds: Sequence[Fold],
-    cells: Sequence[Cell],
-    address: str | None,
-) -> dict[str | None, Start]:
-    """`pretraining_key` -> what cells with that key start from; whatever is missing is made."""
-    needed: dict[str, Cell] = {}
-    for cell in cells:
-        if key := pretraining_key(cell):
-            needed.setdefault(key, cell)
-    found: dict[str | None, Start] = {None: Start()}
-    jobs = []
-    for key, cell in needed.items():
-        clips = _simulated(out, config, target, files, cell, address).resolve()
-        if cell.method == CO_TRAINED:
-            found[key] = Start(clips=clips)
-            continue
-        checkpoint = (out / "pretrained" / key).resolve()
-        found[key] = Start(checkpoint, clips)
-        if (checkpoint / tables.MANIFEST).is_file():
-            continue
-        ours = paper_pretraining(config.pretrain) if cell.method == "paper" else config.pretrain
-        if cell.setting != CROSS_CORPUS:
-            train, _ = folds[cell.fold]
-            left_out = [subject for subject in _subjects(clips, config.protocol.source) if subject not in train]
-            ours = ours.model_copy(update={"exclude_subjects": left_out})
-        jobs.append(_PretrainingJob(clips, checkpoint, ours, absolute_uri()))
-    if jobs:
-        connect(address, config.workers)
-        with bar("pretrainings", len(jobs)) as advance:
-            at_a_time = max(1, config.workers // config.pretrain.workers)
-            for _, figures in run_cells(_pretrain, jobs, at_a_time, cpus=DRIVER_CPUS):
-                advance(1, f"loss {figures['train/loss']:.3f}")
-    return found
+@dataclass(frozen=True)
+class Study:
+    """A run of the grid: where it leaves its results, its settings, and the data it starts from."""
+
+    out: Path
+    shared: Path  # tables of other datasets
+    config: ReproduceConfig
+    target: Path  # folder with the dataset's own tables
+    files: Mapping[str, Files]  # of other datasets, by source
+    address: str | None
+
+    def pretrained(self, folds: Sequence[Fold], cells: Sequence[Cell]) -> dict[str | None, Start]:
+        """`pretraining_key` -> what cells with that key start from; whatever is missing is made."""
+        config = self.config
+        needed: dict[str, Cell] = {}
+        for cell in cells:
+            if key := pretraining_key(cell):
+                needed.setdefault(key, cell)
+        found: dict[str | None, Start] = {None: Start()}
+        jobs = []
+        for key, cell in needed.items():
+            clips = self._simulated(cell).resolve()
+            if cell.method == CO_TRAINED:
+                found[key] = Start(clips=clips)
+                continue
+            checkpoint = (self.out / "pretrained" / key).resolve()
+            found[key] = Start(checkpoint, clips)
+            if (checkpoint / tables.MANIFEST).is_file():
+                continue
+            ours = paper_pretraining(config.pretrain) if cell.method == "paper" else config.pretrain
+            if cell.setting != CROSS_CORPUS:
+                train, _ = folds[cell.fold]
+                left_out = [subject for subject in _subjects(clips, config.protocol.source) if subject not in train]
+                ours = ours.model_copy(update={"exclude_subjects": left_out})
+            others = () if cell.setting == "same_corpus" else self._recordings()
+            jobs.append(_PretrainingJob(clips, others, checkpoint, ours, absolute_uri()))
+        if jobs:
+            connect(self.address, config.workers)
+            with bar("pretrainings", len(jobs)) as advance:
+                at_a_time = max(1, config.workers // config.pretrain.workers)
+                for _, figures in run_cells(_pretrain, jobs, at_a_time, cpus=DRIVER_CPUS):
+                    advance(1, f"loss {figures['train/loss']:.3f}")
+        return found
+
+    def _recordings(self) -> tuple[Path, ...]:
+        """Tables of the other datasets' recordings."""
+        return tuple((self._tables(source, own) / "recordings").resolve() for source, own in self.config.recordings.items())
+
+    def _tables(self, source: str, settings: dict[str, Any]) -> Path:
+        return ingested(source, self.files[source], self.shared / source, settings)
+
+    def _simulated(self, cell: Cell) -> Path:
+        """The table of synthetic clips for a cell's setting; made if it is missing."""
+        config, paper = self.config, cell.method == "paper"
+        folder = self.out / "synthetic" / f"{cell.setting}{'-paper' if paper else ''}"
+        if (folder / tables.MANIFEST).is_file():
+            return folder
+        own = self.target / "poses"
+        if cell.setting != CROSS_CORPUS and not own.is_dir():
+            raise InputError(f"{config.protocol.source} has no poses of its own: set settings=[{CROSS_CORPUS}]")
+        poses = own if cell.setting == "same_corpus" else self._poses(cell.setting)
+        settings = config.simulate.model_copy(update={"rate_hz": 60.0}) if paper else config.simulate
+        simulate_clips(poses, folder, settings, self.address)
+        return folder
+
+    def _poses(self, setting: str) -> Path:
+        """The poses of other datasets and of sketches, and (setting all_corpora) the dataset's own, as one table."""
+        parts = [] if setting == CROSS_CORPUS else [self.target / "poses"]
+        parts += [self._tables(source, own) / "poses" for source, own in self.config.corpora.items()]
+        if self.config.sketch_clips:
+            parts.append(self._sketched())
+        if not parts:
+            raise InputError(f"{setting} has no poses to pretrain on: name corpora, or set sketch_clips")
+        return _joined(self.out / "data" / setting / "poses", parts)
+
+    def _sketched(self) -> Path:
+        """Poses of the sketches that match the dataset's classes, under the dataset's own labels."""
+        folder = self.out / "data" / "sketches" / "poses"
+        if not (folder / tables.MANIFEST).is_file():
+            classes = [label for label in _labels(self.target / "recordings") if label not in self.config.finetune.ignore_labels]
+            sketched_poses(classes, folder, self.config.sketch_clips, self.config.pretrain.seed)
+        return folder
 
 
 def _pretrain(job: _PretrainingJob) -> dict[str, Any]:
     """One pretraining, on a worker of the cluster; an interrupted one is resumed."""
     os.environ["MLFLOW_TRACKING_URI"] = job.tracking
-    return pretrain(job.clips, job.out, job.config)
-
-
-def _simulated(
-    out: Path,
-    config: ReproduceConfig,
-    target: Path,
-    files: Mapping[str, Path | None],
-    cell: Cell,
-    address: str | None,
-) -> Path:
-    """The table of synthetic clips for a cell's setting; made if it is missing."""
-    paper = cell.method == "paper"
-    folder = out / "synthetic" / f"{cell.setting}{'-paper' if paper else ''}"
-    if (folder / tables.MANIFEST).is_file():
-        return folder
-    own = target / "poses"
-    if cell.setting != CROSS_CORPUS and not own.is_dir():
-        raise InputError(f"{config.protocol.source} has no poses of its own: set settings=[{CROSS_CORPUS}]")
-    if cell.setting == "same_corpus":
-        poses = own
-    else:
-        parts = [
-            ingested(source, file, out / "data" / source, config.corpora[source]) / "poses" for source, file in files.items()
-        ]
-        poses = _joined(out / "data" / cell.setting, parts if cell.setting == CROSS_CORPUS else [own, *parts])
-    settings = config.simulate.model_copy(update={"rate_hz": 60.0}) if paper else config.simulate
-    simulate_clips(poses, folder, settings, address)
-    return folder
+    return pretrain(job.clips, job.out, job.config, recordings=job.recordings)
 
 
 def _joined(folder: Path, parts: Sequence[Path]) -> Path:
-    """One table with the poses of several."""
+    """One table with the rows of several of its kind."""
+    kind = parts[0].name
     if not (folder / tables.MANIFEST).is_file():
         with staged(folder, inputs=parts) as staging:
             shards = [shard for part in parts for shard in tables.shard_paths(part)]
             rows = 0
             for number, shard in enumerate(shards):
-                table = tables.read_shard(shard, schema.POSE_CLIPS)
+                table = tables.read_shard(shard, KINDS[kind])
                 rows += table.num_rows
                 tables.write_shard(staging / f"part-{number:05d}.parquet", table)
             inputs = {part.parent.name: tables.data_sha256(part) for part in parts}
-            tables.write_manifest(staging, table="pose_clips", totals={"rows": rows}, inputs=inputs, config={})
+            name = "pose_clips" if kind == "poses" else "imu_recordings"
+            tables.write_manifest(staging, table=name, totals={"rows": rows}, inputs=inputs, config={})
     return folder
+
+
+def _labels(recordings: Path) -> list[str]:
+    """Labels of a table of recordings and of their segments."""
+    found: set[str] = set()
+    for shard in tables.shard_paths(recordings):
+        found |= {str(label) for label in tables.read_column(shard, "label").drop_null().to_pylist()}
+        found |= {part["label"] for row in tables.read_column(shard, "segments").to_pylist() for part in row or ()}
+    return sorted(found)
 
 
 def _subjects(clips: Path, source: str) -> list[str]:

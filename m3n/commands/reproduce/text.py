@@ -48,7 +48,7 @@ def results_text(
         if setting != "none":
             gains.append([shown, *differences])
     folds = sorted({",".join(result.test_subjects) for result in results})
-    heads = ["", *(_budget(budget) for budget in labels)]
+    heads = ["", *(budget_head(budget) for budget in labels)]
     parts = [
         f"# {name}: macro F1 on unseen subjects\n",
         f"{len(results[0].per_class)} classes, {len(folds)} folds ({_split(config)}), seeds {', '.join(map(str, seeds))}. "
@@ -64,7 +64,7 @@ def results_text(
     parts.append("\n" + "\n".join(f"- `{method}`: {METHODS[method].help}" for method in used) + "\n")
     parts.append(
         f"\nPretrained on: same, the training subjects' own poses; cross, only those of {', '.join(config.corpora)}; all, both.\n\n"
-        f"{date.today().isoformat()}, commit {tracking.git_sha()[:7] or 'unknown'}, {os.cpu_count()} cores ({_processor()}).\n"
+        f"{date.today().isoformat()}, commit {tracking.git_sha()[:7] or 'unknown'}, {os.cpu_count()} cores ({processor()}).\n"
     )
     curves: dict[str, dict[str, list[float]]] = {}
     for (setting, method), by_labels in scores.items():
@@ -94,7 +94,8 @@ def by_amount(labels: Iterable[str]) -> list[str]:
     return sorted(labels, key=lambda budget: (budget.endswith("%"), int(budget.rstrip("%"))))
 
 
-def _budget(labels: str) -> str:
+def budget_head(labels: str) -> str:
+    """A label budget as the head of a column."""
     if labels.endswith("%"):
         return labels
     return "none" if labels == "0" else f"{labels} per class"
@@ -106,7 +107,8 @@ def _split(config: ReproduceConfig) -> str:
     ]
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The name of this machine's processor."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
             return next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))

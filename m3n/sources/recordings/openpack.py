@@ -37,9 +37,14 @@ SOURCE = "openpack"
 RATE_HZ = 1000 / 30
 NULL = "null"  # label of id 8100, which upstream calls Null
 _NULL_ID = "8100"
+_OPERATIONS = {  # id -> name, as the newer release's annotations have them
+    "100": "Picking", "200": "Relocate Item Label", "300": "Assemble Box", "400": "Insert Items", "500": "Close Box",
+    "600": "Attach Box Label", "700": "Scan Label", "800": "Attach Shipping Label", "900": "Put on Back Table",
+    "1000": "Fill out Order", _NULL_ID: NULL,
+}  # fmt: skip
 _FACTORS = np.array([ACC_UNITS["g"]] * 3 + [GYRO_UNITS["deg/s"]] * 3)
 _COLUMNS = ("unixtime", "acc_x", "acc_y", "acc_z", "gyro_x", "gyro_y", "gyro_z")
-_FILE = re.compile(r"(?:^|/)(U\d+)/(?:atr/(atr0[12])|annotation/(openpack-operations))/(S\d+)\.csv$")
+_FILE = re.compile(r"(?:^|/)(U\d+)/(?:atr/(atr0[12])|annotation/(openpack-operations|activity-1s))/(S\d+)\.csv$")
 _LARGEST = 256 << 20  # bytes of one file; the sample's has 4 MB for 23 minutes
 _Reader = Callable[[str], bytes]
 
@@ -60,12 +65,13 @@ def imu_recordings(path: Path, options: Options) -> Iterator[dict[str, Any] | Re
     own axes, and the operations as segments, "null" for upstream's class Null. A session in which a sensor was silent for over
     0.5 s gives one row for each stretch.
 
-    `path` is OpenPack's zip, or a folder with its files U0209/atr/atr01/S0500.csv. A session without operations has no labels.
+    `path` is OpenPack's zip, or a folder with its files U0209/atr/atr01/S0500.csv. Operations come from the annotation
+    openpack-operations or, in older releases, from activity-1s; a session without either has no labels.
     Raises InputError where `path` holds no such files.
     """
     with zip_or_folder(Path(path), ".csv", _LARGEST, "OpenPack's zip") as (names, read):
         files = {(m[1], m[4], m[2] or m[3]): name for name in names if (m := _FILE.search(name))}
-        found = sorted({key[:2] for key in files if key[2] != "openpack-operations"})
+        found = sorted({key[:2] for key in files if key[2].startswith("atr")})
         if not found:
             raise InputError(f"{path}: no OpenPack files in it; expected names like U0209/atr/atr01/S0500.csv")
         chosen = [
@@ -93,8 +99,10 @@ def _session(
         if name is not None:
             streams[placement] = _samples(name, read(name))
             check_units(name, streams[placement][1], RATE_HZ, "g", "deg/s")
-    operations = files.get((user, session, "openpack-operations"))
-    segments = [] if operations is None else _operations(operations, read(operations))
+    segments: list[Segment] = []
+    for kind, read_labels in (("openpack-operations", _operations), ("activity-1s", _activities)):
+        if not segments and (name := files.get((user, session, kind))) is not None:
+            segments = read_labels(name, read(name))
     for number, (start, values) in enumerate(common_clock(list(streams.values()), RATE_HZ)):
         yield recording_row(
             f"{SOURCE}-{user}-{session}-{number}", SOURCE, user, RATE_HZ, dict(zip(streams, values, strict=True)),
@@ -132,6 +140,28 @@ def _operations(name: str, data: bytes) -> list[Segment]:
                 raise InputError(f"{where}: operation is empty")
             start, stop = (_unix(where, key, row[key]) for key in ("start", "end"))
             made.append((start, stop, NULL if row["id"].strip() == _NULL_ID or label == "Null" else label))
+    except csv.Error as error:
+        raise InputError(f"{name}: cannot be read as CSV: {shown(str(error))}") from error
+    return made
+
+
+def _activities(name: str, data: bytes) -> list[Segment]:
+    """The same from a file of the older releases, which has a row for every second; equal seconds in a row are one segment."""
+    made: list[Segment] = []
+    rows = csv.DictReader(io.StringIO(_text(name, data)))
+    try:
+        for row in rows:
+            code, clock = (row.get("operation") or "").strip(), (row.get("unixtime") or "").strip()
+            if code not in _OPERATIONS or not clock.isdecimal():
+                raise InputError(
+                    f"{name}, line {rows.line_num}: unixtime is '{shown(clock)}' and operation '{shown(code)}', expected "
+                    f"milliseconds and one of {', '.join(_OPERATIONS)}"
+                )
+            start, label = int(clock) / 1000, _OPERATIONS[code]
+            if made and made[-1][2] == label and abs(start - made[-1][1]) < 1e-3:
+                made[-1] = (made[-1][0], start + 1, label)
+            else:
+                made.append((start, start + 1, label))
     except csv.Error as error:
         raise InputError(f"{name}: cannot be read as CSV: {shown(str(error))}") from error
     return made

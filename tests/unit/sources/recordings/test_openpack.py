@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fuzz.originals import write_zip
-from fuzz.source_files import OPENPACK_START_MS, openpack_files, sample_columns
+from fuzz.source_files import OPENPACK_START_MS, openpack_files, openpack_seconds, sample_columns
 
 from m3n.errors import InputError
 from m3n.schema import GRAVITY, PLACEMENTS, Rejected, check_imu_recording
@@ -37,6 +37,20 @@ def test_a_packing_session_has_both_wrists_in_si_units_and_operations_in_its_own
     np.testing.assert_array_equal(row["imu_left_wrist"], -row["imu_right_wrist"])
     spans = [(s["label"], round(s["start_s"], 3), round(s["stop_s"], 3)) for s in row["segments"]]
     assert spans == [("Picking", 1.143, 3.0), ("Assemble Box", 3.0, 4.5), ("null", 4.5, 6.0)]  # the last is cut by the end
+
+
+def test_an_older_release_labels_every_second(tmp_path):
+    (row,) = openpack_rows(zipped(tmp_path, openpack_seconds()))
+    spans = [(s["label"], round(s["start_s"], 3), round(s["stop_s"], 3)) for s in row["segments"]]
+    assert spans == [("Picking", 0.0, 2.0), ("Assemble Box", 2.0, 4.0), ("null", 4.0, 5.0)]
+
+
+def test_a_second_with_an_unknown_operation_is_named(tmp_path):
+    files = {name: text.replace(",300,", ",350,", 1) for name, text in openpack_seconds().items()}
+    (rejected,) = openpack_rows(zipped(tmp_path, files))
+    assert isinstance(rejected, Rejected)
+    assert "activity-1s/S0500.csv, line 4" in rejected.reason
+    assert "operation '350'" in rejected.reason
 
 
 def test_which_sensor_is_on_the_left_is_a_setting(tmp_path):
