@@ -52,10 +52,11 @@ BYTES_PER_FRAME = 12 * 11 + 14 * 8 * 6 + 12 * 8
 
 
 def motion(frames: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """A smooth random motion: poses (frames, 24, 3) and trans (frames, 3), float32."""
+    """A smooth random motion of an upright body: poses (frames, 24, 3) and trans (frames, 3), float32."""
     rng = np.random.default_rng(seed)
     t = np.arange(frames)[:, None, None] / FPS
     poses = 0.5 * np.sin(2 * np.pi * rng.uniform(0.1, 1, (24, 3)) * t + rng.uniform(0, 6, (24, 3)))
+    poses[:, 0] = 0.2 * poses[:, 0] + [np.pi / 2, 0, 0]
     return poses.astype(np.float32), (0.2 * np.sin(t[:, 0] * [1, 2, 3])).astype(np.float32)
 
 

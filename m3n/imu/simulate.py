@@ -7,6 +7,7 @@ a real sensor (`m3n.imu.sensor`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -159,26 +160,41 @@ def sensor_paths(
     wearing: Mapping[str, Wearing] = AS_PLACED,
 ) -> np.ndarray:
     """World position (m) and orientation (quaternion x y z w) of sensors on a body, (frames, sites * 7) float64."""
-    worn = [wearing.get(placement, Wearing()) for placement in sites]
-    mounts = [w.mounted(mount(body, betas, site)) for w, site in zip(worn, sites.values(), strict=True)]
-    joints = list(ancestors(body, [m.joint for m in mounts]))
-    place = {joint: i for i, joint in enumerate(joints)}
-    rest = rest_joints(body, betas)
-    parents = [int(body.parents[joint]) for joint in joints]
-    motion = np.empty((len(poses), CHANNELS * len(mounts)))
+    chain = _chain(
+        body, betas.astype(float).tobytes(), tuple(sites.values()), tuple(wearing.get(placement) for placement in sites)
+    )
+    motion = np.empty((len(poses), CHANNELS * len(sites)))
     sensor_motion(
         np.require(poses, requirements=["C", "W"]),  # read-only rows of a table would be compiled once more
         np.require(trans, requirements=["C", "W"]),
+        *chain,
+        motion,
+    )
+    for i, placement in enumerate(sites):
+        worn = wearing.get(placement)
+        if worn is not None and worn.slip:
+            columns = slice(CHANNELS * i + 3, CHANNELS * (i + 1))
+            motion[:, columns] = worn.slipped(motion[:, columns])
+    return motion
+
+
+@lru_cache(maxsize=64)  # the clips of one person share it, and it costs as much as the motion of 500 frames
+def _chain(
+    body: Body, betas: bytes, sites: tuple[Site, ...], worn: tuple[Wearing | None, ...]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """What `sensor_motion` takes of a body of shape `betas` (float64): joints, parents, bones, and each sensor's bone, offset and
+    quaternion."""
+    shape = np.frombuffer(betas)
+    mounts = [(w or Wearing()).mounted(mount(body, shape, site)) for w, site in zip(worn, sites, strict=True)]
+    joints = list(ancestors(body, [m.joint for m in mounts]))
+    place = {joint: i for i, joint in enumerate(joints)}
+    rest = rest_joints(body, shape)
+    parents = [int(body.parents[joint]) for joint in joints]
+    return (
         np.array(joints),
         np.array([place.get(parent, -1) for parent in parents]),
         np.stack([rest[j] - (rest[p] if p >= 0 else 0) for j, p in zip(joints, parents, strict=True)]),
         np.array([place[m.joint] for m in mounts]),
         np.stack([m.offset for m in mounts]),
         Rotation.from_matrix(np.stack([m.rotation for m in mounts])).as_quat(),
-        motion,
     )
-    for i, w in enumerate(worn):
-        if w.slip:
-            columns = slice(CHANNELS * i + 3, CHANNELS * (i + 1))
-            motion[:, columns] = w.slipped(motion[:, columns])
-    return motion

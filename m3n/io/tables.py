@@ -27,7 +27,7 @@ from m3n.schema import ADDED_LATER, SCHEMA_VERSION, Rejected
 
 MANIFEST = "manifest.json"
 QUARANTINE = "quarantine"
-SHARD_BYTES = 128 << 20  # of samples: five hours of one sensor at 100 Hz fit, and 64 rows of what studies usually record
+SHARD_BYTES = 32 << 20  # of samples: nearly four hours of one sensor at 100 Hz; writing them takes five times that in memory
 PACKAGES = ("m3n", "numpy", "scipy", "pyarrow", "torch", "ray")
 
 

@@ -30,6 +30,7 @@ from m3n.sources.shared.unit_checks import GravityDoubtError
 __all__ = ["Options", "chunks", "imu_recordings"]
 
 SOURCE = "recordings"
+LONGEST_S = 7200.0  # of one row: the longer ones are cut, because a row is held in memory and written whole
 _FEWEST_VOUCHING = 3  # files of a folder that show gravity, and at least as many as do not, speak for the others
 _SUFFIXES = (".csv", ".parquet", ".tsv")  # of files in a folder
 
@@ -47,15 +48,21 @@ class Chunk:
     labels: NDArray[Any] | None  # (n,) text, None where a sample has no label; None: the file has no labels
     started_s: float | None = None  # Unix time of the recording's first sample, where the file says it
 
+    @property
+    def duration_s(self) -> float:
+        """Length of the chunk."""
+        return len(next(iter(self.samples.values()))) / self.rate_hz
+
 
 def imu_recordings(path: Path, options: Options, notes: Notes | None = None) -> Iterator[dict[str, Any] | Rejected]:
     """Rows of `imu_recordings` of a file, or of every CSV and Parquet file in a folder, where a bad one is Rejected.
 
-    A new recording starts where the subject or the session changes, at an empty line, and after a gap of over 0.5 s. One label for
-    all its samples is its `label`; otherwise every stretch of a label is one of its `segments`. `notes` is told how the columns
-    were understood, what was left out or corrected, and whose names differ only in how they are written, because a split would
-    part them. Raises InputError where `path` holds no such file, and for a single file that cannot be read, lacks a column, does
-    not say who wore the sensor, or has units that cannot be right.
+    A new recording starts where the subject or the session changes, at an empty line, and after a gap of over 0.5 s; one of over
+    two hours becomes several rows that follow each other. One label for all its samples is its `label`; otherwise every stretch
+    of a label is one of its `segments`. `notes` is told how the columns were understood, what was left out, cut or corrected, and
+    whose names differ only in how they are written, because a split would part them. Raises InputError where `path` holds no such
+    file, and for a single file that cannot be read, lacks a column, does not say who wore the sensor, or has units that cannot be
+    right.
     """
     spelled: dict[str, str] = {}
     noted: set[str] = set()
@@ -129,7 +136,10 @@ def _rows(
     held: list[Chunk] = []
     number = 0
     for chunk in chunks(file, options, said, notes, vouched=vouched):
-        if chunk.opens and held:
+        long = bool(held) and chunk.start_s - held[0].start_s >= LONGEST_S and chunk.duration_s >= MAX_GAP_S
+        if long and not chunk.opens and notes is not None:
+            notes.count(f"cuts of recordings into rows of {LONGEST_S / 3600:g} hours", 1, file.name)
+        if held and (chunk.opens or long):
             yield _row(held, f"{name}-{number:03d}", file.name)
             held, number = [], number + 1
         held.append(chunk)
@@ -160,8 +170,8 @@ def _row(held: list[Chunk], name: str, where: str) -> dict[str, Any] | Rejected:
                 if labels[a] is not None
             ]
     return recording_row(
-        f"{SOURCE}-{name}", SOURCE, first.subject, first.rate_hz, samples, session=first.session, started_s=first.started_s,
-        label=label, segments=segments,
+        f"{SOURCE}-{name}", SOURCE, first.subject, first.rate_hz, samples, session=first.session,
+        started_s=None if first.started_s is None else first.started_s + first.start_s, label=label, segments=segments,
     )  # fmt: skip
 
 

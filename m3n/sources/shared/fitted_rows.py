@@ -55,6 +55,8 @@ def fitted_clips(
 
     `declared`: how a user gave the unit, for messages; empty for formats that have one. `repair`: look for broken frames too, and
     not for missing ones alone. Raises InputError naming `where` for joints that are no person's."""
+    if not len(joints_m):
+        raise InputError(f"{where}: holds no frames")
     seen = np.isfinite(joints_m).all(-1) & (joints_m != 0).any(-1)
     points = joints_m if seen.all() else np.where(seen[..., None], joints_m, np.nan)
     problem = _skeleton_problem(_thinned(points), names, declared)
