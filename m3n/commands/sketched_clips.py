@@ -29,7 +29,7 @@ from m3n.motion.matching import Match, Names, match_labels, table
 from m3n.motion.sketch import Sketch
 from m3n.motion.sketch_file import read_sketches, shipped_sketches
 from m3n.schema import Rejected
-from m3n.sources.poses import sketch as source
+from m3n.sources.poses import sketched as source
 from m3n.sources.shared.ingest_notes import Notes
 
 log = logging.getLogger(__name__)

@@ -213,7 +213,9 @@ class Study:
         """Poses of the sketches that match the dataset's classes, under the dataset's own labels."""
         folder = self.out / "data" / "sketches" / "poses"
         if not (folder / tables.MANIFEST).is_file():
-            classes = [label for label in _labels(self.target / "recordings") if label not in self.config.finetune.ignore_labels]
+            classes = [
+                label for label in _labels(self.target / "recordings") if label not in self.config.finetune.ignore_labels
+            ]
             sketched_poses(classes, folder, self.config.sketch_clips, self.config.pretrain.seed)
         return folder
 

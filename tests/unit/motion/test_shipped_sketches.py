@@ -10,7 +10,7 @@ from m3n.motion.matching import words
 from m3n.motion.sketch import Range
 from m3n.motion.sketch_file import SHIPPED, shipped_sketches
 from m3n.schema import Rejected, check_pose_clip
-from m3n.sources.poses.sketch import Options, authored
+from m3n.sources.poses.sketched import Options, authored
 from m3n.sources.shared.ingest_notes import Notes
 from m3n.sources.shared.plausibility import plausible
 

@@ -8,7 +8,19 @@ from scipy.spatial.transform import Rotation
 
 from m3n.motion import quaternions as q
 from m3n.motion.sketch_arm import (
-    FARTHEST, MOST_PRONATION, calmed, chain, hand, kept_out, possible, pronation_for, reaching, strain, swivel_of, swung, within,
+    FARTHEST,
+    MOST_PRONATION,
+    calmed,
+    chain,
+    hand,
+    kept_out,
+    possible,
+    pronation_for,
+    reaching,
+    strain,
+    swivel_of,
+    swung,
+    within,
 )  # fmt: skip
 from m3n.motion.sketch_targets import DIRECTIONS, POLES, TARGETS
 
@@ -61,7 +73,8 @@ def test_a_palm_looks_where_it_is_told_as_far_as_the_forearm_turns():
     wrist = np.array([[0.0, -0.28, 0.25]])  # forearm level, elbow below the shoulder
     humerus, flexion = reaching(wrist, swivel_of(wrist, np.array([POLES["down"]])))
     found = {
-        word: float(np.rad2deg(pronation_for(np.array([DIRECTIONS[word]]), humerus, flexion)[0])) for word in ("down", "in", "up")
+        word: float(np.rad2deg(pronation_for(np.array([DIRECTIONS[word]]), humerus, flexion)[0]))
+        for word in ("down", "in", "up")
     }
     assert found["down"] == pytest.approx(80, abs=15)
     assert found["in"] == pytest.approx(0, abs=15)

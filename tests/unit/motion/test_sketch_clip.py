@@ -24,7 +24,8 @@ MOVES = """
 - {label: visit, sentences: [A person comes and drinks.], sequence: [walk, sit down, {sketch: drink, seconds: 4}]}
 - {label: wave twice, sentences: [A person waves twice.], hand: right, tempo_s: 1.5, repetitions: 2, seconds: 20,
    phases: [{hand: side}, {hand: high front}]}
-- {label: curl, sentences: [A person curls.], hand: right, amplitude: 1, phases: [{arm: {elbow: 10}}, {arm: {elbow: 130}, hold: 0.2}]}
+- {label: curl, sentences: [A person curls.], hand: right, amplitude: 1,
+   phases: [{arm: {elbow: 10}}, {arm: {elbow: 130}, hold: 0.2}]}
 - {label: box, sentences: [A person boxes.], hand: both, both: in turn, tempo_s: 2, phases: [{hand: chin}, {hand: reach}]}
 - {label: push up, sentences: [A person does push-ups.], posture: plank, hand: both, tempo_s: 2,
    phases: [{hand: [0.1, -0.1, 0.5], elbow: out}, {hand: [0.15, -0.1, 0.2], elbow: out}]}

@@ -23,7 +23,8 @@ def read(tmp_path: Path, text: str):
 
 
 def test_numbers_ranges_names_points_and_weights_are_read(tmp_path):
-    phases = "  phases:\n    - {hand: {mouth: 3, ear: 1}, palm: [down, in], hold: [0.1, 0.4]}\n    - {hand: [0.1, [-0.3, -0.2], 0.4]}\n"
+    phases = "  phases:\n    - {hand: {mouth: 3, ear: 1}, palm: [down, in], hold: [0.1, 0.4]}\n"
+    phases += "    - {hand: [0.1, [-0.3, -0.2], 0.4]}\n"
     sketch = read(tmp_path, START + "  hand: left\n  tempo_s: 2\n" + phases)["drink"]
     first, second = (phase.hold_at.hand for phase in sketch.phases)
     assert first == Choice(("mouth", "ear"), (3.0, 1.0))

@@ -11,14 +11,15 @@ from m3n.errors import InputError
 from m3n.io.tables import read_table
 from m3n.motion.sketch import Sketch
 from m3n.schema import Rejected, check_pose_clip
-from m3n.sources.poses.sketch import Options, pose_clips, shared_out
+from m3n.sources.poses.sketched import Options, pose_clips, shared_out
 from m3n.sources.shared.ingest_notes import Notes
 from m3n.sources.shared.plausibility import plausible
 
 MOVES = """
 - {label: lie, sentences: [A person lies.], posture: lying, seconds: 2}
 - {label: sit down, sentences: [A person sits down.], from: standing, to: sitting, seconds: 1}
-- {label: rub the belly, sentences: [A person rubs the belly.], seconds: 2, hand: right, phases: [{hand: [-0.18, -0.3, 0.05], circle: 0.05}]}
+- {label: rub the belly, sentences: [A person rubs the belly.], seconds: 2, hand: right,
+   phases: [{hand: [-0.18, -0.3, 0.05], circle: 0.05}]}
 """
 
 
