@@ -25,11 +25,8 @@ def load(name: str) -> ModuleType:
     return importlib.import_module(f"m3n.sources.{SOURCES[name].folder}.{_MODULES.get(name, name)}")
 
 
-_MODULES = {
-    "recordings": "table",
-    "windows": "windows_npz",
-    "sketch": "sketched",
-}  # where the command's word is no good name for a module
+# where the command's word is no good name for a module
+_MODULES = {"recordings": "table", "windows": "windows_npz", "sketch": "sketched"}
 
 
 def pose_kind(source: str) -> str | None:
