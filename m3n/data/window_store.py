@@ -1,11 +1,11 @@
 """Windows on disk, cut once per table and read in any order.
 
-Every shard of synthetic clips, or of real recordings, becomes a folder with `imu.npy` and `pose.npy`, plain arrays from which readers
-take the rows they need, `keys.npy`, which says what every row shows, and `clips.json`, in which its numbers are looked up. The last
-one is written last, so that a shard that has one is complete and is reused when the same work is done again. `index.json` and small
-arrays beside the shards hold what must be known about all clips at once: the numbers of sentences and labels, the validation
-subjects, the scale of the signals, and what a clip lacks. Sentences are stored once; windows refer to them by number. Recordings have
-no `pose.npy`, and their clips are stretches (`m3n.data.stretches`).
+Every shard of synthetic clips, or of real recordings, becomes a folder with `imu.npy` and `pose.npy`, plain arrays from which
+readers take the rows they need, `keys.npy`, which says what every row shows, and `clips.json`, in which its numbers are looked up.
+The last one is written last, so that a shard that has one is complete and is reused when the same work is done again. `index.json`
+and small arrays beside the shards hold what must be known about all clips at once: the numbers of sentences and labels, the
+validation subjects, the scale of the signals, and what a clip lacks. Sentences are stored once; windows refer to them by number.
+Recordings have no `pose.npy`, and their clips are stretches (`m3n.data.stretches`).
 
 Readers count windows by unit: a shard or, where its sources are drawn unequally often (`m3n.data.corpora.Mixture`), the part of a
 shard that is drawn equally often.
