@@ -23,7 +23,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from m3n.config import names
 from m3n.errors import InputError
 
 TEMPERATURES = (0.01, 0.5)  # bounds of a learned temperature; the lower one is CLIP's
@@ -197,6 +196,7 @@ LOSSES: dict[str, Callable[[Comparison], Tensor]] = {
 }
 
 
+RECORDINGS_ONLY = ("two_views",)  # losses that compare windows of real recordings: left out if there are none
 TWO_WRISTS = ("left_right",)  # losses that compare the wrists with each other: left out if there is only one
 
 
@@ -223,7 +223,7 @@ class MultiTaskLoss(nn.Module):
         self.weights = {
             name: weight
             for name, weight in weights.items()
-            if weight > 0 and (recordings or not names.LOSSES[name].recordings_only)
+            if weight > 0 and (recordings or name not in RECORDINGS_ONLY)
         }
         wrists = ("left_wrist", "right_wrist")
         self.wrists = [placements.index(w) for w in wrists if w in placements]
@@ -232,7 +232,7 @@ class MultiTaskLoss(nn.Module):
         if not self.weights:
             raise InputError(
                 f"no loss is left: {' and '.join(TWO_WRISTS)} needs both wrists, and there is {', '.join(placements)}; "
-                f"{' and '.join(n for n, loss in names.LOSSES.items() if loss.recordings_only)} needs --recordings; give another "
+                f"{' and '.join(RECORDINGS_ONLY)} needs --recordings; give another "
                 "loss a weight"
             )
         self.contrast, self.signal_target, self.fixed_temperature = contrast, signal_target, temperature

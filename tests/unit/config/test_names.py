@@ -15,7 +15,7 @@ from m3n.config import FinetuneConfig, LossConfig, ModelConfig, ReproduceConfig,
 from m3n.errors import InputError
 from m3n.evaluation.baselines import BASELINES
 from m3n.freeze import STRATEGIES
-from m3n.losses import CONTRASTIVE_LOSSES, LOSSES
+from m3n.losses import CONTRASTIVE_LOSSES, LOSSES, RECORDINGS_ONLY
 from m3n.models.heads import HEADS
 from m3n.models.imu import IMU_ENCODERS
 from m3n.models.pose import POSE_ENCODERS
@@ -84,6 +84,10 @@ def test_the_weights_of_the_losses_are_the_first_settings_of_their_config():
     described = {key: (default, text) for key, default, text in config.describe(config.PretrainConfig)}
     for name, loss in names.LOSSES.items():
         assert described[f"loss.{name}"] == (str(loss.weight), f"weight of: {loss.help}")
+
+
+def test_losses_that_need_recordings_are_the_same_in_both_tables():
+    assert [name for name, loss in names.LOSSES.items() if loss.recordings_only] == list(RECORDINGS_ONLY)
 
 
 def test_every_freeze_option_belongs_to_a_strategy_and_lies_within_its_limits():
