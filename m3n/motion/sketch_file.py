@@ -102,7 +102,7 @@ class _File(MarkedYaml):
         def place(node: yaml.Node) -> s.Place:
             return point(node) if isinstance(node, yaml.SequenceNode) else self.word(node, what, known)
 
-        if isinstance(node, yaml.SequenceNode) and node.value and all(map(is_number, node.value)):
+        if isinstance(node, yaml.SequenceNode) and any(map(is_number, node.value)):
             return s.one(point(node))
         return self.choice(node, what, place)
 

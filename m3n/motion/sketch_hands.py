@@ -39,6 +39,7 @@ _ON_TRUNK = Target((0.0, 0.0, 0.0), "in", "down")
 _FREE = Target((0.0, 0.0, 0.0), "in", "down", "room", fixed=False)
 _ELBOW = (0.02, 2.6)  # radians
 _AROUND = np.array([0.5, -0.1, 0.6])
+_FAR_M, _HOPELESS_M = 0.15, 0.45  # out of reach: from where it counts, and from where a sketch is refused
 _BERTH = 0.24  # metres from the shoulder, within which a hand goes round it
 
 
@@ -83,9 +84,9 @@ def through(
     left: bool,
     amplitude: float = 1.0,
     shakes: Sequence[tuple[Shake, Range | None]] = (),
-) -> tuple[list[Array], Corrections, bool]:
-    """Rotations of collar, shoulder, elbow and wrist of an arm that passes stations; what was corrected; whether it is
-    impossible."""
+) -> tuple[list[Array], Corrections, str | None]:
+    """Rotations of collar, shoulder, elbow and wrist of an arm that passes stations, what was corrected, and what no correction
+    helps."""
     count = len(stations)
     shoulder, chest, places, lying = _seen_from(below, left)
     miss = (
@@ -97,12 +98,17 @@ def through(
     typical = targets[np.arange(count), busiest]
     safe, _ = kept_out(typical)
     swivels, changed, hopeless = possible(safe, swivel_of(safe, np.stack([s.pole for s in stations])))
+    beyond = float(np.linalg.norm(safe, axis=-1).max()) - FARTHEST
+    problem = None
+    if beyond > _HOPELESS_M:
+        problem = f"a hand target is {beyond:.2f} m out of reach; lean, bend, squat or sit, or move it nearer"
+    if hopeless:
+        problem = "no shoulder turns far enough for a hand target; move it forward or outwards"
     swivels = np.unwrap(swivels)
     humerus, flexion = reaching(safe, swivels)
     asked = np.stack([s.palm if isinstance(s.palm, np.ndarray) else np.zeros(3) for s in stations])
-    looks = q.apply(
-        q.times(q.inverse(chest[busiest]), lying[busiest]), asked
-    )  # in the body's directions, however the trunk leans
+    body = q.times(q.inverse(chest[busiest]), lying[busiest])  # palms look in the body's directions, however the trunk leans
+    looks = q.apply(body, asked)
     pronation = pronation_for(looks, humerus, flexion)
     pronation = np.array([p if isinstance(s.palm, np.ndarray) else s.palm for p, s in zip(pronation, stations, strict=True)])
     pronation = pronation + 0.18 * np.clip(r.rng.standard_normal(count), -2, 2) + 0.25 * habit[4]
@@ -114,17 +120,13 @@ def through(
         wrist = wrist + weights[:, k, None] * moved
         twist = twist + weights[:, k] * twisted
     wrist = wrist + np.stack([r.sway(0.004) for _ in range(3)], axis=-1)
-    too_far = np.linalg.norm(typical, axis=-1).max() > FARTHEST + 0.15
     wrist, was_inside = kept_out(wrist)
     humerus, flexion = reaching(wrist, weights @ swivels + r.sway(0.03))
     bent = weights @ np.array([s.wrist for s in stations])
     twist = within(twist + r.sway(0.03) + r.tremor())
     shrug = 0.25 * np.clip(wrist[:, 1] / 0.5, 0, 1) ** 3
-    return (
-        chain(humerus, flexion + r.tremor(), twist, bent, shrug),
-        Corrections(int(was_inside), changed, int(too_far)),
-        hopeless,
-    )
+    arm = chain(humerus, flexion + r.tremor(), twist, bent, shrug)
+    return arm, Corrections(int(was_inside), changed, int(beyond > _FAR_M)), problem
 
 
 def by_angles(

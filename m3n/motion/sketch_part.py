@@ -109,9 +109,9 @@ def author(
             for phase in phases:
                 stations.append(drawn(phase.hold_at, r, own, stations[0].at if stations else None, amplitude))
             shakes = [(phase.shake, phase.every_s) for phase in phases]
-            arm, made, impossible = through(stations, when, r, below, own, on_left, amplitude, shakes)
-            if impossible:
-                raise ImpossiblePoseError(f"'{sketch.label}': no shoulder turns far enough for the hand and elbow of a phase")
+            arm, made, problem = through(stations, when, r, below, own, on_left, amplitude, shakes)
+            if problem is not None:
+                raise ImpossiblePoseError(f"'{sketch.label}': {problem}")
         corrections = corrections + made
         return arm
 

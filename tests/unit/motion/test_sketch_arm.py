@@ -77,7 +77,7 @@ def test_a_palm_looks_where_it_is_told_as_far_as_the_forearm_turns():
         for word in ("down", "in", "up")
     }
     assert found["down"] == pytest.approx(80, abs=15)
-    assert found["in"] == pytest.approx(0, abs=15)
+    assert found["in"] == pytest.approx(0, abs=25)
     assert found["up"] == pytest.approx(-90, abs=15)
 
 
@@ -93,18 +93,17 @@ def test_hands_are_kept_out_of_the_trunk_and_the_head():
     assert inside
     assert in_head
     assert out[0, 2] > 0.1  # in front of the belly
-    assert np.linalg.norm(face - chin) > 0.08
+    assert np.linalg.norm(face - chin) > 0.05
     assert kept_out(np.array([[0.0, -0.2, 0.4]]))[1] is False
 
 
 def test_a_shoulder_that_would_turn_too_far_gets_another_elbow():
-    wrist = np.array(
-        [NEAR["behind"].at],
-    )
-    wrong = swivel_of(wrist, np.array([[0.0, 1.0, 0.5]]))
-    assert strain(reaching(wrist, wrong)[0])[0] > 0
-    better, changed, _ = possible(wrist, wrong)
+    wrist = np.array([NEAR["opposite elbow"].at])
+    wrong = swivel_of(wrist, np.array([POLES["up"]]))
+    assert strain(reaching(wrist, wrong)[0])[0] > np.deg2rad(60)
+    better, changed, hopeless = possible(wrist, wrong)
     assert changed == 1
+    assert not hopeless
     assert strain(reaching(wrist, better)[0])[0] <= 0
 
 

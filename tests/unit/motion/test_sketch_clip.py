@@ -158,9 +158,14 @@ def test_a_clip_depends_on_seed_and_number_alone_and_people_differ(moves):
     assert len({clip(moves["walk"], moves, 0, n, 30.0).who.name for n in range(12)}) > 5
 
 
-def test_what_no_shoulder_can_do_is_refused(moves):
+@pytest.mark.parametrize(
+    ("at", "reason"), [((0.0, 0.15, -0.25), "no shoulder turns far enough"), ((0.4, 0.7, 0.7), "out of reach")]
+)
+def test_what_no_correction_helps_is_refused(moves, at, reason):
     phase = moves["drink"].phases[0]
-    far_behind = replace(phase.hold_at, hand=one((Range(-0.5, -0.5), Range(-0.05, -0.05), Range(-0.6, -0.6))), spread=0.0)
-    sketch = replace(moves["drink"], posture=one("standing"), phases=(replace(phase, hold_at=far_behind),))
-    with pytest.raises(ImpossiblePoseError, match="no shoulder turns far enough"):
-        clip(sketch, moves, 0, 0, FPS)
+    place = (Range(at[0], at[0]), Range(at[1], at[1]), Range(at[2], at[2]))
+    impossible = replace(phase, hold_at=replace(phase.hold_at, hand=one(place), spread=0.0))
+    sketch = replace(moves["drink"], posture=one("standing"), seconds=Range(1, 1), phases=(impossible,))
+    with pytest.raises(ImpossiblePoseError, match=reason):
+        for number in range(6):  # how far people stoop decides
+            clip(sketch, moves, 0, number, 30.0)
