@@ -221,9 +221,7 @@ class MultiTaskLoss(nn.Module):
         """
         super().__init__()
         self.weights = {
-            name: weight
-            for name, weight in weights.items()
-            if weight > 0 and (recordings or name not in RECORDINGS_ONLY)
+            name: weight for name, weight in weights.items() if weight > 0 and (recordings or name not in RECORDINGS_ONLY)
         }
         wrists = ("left_wrist", "right_wrist")
         self.wrists = [placements.index(w) for w in wrists if w in placements]

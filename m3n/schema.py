@@ -64,7 +64,8 @@ POSE_CLIPS = pa.schema(
 )
 
 
-ADDED_LATER = ("started_at", "segments")  # columns that older tables lack: they are read as null
+# columns that older tables lack: they are read as null
+ADDED_LATER = (pa.field("started_at", INSTANT), pa.field("segments", CLIP_SEGMENTS))
 _SEGMENT_SLACK_S = 0.01  # by which a clip's segments may overlap, or end after its last frame: times are rounded
 
 
@@ -191,7 +192,7 @@ def validate_imu_recordings(columns: pa.Schema, where: str) -> tuple[str, ...]:
 def _require_columns(columns: pa.Schema, expected: pa.Schema, where: str, table: str) -> None:
     for field in expected:
         if field.name not in columns.names:
-            if field.name in ADDED_LATER:
+            if field in ADDED_LATER:
                 continue
             raise InputError(f"{where}: column '{field.name}' is missing; a {table} table needs {field.type}")
         found = columns.field(field.name).type

@@ -224,28 +224,28 @@ def reproduce(
     from m3n.commands.reproduce.strangers import strangers
 
     if name == STRANGERS:
-        return strangers(_named_files("--data", data), out, config, _corpora(corpora), address)
+        return strangers(_named_files("--data", "NAME=FILE", data), out, config, _corpora(corpora), address)
     return run(Path(name).stem, tuple(map(Path, data)), out, config, _corpora(corpora), address)
 
 
 def _corpora(given: tuple[str, ...]) -> dict[str, tuple[Path, ...]]:
     from m3n import sources
 
-    found = _named_files("--corpus", given)
+    found = _named_files("--corpus", "SOURCE=FILE", given)
     for source in found:
         sources.load(source)
     return found
 
 
-def _named_files(option: str, given: tuple[str, ...]) -> dict[str, tuple[Path, ...]]:
-    """Name -> files of NAME=FILE, in order; NAME alone has none."""
+def _named_files(option: str, form: str, given: tuple[str, ...]) -> dict[str, tuple[Path, ...]]:
+    """Name -> files of NAME=FILE, in order; of --data, NAME alone has none."""
     from m3n.errors import InputError
 
     found: dict[str, tuple[Path, ...]] = {}
     for item in given:
         name, equals, file = item.partition("=")
         if not name or (equals and not Path(file).exists()) or (option == "--corpus" and not equals):
-            raise InputError(f"{option} {item}: expected NAME=FILE with a file that exists")
+            raise InputError(f"{option} {item}: expected {form} with a file that exists")
         found[name] = (*found.get(name, ()), *((Path(file),) if equals else ()))
     return found
 

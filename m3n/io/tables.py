@@ -75,7 +75,7 @@ def read_shard(path: Location, schema: pa.Schema, content: bytes | None = None) 
 def _cast(table: pa.Table, schema: pa.Schema, path: Location) -> pa.Table:
     try:
         for field in schema:
-            if field.name in ADDED_LATER and field.name not in table.column_names:
+            if field in ADDED_LATER and field.name not in table.column_names:
                 table = table.append_column(field, pa.nulls(table.num_rows, field.type))
         return table.select(schema.names).cast(schema)
     except (pa.ArrowException, KeyError) as error:

@@ -117,7 +117,13 @@ def choose_start(
         "people": len(set(person)), "examples": len(np.unique(train.example)), "examples_per_class": per_class
     }  # fmt: skip
     if len(possible) == 1:
-        return Choice(usual, "usual", "no other start is possible", found)
+        lacking = _not_shown(clips, train) if clips is not None else []
+        return Choice(
+            usual,
+            "usual",
+            "no other start is possible" + (f": the clips do not show {', '.join(lacking)}" if lacking else ""),
+            found,
+        )
     if pretrained:
         found["people_in_pretraining"] = len(_seen(train, pretrained))
     if per_class < FEWEST_EXAMPLES or len(set(person)) < FEWEST_PEOPLE:
@@ -162,6 +168,10 @@ def _possible(train: RecordingWindows, pretrained: Checkpoint | None, clips: Rec
     """The starts there are, the usual one first."""
     whole = _shows_classes(clips, train)
     return [s for s in USUAL if (pretrained or s not in WITH_CHECKPOINT) and (whole or s not in WITH_CLIPS)]
+
+
+def _not_shown(clips: RecordingWindows, of: RecordingWindows) -> list[str]:
+    return [of.classes[label] for label in sorted(set(of.label.tolist()) - set(clips.label.tolist()))]
 
 
 def _shows_classes(clips: RecordingWindows | None, of: RecordingWindows) -> bool:

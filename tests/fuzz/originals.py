@@ -35,6 +35,7 @@ from fuzz.source_files import (
     romp_image,
     sample_columns,
     sample_csv,
+    sketch_text,
     smplx_arrays,
     ui_prmd_text,
     utd_matrices,
@@ -195,6 +196,7 @@ ORIGINALS: dict[str, Original] = {
         "a.pkl", lambda: {"person_data": {0: glamr_person(), "b": glamr_person()}},
         lambda file, tree: _write_text(file, pickled(tree)), ["fps=30"], True,
     ),
+    "sketch": Original("moves.yaml", sketch_text, _write_text, ["clips=2"]),
     "recordings": Original(
         "watch.csv", lambda: sample_csv(sample_columns(subject=["a"] * 200, label=["walk"] * 90 + ["run"] * 110)), _write_text,
         ["acc_unit=g", "gyro_unit=deg/s"],

@@ -336,6 +336,14 @@ def sample_csv(columns: dict[str, list[Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def sketch_text() -> str:
+    """A file of one sketch."""
+    return (
+        "- label: drink\n  sentences: [A person drinks with the {side} hand.]\n  tempo_s: [2, 3]\n  seconds: 4\n"
+        "  phases:\n    - {hand: side}\n    - {hand: mouth, hold: 0.2}\n"
+    )
+
+
 def windows_arrays(**changed: Any) -> dict[str, Any]:
     """Six windows of 50 samples in g and degrees/s, of three people; a key that is changed to None is left out."""
     columns = sample_columns(np.arange(300) / 50)

@@ -46,7 +46,18 @@ def clips_of(out):
 def test_clips_carry_the_labels_of_the_study_also_in_time_and_are_made_once(study, tmp_path, ray_cluster, caplog):
     out, match = tmp_path / "out", tmp_path / "labels.yaml"
     match.write_text("class 3: null\n", encoding="utf-8")
-    given = ["finetune", str(study), "--sketches", "auto", "--out", str(out), "sketch_clips=6", f"match={match}", *SMALL]
+    given = [
+        "finetune",
+        str(study),
+        "--sketches",
+        "auto",
+        "--out",
+        str(out),
+        "sketch_clips=6",
+        f"match={match}",
+        "start=co_trained",
+        *SMALL,
+    ]
     assert main(given) == 0
     assert "SEATED" in caplog.text
     figures = json.loads((out / "metrics.json").read_text())

@@ -41,6 +41,7 @@ def clips() -> ClipWindows:
         subjects=["s"] * CLIPS,
         texts=["waves"] * 4 + ["bows"] * 2 + [""] * 2,
         labels=["wave"] * 4 + ["bow"] * 2 + [""] * 2,
+        rates_hz=[50.0] * CLIPS,
         placements=("left_wrist", "right_wrist"),
         short=[],
     )
