@@ -90,7 +90,7 @@ def ablation(
 def variants() -> dict[str, tuple[Path | None, list[str]]]:
     """Name -> (preset, overrides) of a pretraining: all losses, the paper's preset, each loss alone at weight 1."""
     names = [name for name, loss in LOSSES.items() if not loss.recordings_only]
-    alone = {name: [f"loss.{other}={int(other == name)}" for other in names] for name in names}
+    alone = {name: [f"loss.{other}={int(other == name)}" for other in LOSSES] for name in names}
     whole: dict[str, tuple[Path | None, list[str]]] = {"all": (None, []), "paper": (config.preset("paper.yaml"), [])}
     return whole | {f"{name} alone": (None, overrides) for name, overrides in alone.items()}
 

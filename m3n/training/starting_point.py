@@ -118,12 +118,8 @@ def choose_start(
     }  # fmt: skip
     if len(possible) == 1:
         lacking = _not_shown(clips, train) if clips is not None else []
-        return Choice(
-            usual,
-            "usual",
-            "no other start is possible" + (f": the clips do not show {', '.join(lacking)}" if lacking else ""),
-            found,
-        )
+        why = f": the clips do not show {', '.join(lacking)}" if lacking else ""
+        return Choice(usual, "usual", f"no other start is possible{why}", found)
     if pretrained:
         found["people_in_pretraining"] = len(_seen(train, pretrained))
     if per_class < FEWEST_EXAMPLES or len(set(person)) < FEWEST_PEOPLE:

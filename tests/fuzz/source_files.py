@@ -339,7 +339,7 @@ def sample_csv(columns: dict[str, list[Any]]) -> str:
 def sketch_text() -> str:
     """A file of one sketch."""
     return (
-        "- label: drink\n  sentences: [A person drinks with the {side} hand.]\n  tempo_s: [2, 3]\n  seconds: 4\n"
+        '- label: drink\n  sentences: ["A person drinks with the {side} hand."]\n  tempo_s: [2, 3]\n  seconds: 4\n'
         "  phases:\n    - {hand: side}\n    - {hand: mouth, hold: 0.2}\n"
     )
 

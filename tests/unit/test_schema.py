@@ -88,7 +88,7 @@ def test_segments_may_cover_a_clip_to_the_end_of_its_last_frame(pose_clip):
     assert schema.check_pose_clip(pose_clip() | {"segments": [sit(0.5, 2.0), sit(2.0, 4.0)]}) is None
 
 
-@pytest.mark.parametrize("name", [name for name in schema.POSE_CLIPS.names if name not in schema.ADDED_LATER])
+@pytest.mark.parametrize("name", [column.name for column in schema.POSE_CLIPS if column not in schema.ADDED_LATER])
 def test_a_missing_column_is_named_with_the_type_it_should_have(name):
     columns = schema.POSE_CLIPS.remove(schema.POSE_CLIPS.get_field_index(name))
     with pytest.raises(InputError, match=rf"here: column '{name}' is missing.*{schema.POSE_CLIPS.field(name).type}"):
