@@ -13,6 +13,7 @@ from m3n import config, packaged
 from m3n.cli import cli
 from m3n.commands.ingest import options_of
 from m3n.commands.reproduce.command import protocol_file
+from m3n.commands.reproduce.strangers import NAME as STRANGERS
 from m3n.commands.tune.space import load_space
 from m3n.errors import InputError
 
@@ -40,7 +41,15 @@ def check_command(words: list[str]) -> None:
     if group.name == "ingest":
         config.resolve(options_of(context.params["source"]), "ingest", None, overrides)
     elif (stage := getattr(group, "stage", None)) is not None:
-        base = protocol_file(context.params["name"]) if group.name == "reproduce" else None
+        base = None
+        if group.name == "reproduce":
+            several = context.params["name"] == STRANGERS
+            base = (
+                packaged.find(STRANGERS, "configs", ".yaml", "config file")
+                if several
+                else protocol_file(context.params["name"])
+            )
+            stage = STRANGERS if several else stage
         config.resolve(config.STAGES[stage], stage, None, overrides, **({"base": base} if base else {}))
     made_earlier = ("/", "runs/", "data/")
     if (given := context.params.get("config_file")) and not str(given).startswith(made_earlier):
