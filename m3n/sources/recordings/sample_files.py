@@ -110,9 +110,9 @@ class SampleFile:
         own = [self._own[self.columns.index(name)] for name in names]
         with self._readable():
             if self._dialect is None:
-                incoming: Iterator[pa.RecordBatch] = pq.ParquetFile(self.file).iter_batches(
-                    _BATCH_ROWS, columns=own, use_threads=False
-                )
+                incoming: Iterator[pa.RecordBatch] = pq.ParquetFile(
+                    self.file, buffer_size=1 << 20, pre_buffer=False
+                ).iter_batches(_BATCH_ROWS, columns=own, use_threads=False)
             else:
                 incoming = iter(self._csv(own, {o for o, name in zip(own, names, strict=True) if name in numeric}))
         first = 0

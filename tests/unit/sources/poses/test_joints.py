@@ -60,6 +60,7 @@ def test_joints_take_from_the_options_what_the_file_lacks_and_refuse_a_contradic
         ({"fps": np.nan}, "fps is nan"),
         ({"up": "x"}, "up is 'x'"),
         ({"unit": "furlong"}, "unit is 'furlong'"),
+        ({"joints": body_joints()[:0]}, "holds no frames"),
     ],
 )
 def test_joints_name_what_is_wrong(tmp_path: Path, changed: dict[str, Any], message: str) -> None:

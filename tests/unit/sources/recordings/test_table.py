@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from m3n.data.windows import cut_recordings
 from m3n.errors import InputError
 from m3n.schema import CHANNELS, GRAVITY, PLACEMENTS, Rejected, check_imu_recording
 from m3n.sources.recordings.table import Options, chunks, imu_recordings
+from m3n.sources.shared.ingest_notes import Notes
 
 RATE = 50.0
 UNITS: dict[str, Any] = {"acc_unit": "g", "gyro_unit": "deg/s"}
@@ -311,3 +313,24 @@ def test_files_that_show_gravity_vouch_for_more_vigorous_ones_of_their_folder(tm
     assert [item.item for item in imu_recordings(tmp_path, settings) if isinstance(item, Rejected)] == ["a_swing.parquet"]
     stated = Options(acc_unit="m/s2", subject="anna", gravity="included")
     assert len([row for row in imu_recordings(tmp_path, stated) if isinstance(row, dict)]) == 3
+
+
+def test_a_long_recording_becomes_rows_that_follow_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    columns = sample_columns()
+    count = 1000
+    columns = {name: np.resize(np.asarray(columns[name], float), count) for name in CHANNELS}
+    file = tmp_path / "day.parquet"
+    pq.write_table(pa.table({"time": 1.7e9 + np.arange(count) / RATE, **columns}), file)
+    (whole,) = rows(file)
+    monkeypatch.setattr("m3n.sources.recordings.sample_files._BATCH_ROWS", 99)
+    monkeypatch.setattr("m3n.sources.recordings.table.LONGEST_S", 9.0)
+    notes = Notes()
+    parts: list[Any] = list(imu_recordings(file, settings({}), notes))
+    assert len(parts) == 2  # the last 10 samples, too few for a row of their own, stay with those before
+    assert notes.figures()["cuts of recordings into rows of 0.0025 hours"] == 1
+    assert len({part["recording_id"] for part in parts}) == 2
+    joined = np.concatenate([part["imu_right_wrist"] for part in parts])
+    np.testing.assert_allclose(joined, whole["imu_right_wrist"], rtol=1e-5, atol=1e-5)
+    for before, after in pairwise(parts):
+        apart = (after["started_at"] - before["started_at"]).total_seconds()
+        assert apart == pytest.approx(before["n_samples"] / RATE, abs=2e-3)
