@@ -43,11 +43,6 @@ def apply(turns: Array, vectors: Array) -> Array:
     return _apply(turns, np.ascontiguousarray(np.broadcast_to(np.asarray(vectors, float), (len(turns), 3))))
 
 
-def of_axes(x: Array, y: Array, z: Array) -> Array:
-    """Rotations (F, 4) whose matrices have these columns (F, 3)."""
-    return _of_axes(np.ascontiguousarray(x), np.ascontiguousarray(y), np.ascontiguousarray(z))
-
-
 def continuous(turns: Array) -> Array:
     """The same rotations (K, F, 4) with signs such that neighbours in time are near; the first has w >= 0."""
     flips = np.sum(turns[:, 1:] * turns[:, :-1], axis=-1) < 0
@@ -59,15 +54,16 @@ def continuous(turns: Array) -> Array:
 
 def vectors_of(turns: Array) -> Array:
     """Axis-angle (K, F, 3) of continuous quaternions (K, F, 4), itself continuous, so its length may pass pi."""
-    sine = np.sqrt(np.sum(turns[..., :3] ** 2, axis=-1))
-    angle = 2 * np.arctan2(sine, turns[..., 3])
-    scale = np.where(sine > 1e-9, angle / np.maximum(sine, 1e-9), 2.0)
-    return np.asarray(turns[..., :3] * scale[..., None])
+    return _vectors_of(np.ascontiguousarray(turns))
+
+
+def between(first: Array, second: Array, weight: Array) -> Array:
+    """Spherical interpolation of rotations (K, F, 4) by weights (F,), the same way round in all frames."""
+    return _between(*map(np.ascontiguousarray, (first, second, weight)))
 
 
 @njit(cache=True, nogil=True)
-def between(first: Array, second: Array, weight: Array) -> Array:
-    """Spherical interpolation of rotations (K, F, 4) by weights (F,), the same way round in all frames."""
+def _between(first: Array, second: Array, weight: Array) -> Array:
     out = np.empty_like(first)
     for k in range(first.shape[0]):
         middle, sign = first.shape[1] // 2, 0.0
@@ -118,8 +114,11 @@ def _apply(turns: Array, vectors: Array) -> Array:
 
 
 @njit(cache=True, nogil=True)
-def _of_axes(x: Array, y: Array, z: Array) -> Array:
-    """By the best-conditioned of four formulas (Shepperd, J. Guidance and Control 1(3), 1978)."""
+def turns_of_axes(x: Array, y: Array, z: Array) -> Array:
+    """Rotations (F, 4) whose matrices have these columns (F, 3).
+
+    By the best-conditioned of four formulas (Shepperd, J. Guidance and Control 1(3), 1978).
+    """
     out = np.empty((len(x), 4))
     for f in range(len(x)):
         m00, m10, m20 = x[f]
@@ -137,4 +136,16 @@ def _of_axes(x: Array, y: Array, z: Array) -> Array:
             a, b, c, d = m02 + m20, m21 + m12, 1 + 2 * m22 - trace, m10 - m01
         size = np.sqrt(a * a + b * b + c * c + d * d)
         out[f, 0], out[f, 1], out[f, 2], out[f, 3] = a / size, b / size, c / size, d / size
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _vectors_of(turns: Array) -> Array:
+    out = np.empty((turns.shape[0], turns.shape[1], 3))
+    for k in range(turns.shape[0]):
+        for f in range(turns.shape[1]):
+            x, y, z, w = turns[k, f]
+            sine = np.sqrt(x * x + y * y + z * z)
+            scale = 2.0 * np.arctan2(sine, w) / sine if sine > 1e-9 else 2.0
+            out[k, f, 0], out[k, f, 1], out[k, f, 2] = scale * x, scale * y, scale * z
     return out

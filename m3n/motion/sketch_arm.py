@@ -59,22 +59,13 @@ class Corrections:
 def reaching(wrist: Array, swivel: Array) -> tuple[Array, Array]:
     """Rotation (F, 4) of the upper arm and elbow flexion (F,) of an arm whose wrist is at (F, 3) and whose elbow is turned by
     `swivel` (F,) from where it hangs."""
-    along, below, aside = _frame(wrist)
-    pole = np.cos(swivel)[:, None] * below + np.sin(swivel)[:, None] * aside
-    length = np.sqrt(np.sum(wrist * wrist, axis=-1))
-    distance = NEAREST + _softplus(length - _softplus(length - FARTHEST) - NEAREST)
-    cos_elbow = (UPPER_ARM**2 + FOREARM**2 - distance**2) / (2 * UPPER_ARM * FOREARM)
-    cos_shoulder = np.clip((UPPER_ARM**2 + distance**2 - FOREARM**2) / (2 * UPPER_ARM * distance), -1, 1)
-    sin_shoulder = np.sqrt(1 - cos_shoulder**2)
-    upper = cos_shoulder[:, None] * along + sin_shoulder[:, None] * pole
-    fold = sin_shoulder[:, None] * along - cos_shoulder[:, None] * pole
-    return q.of_axes(upper, _cross(fold, upper), fold), np.pi - np.arccos(np.clip(cos_elbow, -1, 1))
+    turns, flexion = _reaching(np.ascontiguousarray(wrist), np.ascontiguousarray(swivel), _AHEAD, _BELOW)
+    return turns, flexion
 
 
 def swivel_of(wrist: Array, pole: Array) -> Array:
     """Swivels (K,) of elbows that point to directions (K, 3)."""
-    _, below, aside = _frame(wrist)
-    return np.asarray(np.arctan2(np.sum(pole * aside, axis=-1), np.sum(pole * below, axis=-1)))
+    return _swivel_of(np.ascontiguousarray(wrist), np.ascontiguousarray(pole), _AHEAD, _BELOW)
 
 
 def swung(sideways: Array, forwards: Array, axial: Array) -> Array:
@@ -155,24 +146,75 @@ def within(pronation: Array) -> Array:
     return np.asarray(-MOST_PRONATION + _softplus(high + MOST_PRONATION, 0.08))
 
 
-def _frame(wrist: Array) -> tuple[Array, Array, Array]:
-    """Directions (F, 3): to the wrist, where a hanging elbow points, and their cross product."""
-    along = wrist / np.maximum(np.sqrt(np.sum(wrist * wrist, axis=-1)), 1e-9)[:, None]
-    axis = np.cross(_AHEAD, along)
-    cosine = along @ _AHEAD
-    carried = np.cross(axis, _BELOW)
-    below = _BELOW + carried + np.cross(axis, carried) / np.maximum(1 + cosine, 1e-6)[:, None]
-    return along, below, _cross(along, below)
-
-
-def _cross(first: Array, second: Array) -> Array:
-    a, b, c = first[:, 0], first[:, 1], first[:, 2]
-    d, e, f = second[:, 0], second[:, 1], second[:, 2]
-    return np.stack([b * f - c * e, c * d - a * f, a * e - b * d], axis=-1)
-
-
 def _softplus(value: Array, soft: float = _SOFT) -> Array:
     return np.asarray(soft * np.logaddexp(0.0, value / soft))
+
+
+@njit(cache=True, nogil=True)
+def _frame(wrist: Array, ahead: Array, hangs: Array, along: Array, below: Array, aside: Array) -> float:
+    """Fills in directions (3,): to the wrist, where a hanging elbow points, and their cross product; returns the distance."""
+    length = np.sqrt(wrist[0] ** 2 + wrist[1] ** 2 + wrist[2] ** 2)
+    axis, carried = np.empty(3), np.empty(3)
+    along[:] = wrist / max(length, 1e-9)
+    _cross(ahead, along, axis)
+    cosine = ahead[0] * along[0] + ahead[1] * along[1] + ahead[2] * along[2]
+    _cross(axis, hangs, carried)
+    _cross(axis, carried, below)
+    for i in range(3):
+        below[i] = hangs[i] + carried[i] + below[i] / max(1.0 + cosine, 1e-6)
+    _cross(along, below, aside)
+    return length
+
+
+@njit(cache=True, nogil=True)
+def _swivel_of(wrist: Array, pole: Array, ahead: Array, hangs: Array) -> Array:
+    """See `swivel_of`."""
+    along, below, aside = np.empty(3), np.empty(3), np.empty(3)
+    out = np.empty(len(wrist))
+    for f in range(len(wrist)):
+        _frame(wrist[f], ahead, hangs, along, below, aside)
+        sine, cosine = 0.0, 0.0
+        for i in range(3):
+            sine += pole[f, i] * aside[i]
+            cosine += pole[f, i] * below[i]
+        out[f] = np.arctan2(sine, cosine)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _reaching(wrist: Array, swivel: Array, ahead: Array, hangs: Array) -> tuple[Array, Array]:
+    """See `reaching`."""
+    along, below, aside = np.empty(3), np.empty(3), np.empty(3)
+    upper, fold = np.empty((len(wrist), 3)), np.empty((len(wrist), 3))
+    third, flexion = np.empty((len(wrist), 3)), np.empty(len(wrist))
+    for f in range(len(wrist)):
+        length = _frame(wrist[f], ahead, hangs, along, below, aside)
+        distance = length - _soft(length - FARTHEST)
+        distance = NEAREST + _soft(distance - NEAREST)
+        cos_elbow = (UPPER_ARM**2 + FOREARM**2 - distance**2) / (2 * UPPER_ARM * FOREARM)
+        cosine = min(1.0, max(-1.0, (UPPER_ARM**2 + distance**2 - FOREARM**2) / (2 * UPPER_ARM * distance)))
+        sine = np.sqrt(1.0 - cosine**2)
+        for i in range(3):
+            pole = np.cos(swivel[f]) * below[i] + np.sin(swivel[f]) * aside[i]
+            upper[f, i] = cosine * along[i] + sine * pole
+            fold[f, i] = sine * along[i] - cosine * pole
+        _cross(fold[f], upper[f], third[f])
+        flexion[f] = np.pi - np.arccos(min(1.0, max(-1.0, cos_elbow)))
+    return q.turns_of_axes(upper, third, fold), flexion
+
+
+@njit(cache=True, nogil=True)
+def _soft(value: float) -> float:
+    """Softplus: 0 below, `value` above, over some 15 mm."""
+    scaled = value / _SOFT
+    return value if scaled > 30.0 else _SOFT * np.log1p(np.exp(scaled))
+
+
+@njit(cache=True, nogil=True)
+def _cross(first: Array, second: Array, out: Array) -> None:
+    out[0] = first[1] * second[2] - first[2] * second[1]
+    out[1] = first[2] * second[0] - first[0] * second[2]
+    out[2] = first[0] * second[1] - first[1] * second[0]
 
 
 @njit(cache=True, nogil=True)

@@ -39,7 +39,7 @@ _ON_TRUNK = Target((0.0, 0.0, 0.0), "in", "down")
 _FREE = Target((0.0, 0.0, 0.0), "in", "down", "room", fixed=False)
 _ELBOW = (0.02, 2.6)  # radians
 _AROUND = np.array([0.5, -0.1, 0.6])
-_FAR_M, _HOPELESS_M = 0.15, 0.45  # out of reach: from where it counts, and from where a sketch is refused
+_FAR_M, _HOPELESS_M = 0.15, 0.7  # out of reach: from where it counts, and from where a sketch is refused
 _BERTH = 0.24  # metres from the shoulder, within which a hand goes round it
 
 

@@ -159,7 +159,7 @@ def test_a_clip_depends_on_seed_and_number_alone_and_people_differ(moves):
 
 
 @pytest.mark.parametrize(
-    ("at", "reason"), [((0.0, 0.15, -0.25), "no shoulder turns far enough"), ((0.4, 0.7, 0.7), "out of reach")]
+    ("at", "reason"), [((0.0, 0.15, -0.25), "no shoulder turns far enough"), ((0.8, 0.8, 0.8), "out of reach")]
 )
 def test_what_no_correction_helps_is_refused(moves, at, reason):
     phase = moves["drink"].phases[0]

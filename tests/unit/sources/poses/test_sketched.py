@@ -62,6 +62,17 @@ def test_more_clips_leave_the_first_ones_as_they_are(moves):
     assert (few[0]["poses"] == more[0]["poses"]).all()
 
 
+def test_the_number_of_processes_changes_nothing(moves):
+    alone, together = (list(pose_clips(moves, Options(clips=20, fps=20, workers=n))) for n in (1, 2))
+    assert [row["clip_id"] for row in alone] == [row["clip_id"] for row in together]
+    assert all((a["poses"] == b["poses"]).all() for a, b in zip(alone, together, strict=True))
+
+
+def test_weights_of_nothing_but_zero_are_refused():
+    with pytest.raises(InputError, match="weights of all sketches are 0"):
+        next(shared_out({"a": Sketch("a", ("x",), weight=0.0)}, 1, 0))
+
+
 def test_a_mistake_in_the_file_stops_ingest_with_its_place(moves, tmp_path):
     moves.write_text(MOVES.replace("posture: lying", "posture: laying"), encoding="utf-8")
     with pytest.raises(InputError, match=r"moves\.yaml line 2, column 54: unknown posture 'laying', did you mean 'lying'"):
