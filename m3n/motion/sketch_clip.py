@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 
 from m3n.motion import quaternions as q
+from m3n.motion.people import PEOPLE, Person, drawn_person
 from m3n.motion.posture import in_world
 from m3n.motion.rhythm import Array, Rhythm
 from m3n.motion.sketch import POSTURES, Hold, Phase, Range, Sketch, one
 from m3n.motion.sketch_arm import Corrections
 from m3n.motion.sketch_body import Motion, blended, cut, floor_height, placed, smpl, standin_root, strung, turned, with_arms_of
-from m3n.motion.sketch_part import DURATION_S, PEOPLE, Person, author, person
+from m3n.motion.sketch_part import DURATION_S, author
 from m3n.motion.sketch_timing import bump, rise
 from m3n.randomness import generator
 
@@ -60,7 +61,7 @@ def clip(sketch: Sketch, known: Mapping[str, Sketch], seed: int, number: int, fp
     Raises ImpossiblePoseError where no body can do what the sketch asks.
     """
     rng = generator(seed, "sketch", sketch.label, number)
-    who = person(int(rng.integers(PEOPLE)), seed)
+    who = _person(int(rng.integers(PEOPLE)), seed)
     pieces = _pieces(sketch, known, rng)
     starts = [0.0]
     for piece in pieces:
@@ -95,6 +96,11 @@ def clip(sketch: Sketch, known: Mapping[str, Sketch], seed: int, number: int, fp
     text = _told(sketch, side, rng)
     segments = _segments(pieces, starts, side, frames / fps, rng) if len(pieces) > 1 else []
     return Clip(sketch.label, text, who, poses, trans, segments, corrections)
+
+
+def _person(number: int, seed: int) -> Person:
+    """Virtual person `number` of the crowd of this seed."""
+    return drawn_person(f"sketch-{number:03d}", generator(seed, "sketch", "person", number), amplitude=(0.85, 1.12))
 
 
 def _pieces(sketch: Sketch, known: Mapping[str, Sketch], rng: np.random.Generator) -> list[_Piece]:

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 
 from m3n.errors import InputError
+from m3n.motion.people import Person
 from m3n.motion.rhythm import Array, Rhythm
 from m3n.motion.sketch import LEGS, TRUNK, Hold, Phase, Sketch
 from m3n.motion.sketch_arm import Corrections, calmed, hand
@@ -19,25 +20,12 @@ from m3n.motion.sketch_body import Motion, stance, whole
 from m3n.motion.sketch_hands import Station, by_angles, drawn, natural, through
 from m3n.motion.sketch_postures import behaviour
 from m3n.motion.sketch_timing import Strokes, repeated, still
-from m3n.randomness import generator
 
 DURATION_S = (6.0, 12.0)
-PEOPLE = 40
 
 
 class ImpossiblePoseError(InputError):
     """What a sketch asks for is nothing that a body can do."""
-
-
-@dataclass(frozen=True)
-class Person:
-    """What a virtual person brings to every clip: SMPL shape, factors on durations and ranges, stoop [rad]."""
-
-    name: str
-    betas: Array
-    tempo: float
-    amplitude: float
-    stoop: float
 
 
 @dataclass(frozen=True)
@@ -49,18 +37,6 @@ class Part:
     left: bool
     corrections: Corrections
     end: float
-
-
-def person(number: int, seed: int) -> Person:
-    """Virtual person `number` of the crowd of this seed."""
-    rng = generator(seed, "sketch", "person", number)
-    return Person(
-        name=f"sketch-{number:03d}",
-        betas=np.clip(rng.standard_normal(10), -2.5, 2.5),
-        tempo=float(np.exp(rng.uniform(-0.15, 0.15))),
-        amplitude=float(rng.uniform(0.85, 1.12)),
-        stoop=float(rng.uniform(-0.05, 0.2)),
-    )
 
 
 def author(

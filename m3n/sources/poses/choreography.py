@@ -9,7 +9,7 @@ person. A clip depends on the seed and on its own number alone.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,12 @@ from m3n.errors import InputError
 from m3n.motion.exercises import EXERCISES
 from m3n.motion.gestures import GESTURES, LONGEST, SHORTEST
 from m3n.motion.movements import MOVEMENTS
-from m3n.motion.posture import Array, in_world, mirrored, smpl_motion
+from m3n.motion.people import PEOPLE, Person, drawn_person
+from m3n.motion.posture import in_world, mirrored, smpl_motion
 from m3n.motion.rhythm import Rhythm
 from m3n.randomness import generator
 from m3n.schema import Rejected
 
-PEOPLE = 40
 LASTS = (6.0, 12.0)  # seconds of a clip in which a movement goes on
 PELVIS_HEIGHT = 0.93  # of a standing adult [m]
 
@@ -39,18 +39,6 @@ class Options(config.Options):
     fps: float = Field(60.0, ge=10, le=1000, description="frames per second of the clips [Hz]")
     exercises_share: float = Field(0.5, ge=0, le=1, description="share of the clips that are shoulder exercises")
     gestures_share: float = Field(0.0, ge=0, le=1, description="share that are gestures of the right hand, each made once")
-
-
-@dataclass(frozen=True)
-class Person:
-    """What a virtual person brings to every clip: SMPL shape, tempo and range factors, stoop [rad], everyday hand."""
-
-    name: str
-    betas: Array
-    tempo: float
-    amplitude: float
-    stoop: float
-    left_handed: bool
 
 
 def pose_clips(path: Path | None, options: Options) -> Iterator[dict[str, Any] | Rejected]:
@@ -67,7 +55,7 @@ def pose_clips(path: Path | None, options: Options) -> Iterator[dict[str, Any] |
 def clip(index: int, options: Options) -> dict[str, Any]:
     """The row of clip number `index`, whatever other clips are authored."""
     rng = generator(options.seed, "choreography", index)
-    who = person(int(rng.integers(PEOPLE)), options.seed)
+    who, left_handed = person(int(rng.integers(PEOPLE)), options.seed)
     kind = rng.random()
     catalogue: Mapping[str, tuple[Any, ...]]
     seconds = LASTS
@@ -76,7 +64,7 @@ def clip(index: int, options: Options) -> dict[str, Any]:
     elif kind < options.exercises_share:
         catalogue, left_share = EXERCISES, 0.5
     else:
-        catalogue, left_share = MOVEMENTS, 0.8 if who.left_handed else 0.2
+        catalogue, left_share = MOVEMENTS, 0.8 if left_handed else 0.2
     label = list(catalogue)[int(rng.integers(len(catalogue)))]
     formula, *sentences = catalogue[label]
     left = rng.random() < left_share
@@ -116,14 +104,8 @@ def clip(index: int, options: Options) -> dict[str, Any]:
     }
 
 
-def person(number: int, seed: int) -> Person:
-    """Virtual person `number` of the crowd of this seed."""
+def person(number: int, seed: int) -> tuple[Person, bool]:
+    """Virtual person `number` of the crowd of this seed, and whether they are left-handed in everyday movements."""
     rng = generator(seed, "choreography", "person", number)
-    return Person(
-        name=f"choreo-{number:03d}",
-        betas=np.clip(rng.standard_normal(10), -2.5, 2.5),
-        tempo=float(np.exp(rng.uniform(-0.15, 0.15))),
-        amplitude=float(rng.uniform(0.8, 1.15)),
-        stoop=float(rng.uniform(-0.05, 0.2)),
-        left_handed=bool(rng.random() < 0.15),
-    )
+    who = drawn_person(f"choreo-{number:03d}", rng, amplitude=(0.8, 1.15))
+    return who, bool(rng.random() < 0.15)

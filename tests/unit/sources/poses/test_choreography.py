@@ -13,10 +13,10 @@ from m3n.errors import InputError
 from m3n.motion.exercises import EXERCISES
 from m3n.motion.gestures import GESTURES, LONGEST, SHORTEST
 from m3n.motion.movements import MOVEMENTS
+from m3n.motion.people import PEOPLE
 from m3n.motion.posture import FOREARM, UPPER_ARM, Arm, Body, in_world, mirrored, reach, smpl_motion
 from m3n.motion.rhythm import Rhythm, minimum_jerk
 from m3n.schema import POSE_CLIPS, check_pose_clip
-from m3n.sources.poses import choreography
 from m3n.sources.poses.choreography import Options, clip, pose_clips
 
 PARENTS = [-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21]
@@ -196,7 +196,7 @@ def test_people_keep_their_body_across_clips():
     for row in pose_clips(None, Options(clips=120)):
         assert isinstance(row, dict)
         bodies.setdefault(row["subject"], set()).add(row["betas"].tobytes())
-    assert 30 <= len(bodies) <= choreography.PEOPLE
+    assert 30 <= len(bodies) <= PEOPLE
     assert all(len(shapes) == 1 for shapes in bodies.values())
 
 
