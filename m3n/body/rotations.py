@@ -42,7 +42,7 @@ def _swing(parent: FloatArray, seen: FloatArray, at_rest: FloatArray, out: Float
             end[i] = seen[f, i]
         _normalise(start)
         _normalise(end)
-        _cross(start, end, normal)
+        cross_into(start, end, normal)
         scale = 1.0 / max(1.0 + start[0] * end[0] + start[1] * end[1] + start[2] * end[2], 1e-9)
         for c in range(3):  # v + n x v + s n x (n x v), for every column v
             x, y, z = parent[f, 0, c], parent[f, 1, c], parent[f, 2, c]
@@ -68,8 +68,8 @@ def _transported(along: FloatArray, out: FloatArray) -> None:
     vector[np.argmin(np.abs(along[0]))] = 1.0
     for f in range(len(along)):
         if f > 0:
-            _cross(along[f - 1], along[f], normal)
-            _cross(normal, vector, moved)
+            cross_into(along[f - 1], along[f], normal)
+            cross_into(normal, vector, moved)
             scale = 1.0 / max(1.0 + along[f - 1] @ along[f], 1e-9)
             vector[0] += moved[0] + scale * (normal[1] * moved[2] - normal[2] * moved[1])
             vector[1] += moved[1] + scale * (normal[2] * moved[0] - normal[0] * moved[2])
@@ -201,7 +201,8 @@ def _normalise(vector: FloatArray) -> None:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _cross(left: FloatArray, right: FloatArray, out: FloatArray) -> None:
+def cross_into(left: FloatArray, right: FloatArray, out: FloatArray) -> None:
+    """The cross product of two vectors (3,), for compiled loops."""
     out[0] = left[1] * right[2] - left[2] * right[1]
     out[1] = left[2] * right[0] - left[0] * right[2]
     out[2] = left[0] * right[1] - left[1] * right[0]

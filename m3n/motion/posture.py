@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from m3n.motion.quaternions import MIRROR, continuous
+
 Array = NDArray[np.float64]
 Signal = float | Array  # a constant, or one value per frame
 
@@ -176,16 +178,12 @@ def _about(axis: str, angle: Array) -> Rotation:
 
 
 def _flipped(rotation: Rotation) -> Rotation:
-    return Rotation.from_quat(rotation.as_quat() * np.array([1.0, -1.0, -1.0, 1.0]))
+    return Rotation.from_quat(rotation.as_quat() * MIRROR)
 
 
 def _continuous_rotvec(quaternions: Array) -> Array:
     """Rotation vectors (K, frames, 3) of quaternions (K, frames, 4), continuous over frames (so their length may pass pi)."""
-    turns = np.sum(quaternions[:, 1:] * quaternions[:, :-1], axis=-1) < 0
-    signs = np.where(np.cumsum(turns, axis=1) % 2 == 1, -1.0, 1.0)
-    signs = np.concatenate([np.ones((len(quaternions), 1)), signs], axis=1)
-    signs *= np.where(quaternions[:, :1, 3] < 0, -1.0, 1.0)
-    fixed = quaternions * signs[..., None]
+    fixed = continuous(quaternions)
     sine = np.linalg.norm(fixed[..., :3], axis=-1)
     angle = 2 * np.arctan2(sine, fixed[..., 3])
     scale = np.where(sine > 1e-9, angle / np.maximum(sine, 1e-9), 2.0)

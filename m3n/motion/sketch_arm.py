@@ -15,6 +15,7 @@ import numpy as np
 from numba import njit
 from scipy.ndimage import gaussian_filter1d
 
+from m3n.body.rotations import cross_into
 from m3n.motion import quaternions as q
 from m3n.motion.rhythm import Array
 from m3n.motion.sketch_body import REST, SHOULDER
@@ -156,13 +157,13 @@ def _frame(wrist: Array, ahead: Array, hangs: Array, along: Array, below: Array,
     length = np.sqrt(wrist[0] ** 2 + wrist[1] ** 2 + wrist[2] ** 2)
     axis, carried = np.empty(3), np.empty(3)
     along[:] = wrist / max(length, 1e-9)
-    _cross(ahead, along, axis)
+    cross_into(ahead, along, axis)
     cosine = ahead[0] * along[0] + ahead[1] * along[1] + ahead[2] * along[2]
-    _cross(axis, hangs, carried)
-    _cross(axis, carried, below)
+    cross_into(axis, hangs, carried)
+    cross_into(axis, carried, below)
     for i in range(3):
         below[i] = hangs[i] + carried[i] + below[i] / max(1.0 + cosine, 1e-6)
-    _cross(along, below, aside)
+    cross_into(along, below, aside)
     return length
 
 
@@ -198,7 +199,7 @@ def _reaching(wrist: Array, swivel: Array, ahead: Array, hangs: Array) -> tuple[
             pole = np.cos(swivel[f]) * below[i] + np.sin(swivel[f]) * aside[i]
             upper[f, i] = cosine * along[i] + sine * pole
             fold[f, i] = sine * along[i] - cosine * pole
-        _cross(fold[f], upper[f], third[f])
+        cross_into(fold[f], upper[f], third[f])
         flexion[f] = np.pi - np.arccos(min(1.0, max(-1.0, cos_elbow)))
     return q.turns_of_axes(upper, third, fold), flexion
 
@@ -208,13 +209,6 @@ def _soft(value: float) -> float:
     """Softplus: 0 below, `value` above, over some 15 mm."""
     scaled = value / _SOFT
     return value if scaled > 30.0 else _SOFT * np.log1p(np.exp(scaled))
-
-
-@njit(cache=True, nogil=True)
-def _cross(first: Array, second: Array, out: Array) -> None:
-    out[0] = first[1] * second[2] - first[2] * second[1]
-    out[1] = first[2] * second[0] - first[0] * second[2]
-    out[2] = first[0] * second[1] - first[1] * second[0]
 
 
 @njit(cache=True, nogil=True)

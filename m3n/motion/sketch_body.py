@@ -111,16 +111,12 @@ def floor_height(places: Array) -> Array:
 
 def blended(first: Motion, second: Motion, weight: Array) -> Motion:
     """`first` where weight (F,) is 0, `second` where it is 1, and the way between."""
-    quats = q.between(first.quats, second.quats, weight)
-    w = weight[:, None]
-    return Motion(
-        quats,
-        first.spin + (second.spin - first.spin) * weight,
-        first.velocity + (second.velocity - first.velocity) * w,
-        first.support + (second.support - first.support) * weight,
-        first.height + (second.height - first.height) * weight,
-        first.lift + (second.lift - first.lift) * weight,
-    )
+
+    def way(name: str) -> Array:
+        start, stop = getattr(first, name), getattr(second, name)
+        return np.asarray(start + (stop - start) * (weight if start.ndim == 1 else weight[:, None]))
+
+    return Motion(q.between(first.quats, second.quats, weight), *map(way, _OVER_TIME))
 
 
 def cut(motion: Motion, first: int, last: int) -> Motion:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from m3n.motion.rhythm import Array, Rhythm
+from m3n.motion.rhythm import Array, Rhythm, minimum_jerk
 from m3n.motion.sketch import Sketch
 
 QUICKEST = 0.12  # seconds of a way, at least
@@ -118,8 +118,7 @@ def bump(t: Array, start: float, stop: float, peak: float = 0.5) -> Array:
 
 def rise(t: Array, start: float, stop: float) -> Array:
     """0 before, 1 after, by minimum jerk between."""
-    u = np.clip((t - start) / max(stop - start, 1e-6), 0.0, 1.0)
-    return np.asarray(u**3 * (10 - 15 * u + 6 * u**2))
+    return minimum_jerk(t, np.array([start, stop]), np.array([0.0, 1.0]))
 
 
 @njit(cache=True, nogil=True)
