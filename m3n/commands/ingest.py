@@ -6,7 +6,9 @@ import inspect
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import pyarrow as pa
 
 from m3n import schema, sources
 from m3n.config import IngestConfig, Options
@@ -18,7 +20,19 @@ from m3n.sources.shared.ingest_notes import Notes
 from m3n.sources.shared.plausibility import plausible
 from m3n.sources.shared.sensor_axes import SensorAxes
 
-KINDS = {"poses": ("pose_clips", "clip_id"), "recordings": ("imu_recordings", "recording_id")}
+
+class Kind(NamedTuple):
+    """A table that sources give: its name, which is that of their reader too, the column that identifies a row, and its schema."""
+
+    table: str
+    identity: str
+    columns: pa.Schema
+
+
+KINDS = {
+    "poses": Kind("pose_clips", "clip_id", schema.POSE_CLIPS),
+    "recordings": Kind("imu_recordings", "recording_id", schema.imu_recordings()),
+}
 
 
 def options_of(source: str) -> type[Options]:
@@ -37,7 +51,7 @@ def ingest(source: str, path: Path | None, out: Path, options: Options | None = 
     settings: Any = options
     if path is not None and not path.exists():
         raise InputError(f"{path} does not exist")
-    readers = {kind: getattr(module, table) for kind, (table, _) in KINDS.items() if hasattr(module, table)}
+    readers = {kind: getattr(module, of.table) for kind, of in KINDS.items() if hasattr(module, of.table)}
     if path is None and needs_file(source):
         raise InputError(f"{source} reads a file or folder: give its path, as in `m3n ingest {source} PATH --out {out}`")
     figures: dict[str, Any] = {}
@@ -50,9 +64,6 @@ def ingest(source: str, path: Path | None, out: Path, options: Options | None = 
     with ExitStack() as stack:  # the tables appear together, other files in `out` stay untouched
         for kind, reader in readers.items():
             staging = stack.enter_context(staged(out / kind, inputs=[path] if path else []))
-            rejected: list[Rejected] = []
-            repaired: list[Repaired] = []
-            totals = {"rows": 0, "seconds": 0.0}
             notes = Notes()
             takes_notes = "notes" in inspect.signature(reader).parameters
             items = reader(path, options, notes) if takes_notes else reader(path, options)
@@ -60,18 +71,8 @@ def ingest(source: str, path: Path | None, out: Path, options: Options | None = 
                 items = plausible(items, options, whole="recordings" in readers)
             elif axes:
                 items = (item if isinstance(item, Rejected) else axes.turned(item, notes) for item in items)
-            rows = _checked(items, kind, rejected, repaired, totals)
-            columns = schema.POSE_CLIPS if kind == "poses" else schema.imu_recordings()
-            tables.write_table(staging, rows, columns, settings.rows_per_shard)
-            _check_rejected(rejected, totals, settings.max_rejected, f"{path or source}")
-            tables.write_quarantine(staging, rejected)
-            tables.write_manifest(
-                staging, table=KINDS[kind][0], totals=totals, inputs=inputs,
-                config={"source": source, **options.model_dump(mode="json")}, rejected=rejected,
-                facts=notes.facts() | (_repairs(repaired) if kind == "poses" else {}),
-            )  # fmt: skip
-            figures |= {kind: totals["rows"], f"{kind}_seconds": totals["seconds"], f"{kind}_rejected": len(rejected)}
-            figures |= {f"{kind}_{what}": count for what, count in _counts(repaired).items() if count} | notes.figures()
+            noted = {"source": source, **options.model_dump(mode="json")}
+            figures |= _written(staging, kind, items, settings, f"{path or source}", inputs, noted, notes) | notes.figures()
     return figures
 
 
@@ -80,19 +81,35 @@ def write_poses(out: Path, items: Iterable[dict[str, Any] | Rejected], options: 
 
     Raises InputError if too much of it is rejected; then nothing is left in `out`.
     """
-    shared = IngestConfig()
     with staged(out) as staging:
-        rejected: list[Rejected] = []
-        repaired: list[Repaired] = []
-        totals = {"rows": 0, "seconds": 0.0}
-        rows = _checked(plausible(items, options), "poses", rejected, repaired, totals)
-        tables.write_table(staging, rows, schema.POSE_CLIPS, shared.rows_per_shard)
-        _check_rejected(rejected, totals, shared.max_rejected, str(out))
-        tables.write_quarantine(staging, rejected)
-        tables.write_manifest(
-            staging, table=KINDS["poses"][0], totals=totals, inputs={}, config=options.model_dump(mode="json"), rejected=rejected,
-            facts=_repairs(repaired),
-        )  # fmt: skip
+        noted = options.model_dump(mode="json")
+        _written(staging, "poses", plausible(items, options), IngestConfig(), str(out), {}, noted, Notes())
+
+
+def _written(
+    staging: Path,
+    kind: str,
+    items: Iterable[dict[str, Any] | Rejected],
+    settings: IngestConfig,
+    where: str,
+    inputs: dict[str, str],
+    noted: dict[str, Any],
+    notes: Notes,
+) -> dict[str, Any]:
+    """Write the valid items as a table, with quarantine and manifest, in which `inputs`, the settings `noted` and `notes` are;
+    returns the figures. Raises InputError, naming `where`, if too much is rejected."""
+    rejected: list[Rejected] = []
+    repaired: list[Repaired] = []
+    totals = {"rows": 0, "seconds": 0.0}
+    tables.write_table(staging, _checked(items, kind, rejected, repaired, totals), KINDS[kind].columns, settings.rows_per_shard)
+    _check_rejected(rejected, totals, settings.max_rejected, where)
+    tables.write_quarantine(staging, rejected)
+    facts = notes.facts() | (_repairs(repaired) if kind == "poses" else {})
+    tables.write_manifest(
+        staging, table=KINDS[kind].table, totals=totals, inputs=inputs, config=noted, rejected=rejected, facts=facts
+    )
+    figures = {kind: totals["rows"], f"{kind}_seconds": totals["seconds"], f"{kind}_rejected": len(rejected)}
+    return figures | {f"{kind}_{what}": count for what, count in _counts(repaired).items() if count}
 
 
 def _check_rejected(rejected: list[Rejected], totals: dict[str, float], limit: float, where: str) -> None:
@@ -112,7 +129,7 @@ def _check_rejected(rejected: list[Rejected], totals: dict[str, float], limit: f
 def needs_file(source: str) -> bool:
     """Whether no reader of a source accepts None as its path."""
     module = sources.load(source)
-    readers = [getattr(module, table) for table, _ in KINDS.values() if hasattr(module, table)]
+    readers = [getattr(module, kind.table) for kind in KINDS.values() if hasattr(module, kind.table)]
     return all("None" not in str(inspect.signature(reader).parameters["path"].annotation) for reader in readers)
 
 
@@ -137,7 +154,7 @@ def _checked(
     totals: dict[str, float],
 ) -> Iterator[dict[str, Any]]:
     """The valid rows, which `totals` counts; others go to `rejected`, and what was done to rows to `repaired`."""
-    identity = KINDS[kind][1]
+    identity = KINDS[kind].identity
     seen: set[str] = set()
     for item in items:
         if isinstance(item, Rejected):

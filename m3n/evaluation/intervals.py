@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from m3n.data.confusion import draws_of_people, macro_f1, redrawn
 from m3n.randomness import generator
 
 DRAWS = 10_000
@@ -52,10 +53,6 @@ def pooled_interval(confusion_scc: np.ndarray, seed: int = 0, draws: int = 2000)
 
     confusion_scc: (subjects, truth, predicted) counts. A class that a draw neither has nor predicts is left out of its mean.
     """
-    subjects, classes, _ = confusion_scc.shape
-    drawn = generator(seed, "bootstrap", subjects).integers(subjects, size=(draws, subjects))
-    times = np.stack([np.bincount(row, minlength=subjects) for row in drawn]).astype(float)
-    counts = (times @ confusion_scc.reshape(subjects, -1)).reshape(draws, classes, classes)
-    either = counts.sum(1) + counts.sum(2)
-    f1 = np.divide(2 * np.einsum("dcc->dc", counts), either, out=np.full(either.shape, np.nan), where=either > 0)
-    return [float(bound) for bound in np.percentile(np.nanmean(f1, axis=1), [2.5, 97.5])]
+    times = draws_of_people(len(confusion_scc), draws, generator(seed, "bootstrap", len(confusion_scc)))
+    scores = macro_f1(redrawn(confusion_scc, times))
+    return [float(bound) for bound in np.percentile(scores, [2.5, 97.5])]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from m3n.config import WindowsConfig
+from m3n.data.confusion import draws_of_people, macro_f1, redrawn
 from m3n.data.splits import subject_folds
 from m3n.data.windows import RecordingWindows
 from m3n.randomness import generator
@@ -152,14 +153,6 @@ def choose_start(
     return Choice(chosen, "scores", f"macro F1 on {len(set(person))} training people in turn: {listed}", found)
 
 
-def macro_f1(confusion_cc: np.ndarray) -> np.ndarray:
-    """Macro F1 of confusion matrices (…, truth, predicted); a class that is neither present nor predicted is left out."""
-    either = confusion_cc.sum(-1) + confusion_cc.sum(-2)
-    hits = np.diagonal(confusion_cc, axis1=-2, axis2=-1)
-    f1 = np.divide(2 * hits, either, out=np.full(either.shape, np.nan), where=either > 0)
-    return np.nanmean(f1, axis=-1)
-
-
 def _possible(train: RecordingWindows, pretrained: Checkpoint | None, clips: RecordingWindows | None) -> list[str]:
     """The starts there are, the usual one first."""
     whole = _shows_classes(clips, train)
@@ -229,8 +222,6 @@ def _confusions(predicted: np.ndarray, windows: RecordingWindows) -> np.ndarray:
 
 def _standard_error(ours_scc: np.ndarray, base_scc: np.ndarray, seed: int) -> float:
     """Of the difference of two macro F1 over the same people: the bootstrap's standard deviation, the people resampled."""
-    people = len(ours_scc)
-    drawn = generator(seed, "start", "bootstrap").integers(people, size=(DRAWS, people))
-    times = np.stack([np.bincount(row, minlength=people) for row in drawn]).astype(float)
-    ours, base = (macro_f1(np.einsum("ds,scp->dcp", times, counts)) for counts in (ours_scc, base_scc))
+    times = draws_of_people(len(ours_scc), DRAWS, generator(seed, "start", "bootstrap"))
+    ours, base = (macro_f1(redrawn(counts, times)) for counts in (ours_scc, base_scc))
     return float(np.std(ours - base))

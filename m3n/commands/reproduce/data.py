@@ -15,7 +15,7 @@ from typing import Any
 from m3n import schema
 from m3n.cluster.grid import run_cells
 from m3n.cluster.start import connect
-from m3n.commands.ingest import ingest, needs_file, options_of
+from m3n.commands.ingest import KINDS, ingest, needs_file, options_of
 from m3n.commands.pretrain import pretrain
 from m3n.commands.reproduce.cells import CROSS_CORPUS, NO_PRETRAINING, Cell, paper_pretraining
 from m3n.commands.simulate.command import simulate_clips
@@ -54,7 +54,6 @@ class _PretrainingJob:
 
 
 Files = tuple[Path, ...]  # of one dataset; none for a source that needs no file
-KINDS = {"poses": schema.POSE_CLIPS, "recordings": schema.imu_recordings()}
 
 
 def corpus_files(data: Files, config: ReproduceConfig, corpora: Mapping[str, Files]) -> dict[str, Files]:
@@ -228,18 +227,17 @@ def _pretrain(job: _PretrainingJob) -> dict[str, Any]:
 
 def _joined(folder: Path, parts: Sequence[Path]) -> Path:
     """One table with the rows of several of its kind."""
-    kind = parts[0].name
+    kind = KINDS[parts[0].name]
     if not (folder / tables.MANIFEST).is_file():
         with staged(folder, inputs=parts) as staging:
             shards = [shard for part in parts for shard in tables.shard_paths(part)]
             rows = 0
             for number, shard in enumerate(shards):
-                table = tables.read_shard(shard, KINDS[kind])
+                table = tables.read_shard(shard, kind.columns)
                 rows += table.num_rows
                 tables.write_shard(staging / f"part-{number:05d}.parquet", table)
             inputs = {part.parent.name: tables.data_sha256(part) for part in parts}
-            name = "pose_clips" if kind == "poses" else "imu_recordings"
-            tables.write_manifest(staging, table=name, totals={"rows": rows}, inputs=inputs, config={})
+            tables.write_manifest(staging, table=kind.table, totals={"rows": rows}, inputs=inputs, config={})
     return folder
 
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 from gestures import MODEL, by_four_people, people
-from sklearn.metrics import f1_score
 
 from m3n.config import FinetuneConfig, WindowsConfig
 from m3n.data.windows import Normaliser
 from m3n.models import make_imu_tower
 from m3n.training.checkpoint import Checkpoint
-from m3n.training.starting_point import choose_start, config_of, macro_f1
+from m3n.training.starting_point import choose_start, config_of
 
 SHAPE = WindowsConfig()
 QUICK = {"start": "auto", "epochs": 1, "min_steps": 40, "batch_size": 8, "lr": 5e-3, "model": MODEL}
@@ -65,10 +63,3 @@ def test_a_start_differs_from_the_others_in_weights_and_clips_alone(blank):
     assert config_of("co_trained", FinetuneConfig(rehearse_fade=0), None).rehearse_fade == 0
     as_set = FinetuneConfig(rehearse=0.3)
     assert config_of("co_trained", as_set, None) is as_set
-
-
-def test_macro_f1_of_a_confusion_matrix_is_that_of_scikit_learn():
-    truth, predicted = np.random.default_rng(0).integers(0, 3, (2, 50))
-    counts = np.zeros((4, 4))
-    np.add.at(counts, (truth, predicted), 1)  # the fourth class never occurs
-    assert macro_f1(counts) == pytest.approx(f1_score(truth, predicted, average="macro"))
