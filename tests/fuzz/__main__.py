@@ -23,7 +23,7 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).resolve().parents[1])]
 
-from fuzz.verdict import compiled, judged
+from fuzz.verdict import judged
 
 from m3n.sources import SOURCES
 
@@ -38,7 +38,6 @@ def main(arguments: list[str] | None = None) -> int:
     figures = {}
     print(f"{'source':16s} {'inputs':>7s} {'clips':>7s} {'errors':>7s} {'failures':>9s} {'seconds':>8s}")
     for source in options.source or SOURCES:
-        compiled(source)
         start, outcomes, messages = time.monotonic(), Counter[str](), Counter[str]()
         for verdict in judged(source, range(options.inputs), options.seed):
             outcomes["failures" if verdict.failed else verdict.outcome] += 1

@@ -56,18 +56,21 @@ class Verdict:
         return self.outcome not in ("clip", "error")
 
 
-def compiled(source: str) -> None:
+def _compile(source: str) -> None:
     """Read a source's valid input once in this process, so that no child's time goes into compiling."""
-    if source in ORIGINALS:
-        with tempfile.TemporaryDirectory() as folder:
-            original, place = ORIGINALS[source], Path(folder)
-            original.write(place / original.name, original.tree())
-            outcome, detail = _judge(source, place / original.name, original.settings, None, place / "out")
-            assert outcome == "clip", f"the valid input of {source}: {outcome} {detail}"
+    with tempfile.TemporaryDirectory() as folder:
+        place, path, settings = Path(folder), None, ["clips=2"]
+        if source in ORIGINALS:
+            original = ORIGINALS[source]
+            path, settings = place / original.name, original.settings
+            original.write(path, original.tree())
+        outcome, detail = _judge(source, path, settings, None, place / "out")
+        assert outcome == "clip", f"the valid input of {source}: {outcome} {detail}"
 
 
 def judged(source: str, indices: range, seed: int = 0, batch: int = 50) -> Iterator[Verdict]:
     """Verdicts on the inputs of a source with these numbers, in order."""
+    _compile(source)
     todo = list(indices)
     while todo:
         for verdict in _batch(source, todo[:batch], seed):
