@@ -15,8 +15,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from m3n import __version__, schema
 from m3n.commands.ingest import write_poses
 from m3n.commands.simulate.command import simulate_clips
@@ -31,6 +29,7 @@ from m3n.motion.sketch_file import read_sketches, shipped_sketches
 from m3n.schema import Rejected
 from m3n.sources.poses import sketched as source
 from m3n.sources.shared.ingest_notes import Notes
+from m3n.untrusted.yaml_mapping import read_mapping
 
 log = logging.getLogger(__name__)
 AUTO = "auto"  # the sketches that come with m3n, and no others
@@ -110,25 +109,14 @@ def match_study(labels: Sequence[str], known: Mapping[str, Sketch], given: Path 
 
     Where the text model is not installed, labels are matched by name only, and the log says so.
     """
-    chosen = _read_match(given) if given else {}
+    read = read_mapping(given, "`label: sketch` for each label", f"match={given}") if given else {}
+    chosen = {str(label): value for label, value in read.items()}
     names = [Names(sketch.label, sketch.also, sketch.sentences) for sketch in known.values()]
     try:
         return match_labels(labels, names, chosen, text.embed)
     except NoTextModelError as error:
         log.warning("labels are matched by name only: %s", error)
         return match_labels(labels, names, chosen)
-
-
-def _read_match(file: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read match={file}: {getattr(error, 'strerror', None) or error}") from None
-    except (yaml.YAMLError, RecursionError) as error:
-        raise InputError(f"match={file} is not valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict):
-        raise InputError(f"match={file}: expected `label: sketch` for each label, found a {type(content).__name__}")
-    return {str(label): value for label, value in content.items()}
 
 
 def _plan(

@@ -129,42 +129,43 @@ def _samples(name: str, data: bytes) -> tuple[FloatArray, FloatArray]:
 def _operations(name: str, data: bytes) -> list[Segment]:
     """Start and stop, s of Unix time, and name of every operation."""
     made: list[Segment] = []
-    rows = csv.DictReader(io.StringIO(_text(name, data)))
-    try:
-        for row in rows:
-            where = f"{name}, line {rows.line_num}"
-            if any(row.get(key) is None for key in ("id", "operation", "start", "end")):
-                raise InputError(f"{where}: expected the columns id, operation, start and end")
-            label = row["operation"].strip()
-            if not label:
-                raise InputError(f"{where}: operation is empty")
-            start, stop = (_unix(where, key, row[key]) for key in ("start", "end"))
-            made.append((start, stop, NULL if row["id"].strip() == _NULL_ID or label == "Null" else label))
-    except csv.Error as error:
-        raise InputError(f"{name}: cannot be read as CSV: {shown(str(error))}") from error
+    for where, row in _annotations(name, data):
+        if any(row.get(key) is None for key in ("id", "operation", "start", "end")):
+            raise InputError(f"{where}: expected the columns id, operation, start and end")
+        label = row["operation"].strip()
+        if not label:
+            raise InputError(f"{where}: operation is empty")
+        start, stop = (_unix(where, key, row[key]) for key in ("start", "end"))
+        made.append((start, stop, NULL if row["id"].strip() == _NULL_ID or label == "Null" else label))
     return made
 
 
 def _activities(name: str, data: bytes) -> list[Segment]:
     """The same from a file of the older releases, which has a row for every second; equal seconds in a row are one segment."""
     made: list[Segment] = []
+    for where, row in _annotations(name, data):
+        code, clock = (row.get("operation") or "").strip(), (row.get("unixtime") or "").strip()
+        if code not in _OPERATIONS or not clock.isdecimal():
+            raise InputError(
+                f"{where}: unixtime is '{shown(clock)}' and operation '{shown(code)}', expected milliseconds and one of "
+                f"{', '.join(_OPERATIONS)}"
+            )
+        start, label = int(clock) / 1000, _OPERATIONS[code]
+        if made and made[-1][2] == label and abs(start - made[-1][1]) < 1e-3:
+            made[-1] = (made[-1][0], start + 1, label)
+        else:
+            made.append((start, start + 1, label))
+    return made
+
+
+def _annotations(name: str, data: bytes) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Rows of a CSV file of annotations, each with its place."""
     rows = csv.DictReader(io.StringIO(_text(name, data)))
     try:
         for row in rows:
-            code, clock = (row.get("operation") or "").strip(), (row.get("unixtime") or "").strip()
-            if code not in _OPERATIONS or not clock.isdecimal():
-                raise InputError(
-                    f"{name}, line {rows.line_num}: unixtime is '{shown(clock)}' and operation '{shown(code)}', expected "
-                    f"milliseconds and one of {', '.join(_OPERATIONS)}"
-                )
-            start, label = int(clock) / 1000, _OPERATIONS[code]
-            if made and made[-1][2] == label and abs(start - made[-1][1]) < 1e-3:
-                made[-1] = (made[-1][0], start + 1, label)
-            else:
-                made.append((start, start + 1, label))
+            yield f"{name}, line {rows.line_num}", row
     except csv.Error as error:
         raise InputError(f"{name}: cannot be read as CSV: {shown(str(error))}") from error
-    return made
 
 
 def _unix(where: str, key: str, text: str) -> float:

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from m3n.errors import InputError, nearest
+from m3n.untrusted.yaml_mapping import read_mapping
 
 NO_ACTIVITY = {  # labels of no activity in particular, in small letters
     "null", "none", "other", "others", "unknown", "undefined", "unlabelled", "unlabeled", "background", "transient", "na", "nan",
@@ -60,15 +61,7 @@ def class_sentences(given: str | None, sources: Sequence[str], classes: Sequence
 
 
 def _read_sentences(file: Path) -> dict[str, list[str]]:
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"cannot read the sentences of {file}: {reason}") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{file} is not valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict):
-        raise InputError(f"{file}: expected `label: [sentence, …]` for every label, found a {type(content).__name__}")
+    content = read_mapping(file, "`label: [sentence, …]` for every label", what=f"the sentences of {file}")
     for label, lines in content.items():
         if not (isinstance(lines, list) and lines and all(isinstance(line, str) and line.strip() for line in lines)):
             raise InputError(f"{file}: label '{label}' holds {str(lines)[:60]!r}, expected a list of sentences")
