@@ -10,10 +10,8 @@ from pathlib import Path
 import click
 
 from m3n import config, packaged
-from m3n.cli import cli
+from m3n.cli import cli, grid_file, grid_section
 from m3n.commands.ingest import options_of
-from m3n.commands.reproduce.command import protocol_file
-from m3n.commands.reproduce.strangers import NAME as STRANGERS
 from m3n.commands.tune.space import load_space
 from m3n.errors import InputError
 
@@ -43,13 +41,7 @@ def check_command(words: list[str]) -> None:
     elif (stage := getattr(group, "stage", None)) is not None:
         base = None
         if group.name == "reproduce":
-            several = context.params["name"] == STRANGERS
-            base = (
-                packaged.find(STRANGERS, "configs", ".yaml", "config file")
-                if several
-                else protocol_file(context.params["name"])
-            )
-            stage = STRANGERS if several else stage
+            base, stage = grid_file(context.params), grid_section(context.params)
         config.resolve(config.STAGES[stage], stage, None, overrides, **({"base": base} if base else {}))
     made_earlier = ("/", "runs/", "data/")
     if (given := context.params.get("config_file")) and not str(given).startswith(made_earlier):

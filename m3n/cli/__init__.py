@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from m3n import config as configs
     from m3n.io.storage import Location
 
-STRANGERS = "strangers"
+STRANGERS = "strangers"  # of `m3n reproduce`: no protocol, but several in turn
 
 
 @click.group(cls=InOrder, context_settings={"help_option_names": ["-h", "--help"]})
@@ -187,7 +187,13 @@ def tune(
     return run(data, recordings, out, space, config, address, resume)
 
 
-def _protocol(arguments: Any) -> Path | None:
+def grid_section(arguments: Any) -> str:
+    """The section of configs that `m3n reproduce NAME` reads, which names its settings in STAGES."""
+    return STRANGERS if arguments["name"] == STRANGERS else "reproduce"
+
+
+def grid_file(arguments: Any) -> Path:
+    """The config below the user's own: the protocol called NAME or, for strangers, what comes with m3n."""
     from m3n import packaged
     from m3n.commands.reproduce.command import protocol_file
 
@@ -196,11 +202,7 @@ def _protocol(arguments: Any) -> Path | None:
     return protocol_file(arguments["name"])
 
 
-def _kind(arguments: Any) -> str:
-    return STRANGERS if arguments["name"] == STRANGERS else "reproduce"
-
-
-@stage(cli, "reproduce", address=True, base=_protocol, kind=_kind, shows="results.md")
+@stage(cli, "reproduce", address=True, base=grid_file, section=grid_section, shows="results.md")
 @click.argument("name")
 @click.option(
     "--data", multiple=True, metavar="FILE", help="The dataset's file (leave out for a source that needs none); of strangers, "
@@ -215,16 +217,17 @@ def reproduce(
     Runs every method, label budget, seed and fold of a dataset's protocol. NAME is a protocol of configs/protocols/ (utd_mhad,
     seglearn_watch, geotec, openpack, mmfit) or a YAML file; or `strangers`, which leaves one of several datasets out in turn:
 
-    
+    \b
     m3n reproduce strangers --data seglearn_watch --data geotec=geotec_watch.zip --out runs/strangers
 
     Rerun an interrupted command to resume it; add methods, labels or seeds to extend it.
     """
-    from m3n.commands.reproduce.command import reproduce as run
-    from m3n.commands.reproduce.strangers import strangers
-
     if name == STRANGERS:
+        from m3n.commands.reproduce.strangers import strangers
+
         return strangers(_named_files("--data", "NAME=FILE", data), out, config, _corpora(corpora), address)
+    from m3n.commands.reproduce.command import reproduce as run
+
     return run(Path(name).stem, tuple(map(Path, data)), out, config, _corpora(corpora), address)
 
 

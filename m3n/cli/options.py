@@ -140,16 +140,16 @@ def stage(
     out: click.ParamType[Any] = PATH,
     address: bool = False,
     base: Callable[[Mapping[str, Any]], Path | None] = lambda arguments: None,
-    kind: Callable[[Mapping[str, Any]], str] | None = None,
+    section: Callable[[Mapping[str, Any]], str] | None = None,
     shows: str | None = None,
     tables: str | None = None,
 ) -> Callable[[Command], click.Command]:
     """Register a function as the command of a stage.
 
     It is called with its own arguments, `out`, the resolved `config` and, if asked for, the Ray `address`; it returns the figures.
-    `base`: a config file below the user's own, and `kind`: its section, if not `name`, both chosen by the arguments; `shows`: a
-    text file in `out`, printed at the end; `tables`: the argument of the function that gets all words that are no overrides, as
-    locations.
+    `base`: a config file below the user's own, and `section`: what it reads of configs, if not `name`, both chosen by the
+    arguments; `shows`: a text file in `out`, printed at the end; `tables`: the argument of the function that gets all words that
+    are no overrides, as locations.
     """
 
     def register(function: Command) -> click.Command:
@@ -163,8 +163,8 @@ def stage(
                 given = [word for word in overrides if "=" not in word or Path(word).exists() or "://" in word.split("=")[0]]
                 overrides = tuple(word for word in overrides if word not in given)
                 arguments[tables] = [LOCATION.convert(word, None, None) for word in given]
-            section = kind(arguments) if kind else name
-            resolved = config.resolve(config.STAGES[section], section, config_file, overrides, base=base(arguments))
+            read = section(arguments) if section else name
+            resolved = config.resolve(config.STAGES[read], read, config_file, overrides, base=base(arguments))
             finish(function(out=out, config=resolved, **arguments), json_file, out)
             if shows:
                 click.echo("\n" + (out / shows).read_text(encoding="utf-8"))

@@ -16,7 +16,7 @@ from m3n import schema, tracking
 from m3n.commands.finetune_windows import clip_windows, unlabelled_windows
 from m3n.commands.sketched_clips import sketched_clips
 from m3n.config import FinetuneConfig, WindowsConfig
-from m3n.config.names import AUTO
+from m3n.config.names import AS_SET, AUTO
 from m3n.data.splits import check_classes, check_leakage, draw_labels, make_split, people
 from m3n.data.windows import RecordingWindows, cut_recordings
 from m3n.errors import InputError
@@ -74,7 +74,7 @@ def finetune(
         if clips is not None:
             raise InputError("--sketches makes the clips that --clips would give: leave one of them out")
         clips = sketched_clips(sketches, windows, config, out)
-        if config.start == "as_set":
+        if config.start == AS_SET:
             config = config.model_copy(update={"rehearse": config.rehearse or REHEARSE})
     split = make_split(
         windows.subjects, test=config.test_subjects, val=config.val_subjects, train=config.train_subjects,
@@ -169,7 +169,7 @@ def _choice(
     sentences: dict[str, list[str]] | None,
 ) -> Choice:
     """The start that was asked for, or the one that the labelled training people decide on."""
-    if config.start == "as_set":
+    if config.start == AS_SET:
         return Choice(start_as_set(config, pretrained), "asked", "freeze or rehearse was given")
     if config.start != AUTO:
         return Choice(config.start, "asked", f"start={config.start}")

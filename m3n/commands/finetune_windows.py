@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from m3n.config import FinetuneConfig, WindowsConfig
-from m3n.config.names import AUTO
+from m3n.config.names import AS_SET, AUTO
 from m3n.data.splits import Person
 from m3n.data.windows import RecordingWindows, cut_recordings
 from m3n.errors import InputError, NoWindowsError
@@ -38,7 +38,7 @@ def clip_windows(
         raise InputError(
             f"start={config.start} needs --checkpoint, a folder made by `m3n pretrain`: give one, or set start=auto"
         )
-    as_set = config.start == "as_set"
+    as_set = config.start == AS_SET
     if clips is None:
         if config.start in WITH_CLIPS or (as_set and config.rehearse):
             asked, instead = (

@@ -127,7 +127,7 @@ def pretrain(
                 staging,
                 table="checkpoint",
                 totals=figures,
-                inputs={clips[0].name: store.data_sha256} if [*clips, *recordings] == clips[:1] else _inputs(clips, recordings),
+                inputs={clips[0].name: store.data_sha256} if len(clips) == 1 and not recordings else _inputs(clips, recordings),
                 config=config.model_dump(mode="json"),
             )
             run.artifact(staging / tables.MANIFEST)

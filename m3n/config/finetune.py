@@ -106,7 +106,7 @@ class FinetuneConfig(Options):
     def _given_settings_decide(cls, values: Any) -> Any:
         """Who says what is frozen or rehearsed has chosen the start."""
         if isinstance(values, dict) and "start" not in values and {"freeze", "rehearse"} & set(values):
-            return values | {"start": "as_set"}
+            return values | {"start": names.AS_SET}
         return values
 
     @field_validator("train_subjects", "val_subjects", "test_subjects", "ignore_labels", mode="before")

@@ -102,14 +102,17 @@ FREEZE_OPTIONS: dict[str, FreezeOption] = {
 }
 
 
+CO_TRAINED = "co_trained"  # learns from synthetic clips, but from no checkpoint
+AS_SET = "as_set"  # the start is what was given
+AUTO = "auto"  # the start is decided on the labelled training people
 STARTS: dict[str, str] = {
-    "auto": "the one below that scores best on held-out training people; with few labels or people, the first of rehearsed, "
+    AUTO: "the one below that scores best on held-out training people; with few labels or people, the first of rehearsed, "
     "pretrained, co_trained and scratch that --checkpoint and --clips allow",
     "scratch": "random weights",
     "pretrained": "the checkpoint",
     "rehearsed": "the checkpoint, with synthetic clips in every batch",
-    "co_trained": "random weights, with synthetic clips in every batch",
-    "as_set": "what --checkpoint and `rehearse` say, undecided; implied where `freeze` or `rehearse` is given and `start` is not",
+    CO_TRAINED: "random weights, with synthetic clips in every batch",
+    AS_SET: "what --checkpoint and `rehearse` say, undecided; implied where `freeze` or `rehearse` is given and `start` is not",
 }
 
 
@@ -137,8 +140,6 @@ PRETRAINED: dict[str, Method] = {
     ),
     "paper": Method("the authors' settings of pretraining and fine-tuning, not frozen", {"head": "linear"}),
 }
-CO_TRAINED = "co_trained"  # learns from synthetic clips, but from no checkpoint
-AUTO = "auto"  # the start is decided on the labelled training people
 METHODS: dict[str, Method] = {
     **BASELINES,
     **PRETRAINED,
@@ -167,9 +168,10 @@ class Source(NamedTuple):
     poses_from: str | None = None
 
 
+SKETCH = "sketch"  # the source of clips that show no real person
 SOURCES: dict[str, Source] = {
     "choreography": Source("poses", "pose clips of arm movements authored by formula (no file needed)", "formula"),
-    "sketch": Source(
+    SKETCH: Source(
         "poses", "pose clips of activities written down in YAML: `m3n ingest sketch moves.yaml` (docs/sketches.md)", "formula"
     ),
     "seglearn_watch": Source(

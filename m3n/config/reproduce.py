@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
@@ -63,7 +63,23 @@ class ProtocolConfig(Options):
         return self
 
 
-class ReproduceConfig(Options):
+class GridConfig(Options):
+    """What grids have in common: label budgets may be written as numbers, and every list names something."""
+
+    @field_validator("labels", mode="before", check_fields=False)
+    @classmethod
+    def _labels_are_text(cls, value: Any) -> Any:
+        return as_names(value)
+
+    @model_validator(mode="after")
+    def _something_to_do(self) -> Self:
+        for part in ("settings", "methods", "labels", "seeds"):
+            if part in type(self).model_fields and not getattr(self, part):
+                raise ValueError(f"{part} is empty: name at least one")
+        return self
+
+
+class ReproduceConfig(GridConfig):
     """Pretraining compared with training from scratch, on unseen subjects."""
 
     protocol: ProtocolConfig
@@ -99,15 +115,3 @@ class ReproduceConfig(Options):
     pretrain: PretrainConfig = PretrainConfig()
     finetune: FinetuneConfig = FinetuneConfig()
     workers: Count = Field(2, description="cells to run at a time")
-
-    @field_validator("labels", mode="before")
-    @classmethod
-    def _labels_are_text(cls, value: Any) -> Any:
-        return as_names(value)
-
-    @model_validator(mode="after")
-    def _something_to_do(self) -> ReproduceConfig:
-        for part in ("settings", "methods", "labels", "seeds"):
-            if not getattr(self, part):
-                raise ValueError(f"{part} is empty: name at least one")
-        return self

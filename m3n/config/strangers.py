@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field
 
 from m3n.config import names
-from m3n.config.base import Count, OneOf, Options, as_names, choices
-from m3n.config.reproduce import budget_name, method_name
+from m3n.config.base import Count, OneOf, choices
+from m3n.config.reproduce import GridConfig, budget_name, method_name
 
 
-class StrangersConfig(Options):
+class StrangersConfig(GridConfig):
     """Leave one dataset out: pretrain on everything else and on sketches of the classes, then fine-tune on its training people."""
 
     methods: list[Annotated[str, AfterValidator(method_name)]] = Field(
@@ -41,15 +41,3 @@ class StrangersConfig(Options):
     )
     common: dict[str, Any] = Field({}, description="settings on top of every protocol, as in common.pretrain.optim.epochs=10")
     workers: Count = Field(2, description="cells to run at a time")
-
-    @field_validator("labels", mode="before")
-    @classmethod
-    def _labels_are_text(cls, value: Any) -> Any:
-        return as_names(value)
-
-    @model_validator(mode="after")
-    def _something_to_do(self) -> StrangersConfig:
-        for part in ("methods", "labels", "seeds"):
-            if not getattr(self, part):
-                raise ValueError(f"{part} is empty: name at least one")
-        return self

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from m3n.config.base import Count, Options, Positive
 from m3n.config.finetune import FinetuneConfig
+from m3n.config.names import AS_SET, AUTO
 from m3n.config.pretrain import PretrainConfig
 
 
@@ -47,15 +48,15 @@ class TuneConfig(Options):
     restarts: Annotated[int, Field(ge=0)] = Field(3, description="restarts of a trial after its process or node is lost")
     seed: int = Field(0, ge=0, description="seed of the sampler")
     pretrain: PretrainConfig = PretrainConfig()
-    finetune: FinetuneConfig = FinetuneConfig(start="as_set")
+    finetune: FinetuneConfig = FinetuneConfig(start=AS_SET)
 
     @field_validator("finetune")
     @classmethod
     def _from_own_pretraining(cls, value: FinetuneConfig) -> FinetuneConfig:
         """A trial starts from its own pretraining: there is nothing to decide."""
-        if value.unlabelled or value.start not in ("auto", "as_set"):
+        if value.unlabelled or value.start not in (AUTO, AS_SET):
             raise ValueError("a sweep starts from its own pretraining, with labels: leave start and unlabelled out")
-        return value.model_copy(update={"start": "as_set"})
+        return value.model_copy(update={"start": AS_SET})
 
     @model_validator(mode="after")
     def _objectives_once(self) -> TuneConfig:
@@ -63,7 +64,7 @@ class TuneConfig(Options):
             raise ValueError(f"objectives names '{self.objectives[0]}' twice")
         if self.scheduler != "none" and self.grace >= self.steps:
             raise ValueError(f"grace is {self.grace}, expected fewer than the {self.steps} reports of a trial (2 x reports)")
-        if self.finetune.unlabelled or self.finetune.start not in ("auto", "as_set"):
+        if self.finetune.unlabelled or self.finetune.start not in (AUTO, AS_SET):
             raise ValueError(
                 "a sweep starts from its own pretraining, with labels: leave finetune.start and finetune.unlabelled out"
             )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from m3n import schema
@@ -47,6 +48,7 @@ class Corpus:
         placements = [check(tables.read_schema(shard), str(shard)) for shard in shards]
         return cls(_name(table), table, tuple(shards), placements[0], recordings)
 
+    @cached_property
     def sources(self) -> set[str]:
         """The sources of its rows."""
         return {str(source) for shard in self.shards for source in tables.read_column(shard, "source").unique().to_pylist()}
@@ -70,7 +72,7 @@ def shards_of(corpora: Sequence[Corpus]) -> list[Shard]:
 
 
 def open_corpora(clips: Sequence[Location], recordings: Sequence[Location]) -> list[Corpus]:
-    """All tables; InputError where there is none, one is given twice, or one is not of its kind."""
+    """All tables; InputError if there are no tables, the same one is given twice, or one has the wrong columns."""
     if not clips and not recordings:
         raise InputError("nothing to pretrain on: give a table of synthetic clips, or --recordings")
     given = [full_name(table) for table in (*clips, *recordings)]
@@ -106,7 +108,7 @@ class Mixture:
     def check(self, corpora: Sequence[Corpus]) -> None:
         """InputError for a name that is neither a table's nor a source's, and where no table is left."""
         for key, names in (("mix", self.weights), ("mounting.unknown", self.unknown_mounting)):
-            known = sorted({name for corpus in corpora for name in (corpus.name, *corpus.sources())}) if names else []
+            known = sorted({name for corpus in corpora for name in (corpus.name, *corpus.sources)}) if names else []
             for name in names:
                 if name not in known:
                     raise InputError(
@@ -129,4 +131,4 @@ class Mixture:
 
     def left_out(self, corpus: Corpus) -> bool:
         """Whether no row of a table is used."""
-        return bool(self.weights) and all(self.weight(corpus.name, source) == 0 for source in corpus.sources())
+        return bool(self.weights) and all(self.weight(corpus.name, source) == 0 for source in corpus.sources)

@@ -6,13 +6,12 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from m3n.config import WindowsConfig
+from m3n.config.names import SKETCH
 from m3n.data.splits import Person, some
 from m3n.data.windows import RecordingWindows, cut_recordings
 from m3n.errors import NoWindowsError
 from m3n.io import tables
 from m3n.io.storage import Location
-
-NOBODYS = "sketch"  # clips of this source show no real person, so nothing of anybody held out can leak
 
 
 def rehearsal(
@@ -32,7 +31,7 @@ def rehearsal(
     """
 
     def may(source: str, subject: str) -> bool:
-        if source == NOBODYS:
+        if source == SKETCH:  # shows no real person, so nothing of anybody held out can leak
             return True
         return subject in pretrained.get(source, ()) if pretrained is not None else (source, subject) not in held_out
 

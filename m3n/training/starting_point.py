@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from m3n.config import WindowsConfig
+from m3n.config.names import AS_SET, CO_TRAINED
 from m3n.data.confusion import draws_of_people, macro_f1, redrawn
 from m3n.data.splits import subject_folds
 from m3n.data.windows import RecordingWindows
@@ -29,7 +30,7 @@ from m3n.training.fit import Fitted, fit
 if TYPE_CHECKING:
     from m3n.config import FinetuneConfig
 
-SCRATCH, PRETRAINED, REHEARSED, CO_TRAINED = "scratch", "pretrained", "rehearsed", "co_trained"
+SCRATCH, PRETRAINED, REHEARSED = "scratch", "pretrained", "rehearsed"
 USUAL = (REHEARSED, PRETRAINED, CO_TRAINED, SCRATCH)  # the first possible one is the usual choice
 WITH_CHECKPOINT, WITH_CLIPS = (PRETRAINED, REHEARSED), (REHEARSED, CO_TRAINED)
 FEWEST_EXAMPLES = 4.0  # labelled examples per class with which the scores decide
@@ -82,7 +83,7 @@ def config_of(start: str, config: FinetuneConfig, pretrained: Checkpoint | None)
     Without a checkpoint's weights the network is still the checkpoint's, so that starts differ in nothing else, and a text head,
     which starts from the joint embedding, becomes a linear one.
     """
-    if config.start == "as_set":
+    if config.start == AS_SET:
         return config
     own: dict[str, Any] = {"rehearse": 0.0}
     if start in WITH_CLIPS:

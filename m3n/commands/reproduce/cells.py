@@ -16,7 +16,7 @@ import numpy as np
 
 from m3n.commands.finetune import head_sentences, load_windows
 from m3n.config import FinetuneConfig, PretrainConfig, WindowsConfig, check, preset, resolve, updated
-from m3n.config.names import AUTO, CO_TRAINED, METHODS
+from m3n.config.names import AS_SET, AUTO, CO_TRAINED, METHODS
 from m3n.data.splits import Person, check_classes, check_leakage, draw_labels, people
 from m3n.data.windows import RecordingWindows
 from m3n.errors import InputError, NoWindowsError
@@ -26,7 +26,7 @@ from m3n.training.checkpoint import Checkpoint, load_pretrained
 from m3n.training.classifier import new_classifier, predict, recording_probabilities
 from m3n.training.fit import architecture_of, window_shape
 from m3n.training.rehearsal import rehearsal
-from m3n.training.starting_point import choose_start, fit_from, start_as_set
+from m3n.training.starting_point import REHEARSE, choose_start, fit_from, start_as_set
 
 NO_PRETRAINING = "none"  # the setting of a baseline
 CROSS_CORPUS = "cross_corpus"  # the setting without poses of the dataset itself
@@ -125,11 +125,11 @@ _OF_THIS_PROCESS = CellInputs()
 
 def method_config(method: str, finetune: FinetuneConfig, seed: int, setting: str) -> FinetuneConfig:
     """The fine-tuning of a method: the grid's settings (or the authors' preset) with the method's own on top."""
-    own = {"start": "as_set"} | METHODS[method].settings | {"seed": seed}
+    own = {"start": AS_SET} | METHODS[method].settings | {"seed": seed}
     if setting == NO_PRETRAINING:
         own |= {"rehearse": 0}
     if method == CO_TRAINED and not finetune.rehearse:
-        own |= {"rehearse": 0.5}
+        own |= {"rehearse": REHEARSE}
     budget = {"epochs": finetune.epochs, "min_steps": finetune.min_steps}
     if method == "paper":
         settings = [f"{key}={value}" for key, value in (own | budget).items()]

@@ -13,18 +13,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from m3n import sources
 from m3n.commands.reproduce.cells import CROSS_CORPUS, CellResult
 from m3n.commands.reproduce.command import protocol_file, reproduce, results_in
 from m3n.commands.reproduce.data import Files
 from m3n.commands.reproduce.strangers_text import strangers_text
 from m3n.config import ReproduceConfig, StrangersConfig, check, resolve
 from m3n.config.base import overlay
-from m3n.config.names import BASELINES
+from m3n.config.names import BASELINES, SKETCH
 from m3n.errors import InputError
 from m3n.io import locks, tables
 from m3n.reports import classification_plots
 
-NAME = "strangers"
 CLASS_SKETCHES, OTHER_SKETCHES, RECORDINGS, MOCAP, AXES = "class_sketches", "other_sketches", "recordings", "mocap", "axes"
 TURNS = ("axes", "axes_from")  # settings of `ingest` that turn sensors into m3n's frame
 
@@ -44,10 +44,10 @@ def strangers(
     """
     started = time.perf_counter()
     if len(datasets) < 2:
-        raise InputError(f"{NAME} leaves one dataset out: give --data NAME=FILE for at least two")
+        raise InputError("strangers leaves one dataset out: give --data NAME=FILE for at least two")
     own = {name: _protocol(name, config) for name in datasets}
     files = {**(corpora or {}), **{own[name].protocol.source: given for name, given in datasets.items()}}
-    wanted = {name: _with_others(name, own, config, files) for name in datasets}
+    wanted = {name: _with_others(name, own, config) for name in datasets}
     out.mkdir(parents=True, exist_ok=True)
     found: dict[str, list[CellResult]] = {}
     without: dict[str, dict[str, list[CellResult]]] = {}
@@ -79,14 +79,12 @@ def _protocol(name: str, config: StrangersConfig) -> ReproduceConfig:
     return check(ReproduceConfig, overlay(base.model_dump(mode="json", exclude_unset=True), settings))
 
 
-def _with_others(
-    name: str, own: Mapping[str, ReproduceConfig], config: StrangersConfig, files: Mapping[str, Files]
-) -> ReproduceConfig:
+def _with_others(name: str, own: Mapping[str, ReproduceConfig], config: StrangersConfig) -> ReproduceConfig:
     """The settings of one stranger: everything but its own data is pretrained on."""
     target = own[name]
-    others = {c.protocol.source: c.protocol.ingest for other, c in own.items() if c.protocol.source != target.protocol.source}
+    others = {c.protocol.source: c.protocol.ingest for c in own.values() if c.protocol.source != target.protocol.source}
     corpora = {source: settings for source, settings in config.corpora.items() if source != target.protocol.source}
-    corpora |= {source: settings for source, settings in others.items() if _has_poses(source)}
+    corpora |= {source: settings for source, settings in others.items() if hasattr(sources.load(source), "pose_clips")}
     folds = {}
     if config.folds is not None and target.protocol.split != "official":
         folds = {"protocol": {"split": "k_fold", "folds": config.folds}}
@@ -102,23 +100,17 @@ def _with_others(
     )  # fmt: skip
 
 
-def _has_poses(source: str) -> bool:
-    from m3n import sources
-
-    return hasattr(sources.load(source), "pose_clips")
-
-
 def _without(part: str, config: ReproduceConfig) -> ReproduceConfig:
     """The settings of a run that lacks one part of what is pretrained on; baselines stay as they are, and are not run again."""
     changed: dict[str, Any] = {"methods": [method for method in config.methods if method not in BASELINES]}
     if part == CLASS_SKETCHES:
         changed["sketch_clips"] = 0
     elif part == OTHER_SKETCHES:
-        changed["corpora"] = {source: own for source, own in config.corpora.items() if source != "sketch"}
+        changed["corpora"] = {source: own for source, own in config.corpora.items() if source != SKETCH}
     elif part == RECORDINGS:
         changed["recordings"] = {}
     elif part == MOCAP:
-        changed["corpora"] = {source: own for source, own in config.corpora.items() if source == "sketch"}
+        changed["corpora"] = {source: own for source, own in config.corpora.items() if source == SKETCH}
     elif part == AXES:
         ingest = {key: value for key, value in config.protocol.ingest.items() if key not in TURNS}
         changed["protocol"] = config.protocol.model_copy(update={"ingest": ingest})

@@ -29,25 +29,26 @@ def strangers_text(
     """
     budgets = by_amount({result.labels for results in found.values() for result in results} - {ZERO})
     methods = sorted({result.method for results in found.values() for result in results}, key=list(METHODS).index)
+    learned = [m for m in methods if m != "zero_shot"]
     figures: dict[str, Any] = {}
     heads = ["", *(budget_head(budget) for budget in budgets)]
     parts = ["# Strangers: macro F1 on datasets that nothing was pretrained on, people never seen\n"]
     for name, results in found.items():
         parts.append(f"\n## {name}\n\n{_described(results)}\n")
-        parts.append(
-            markdown_table(heads, [[m, *_cells(name, results, m, budgets, figures)] for m in methods if m != "zero_shot"])
-        )
-        gains = [[m, *_gains(name, results, m, budgets, figures)] for m in methods if m not in ("scratch", "zero_shot")]
-        parts += [
-            "\nDifference from scratch, paired by people and seed, with its 95 % interval:\n",
-            markdown_table(heads, gains),
+        rows = [
+            [m, *_row(f"{name}/{m}", budgets, [_estimate(results, m, budget) for budget in budgets], figures)] for m in learned
         ]
-        if zero := _scores(results, "zero_shot", ZERO):
-            mean = estimate({k: [*v.values()] for k, v in zero.items()}).mean
-            chance = 1 / len(results[0].per_class)
-            figures |= {f"{name}/zero_shot": mean, f"{name}/zero_shot_over_chance": mean / chance}
-            parts.append(f"\nZero-shot: {mean:.3f}, {mean / chance:.1f} times chance.\n")
-    learned = [m for m in methods if m != "zero_shot"]
+        gains = [
+            [m, *_row(f"{name}/gain/{m}", budgets, [_gain(results, m, budget) for budget in budgets], figures, "+")]
+            for m in learned
+            if m != "scratch"
+        ]
+        difference = "\nDifference from scratch, paired by people and seed, with its 95 % interval:\n"
+        parts += [markdown_table(heads, rows), difference, markdown_table(heads, gains)]
+        if zero := _estimate(results, "zero_shot", ZERO):
+            times = zero.mean * len(results[0].per_class)
+            figures |= {f"{name}/zero_shot": zero.mean, f"{name}/zero_shot_over_chance": times}
+            parts.append(f"\nZero-shot: {zero.mean:.3f}, {times:.1f} times chance.\n")
     parts.append(f"\n## Mean over the {len(found)}\n")
     rows, gains, curves = [], [], {}
     for method in learned:
@@ -86,25 +87,17 @@ def _scores(results: Results, method: str, budget: str) -> ByFold:
     return scores
 
 
-def _cells(name: str, results: Results, method: str, budgets: Sequence[str], figures: dict[str, Any]) -> list[str]:
-    shown = []
-    for budget in budgets:
-        scores = _scores(results, method, budget)
-        found = estimate({k: [*v.values()] for k, v in scores.items()}) if scores else None
-        if found:
-            figures[f"{name}/{method}/{budget}"] = found.mean
-        shown.append(f"{found.mean:.3f} [{found.low:.3f}, {found.high:.3f}]" if found else "")
-    return shown
+def _row(
+    key: str, budgets: Sequence[str], found: Sequence[Estimate | None], figures: dict[str, Any], sign: str = ""
+) -> list[str]:
+    """Estimates by budget as cells; their means become `figures`."""
+    figures |= {f"{key}/{budget}": one.mean for budget, one in zip(budgets, found, strict=True) if one}
+    return [f"{one.mean:{sign}.3f} [{one.low:{sign}.3f}, {one.high:{sign}.3f}]" if one else "" for one in found]
 
 
-def _gains(name: str, results: Results, method: str, budgets: Sequence[str], figures: dict[str, Any]) -> list[str]:
-    shown = []
-    for budget in budgets:
-        gain = _gain(results, method, budget)
-        if gain:
-            figures[f"{name}/gain/{method}/{budget}"] = gain.mean
-        shown.append(f"{gain.mean:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]" if gain else "")
-    return shown
+def _estimate(results: Results, method: str, budget: str) -> Estimate | None:
+    scores = _scores(results, method, budget)
+    return estimate({people: [*by_seed.values()] for people, by_seed in scores.items()}) if scores else None
 
 
 def _gain(results: Results, method: str, budget: str) -> Estimate | None:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
+from m3n.config.names import SKETCH as SOURCE
 from m3n.errors import InputError
 from m3n.motion.sketch import Sketch
 from m3n.motion.sketch_clip import clip
@@ -28,12 +29,11 @@ from m3n.sources.shared.plausibility import PoseOptions
 from m3n.sources.shared.pose_rows import pose_row
 from m3n.sources.shared.processes import cores, in_order
 
-SOURCE = "sketch"
 _WORTH_FORKING = 200  # clips
 
 
 class Options(PoseOptions):
-    """What to author from a YAML file of sketches (docs/sketches.md), or of those that come with m3n, where there is no file.
+    """What to author from a YAML file of sketches (docs/sketches.md); without a file, from the sketches that come with m3n.
     The shortest file: [{label: drink, sentences: [A person drinks.], phases: [{hand: table}, {hand: mouth, hold: 0.3}]}]"""
 
     clips: int = Field(600, ge=1, description="number of clips to author, shared by the sketches by their weights")
