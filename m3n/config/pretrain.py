@@ -90,8 +90,8 @@ class SensorMounting(Options):
 
     unknown: list[str] = Field(
         [],
-        description="sources or tables whose mounting is not known: their windows are turned by any of the 24 right-angle "
-        "rotations, and the encoder is told",
+        description="sources or tables whose sensors were mounted in an unknown way: each of their windows gets one of the 24 "
+        "right-angle rotations at random, and the encoder gets a flag",
     )
 
 

@@ -1,6 +1,6 @@
 """Windows of real recordings for pretraining, labelled or not.
 
-A recording is divided into stretches: runs of windows with one label, and pieces of at most `UNLABELLED_S` where there is none. A
+A recording is divided into stretches: runs of windows with one label, or pieces of at most `UNLABELLED_S` without a label. A
 stretch is to a recording what a clip is to a table of clips: its windows share a label and a sentence, and are never each other's
 negatives, because neighbours in time look alike.
 """

@@ -33,8 +33,8 @@ class ImuTower(nn.Module):
 
     The encoder gets an embedding of the sensor's placement and of its sampling rate beside the samples: windows are resampled to
     one rate, but a sensor of 20 Hz has not seen fast movement. With `strapdown` it also gets the signal in a frame fixed in space
-    (`m3n.models.strapdown`), for which the tower must know the units: `in_units_of`. With `mounting_embedding` it is told
-    of sensors whose mounting is not known: one more embedding, which starts at 0 and leaves the other random weights as they are.
+    (`m3n.models.strapdown`), for which the tower must know the units: `in_units_of`. With `mounting_embedding` it also
+    gets one more embedding for sensors of unknown mounting, which starts at 0 and leaves the other random weights as they are.
     """
 
     mirror_p6: Tensor

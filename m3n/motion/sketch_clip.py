@@ -45,8 +45,8 @@ class Clip:
 
 @dataclass
 class _Piece:
-    """A part of a clip to be: it lasts `seconds` after a blend of `join` seconds into it, which is a transition where there is
-    a `change`."""
+    """A part of a planned clip: a blend of `join` seconds leads into it, then it lasts `seconds`. With a `change`, the blend is
+    that transition."""
 
     sketch: Sketch
     posture: str

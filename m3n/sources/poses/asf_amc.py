@@ -69,7 +69,7 @@ def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Reject
     """Rows of `pose_clips`, one per AMC file in the order of their names; damaged files are Rejected.
 
     `path` is a zip or a folder. The skeleton of `01_08.amc` is the ASF of its own name or subject (`01.asf`) in the same folder, or
-    the only one there. Raises InputError where there is no AMC file, and for a CSV of texts that cannot be read.
+    the only one there. Raises InputError if there are no AMC files, and for a CSV of texts that cannot be read.
     """
     texts = {} if options.texts is None else _texts(options.texts)
     path = Path(path)

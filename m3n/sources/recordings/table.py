@@ -59,8 +59,8 @@ def imu_recordings(path: Path, options: Options, notes: Notes | None = None) -> 
 
     A new recording starts where the subject or the session changes, at an empty line, and after a gap of over 0.5 s; one of over
     two hours becomes several rows that follow each other. One label for all its samples is its `label`; otherwise every stretch
-    of a label is one of its `segments`. `notes` is told how the columns were understood, what was left out, cut or corrected, and
-    whose names differ only in how they are written, because a split would part them. Raises InputError where `path` holds no such
+    of a label is one of its `segments`. `notes` collects how the columns were understood, what was left out, cut or corrected, and
+    names that differ only in spelling, because a split would separate them. Raises InputError where `path` holds no such
     file, and for a single file that cannot be read, lacks a column, does not say who wore the sensor, or has units that cannot be
     right.
     """

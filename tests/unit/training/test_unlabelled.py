@@ -1,4 +1,4 @@
-"""Windows without labels change a training only where there are some, and only through their samples."""
+"""Windows without labels change the training through their samples alone; without such windows, nothing changes."""
 
 from __future__ import annotations
 
