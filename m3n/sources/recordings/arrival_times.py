@@ -4,12 +4,16 @@ A watch that sends packets over Bluetooth stamps ten samples within ten millisec
 Hz, the rows over the duration say what the sensor did. A clock of whole milliseconds, or of whole seconds, is the same in small.
 Such stamps are replaced by even ones that follow the clock's drift: over blocks of two seconds, the mean of what each stamp is
 later than its row's number says.
+
+Samples that were lost must not slow the rate: a longer step that no shorter ones make up for is a gap, and only the steps between
+samples, or packets, that follow each other count.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +26,9 @@ _STILL = 0.02  # share of stamps that repeat the one before
 _BLOCK_S = 2.0
 _USUAL_GAP_S = 0.5
 _EVEN = 1.6  # steps: a clock of whole ticks strays by one
+_NEAR = (0.55, 1.65)  # times the median: steps of one sample; longer ones are late or lost, shorter ones make up for being late
+_MADE_UP = 0.3  # share of the time lost in longer steps that shorter ones make up for, up to which samples were lost
+_LEAST_LOST = 0.002  # share of all time
 _SHORTEST_RUN, _MOST_RUNS = 50, 200  # rows, and runs of one batch, that are compared with an even clock
 
 
@@ -68,6 +75,10 @@ class StepCounts:
         """Number of steps that go on."""
         return int(self._count.sum())
 
+    def count(self, low: float, high: float) -> int:
+        """Number of steps between two sizes."""
+        return int(self._count[self._between(low, high)].sum())
+
     def median(self) -> float:
         """Median of the steps that go on, within 1 %."""
         half = np.searchsorted(np.cumsum(self._count), self._count.sum() / 2)
@@ -92,18 +103,24 @@ class StepCounts:
         count = self._count[chosen].sum() + self.still
         return float((self._count[self._between(0.0, size)].sum() + self.still) / max(count, 1))
 
-    def skips_samples(self, usual: float, high: float) -> bool:
-        """True where nearly all longer steps are two or more of the usual ones: a steady clock of which samples were lost."""
-        middle = np.sqrt(_EDGES_S[:-1] * _EDGES_S[1:])
-        count = self._count[1:-1] * (middle < high)
-        multiple = np.round(middle / usual)
-        near = np.abs(middle / usual - multiple) < 0.08
-        longer, steady = middle > 1.65 * usual, near & (multiple == 1)
-        return bool(
-            count[longer].sum() > 0
-            and count[longer & near].sum() > 0.8 * count[longer].sum()
-            and count[steady].sum() > 0.95 * count[~longer].sum()
-        )
+    def usual(self, low: float, high: float) -> tuple[float, bool]:
+        """Mean of the steps between two sizes that are no longer than usual, s, and whether longer ones are of samples that were
+        lost: samples that are late make the next steps shorter, lost ones do not."""
+        counts, sums = (held[self._between(low, high)] for held in (self._count, self._sum))
+        if not counts.any():
+            return self.median(), False
+        half = int(np.searchsorted(np.cumsum(counts), counts.sum() / 2))
+        means = sums / np.maximum(counts, 1)
+        median = means[half]
+        near = (means > _NEAR[0] * median) & (means < _NEAR[1] * median)
+        usual = float(sums[near].sum() / counts[near].sum())
+        apart, long = counts * (means - usual), means >= _NEAR[1] * median
+        longer, shorter = float(apart[long].sum()), -float(apart[~long & ~near].sum())
+        if longer > _LEAST_LOST * sums.sum() and shorter < _MADE_UP * longer:
+            return float(
+                sums[~long].sum() / counts[~long].sum()
+            ), True  # without bias by the shorter ones of stamps that jitter
+        return usual, False
 
     def _between(self, low: float, high: float) -> slice:
         first, last = np.searchsorted(_EDGES_S, (low, high))
@@ -117,32 +134,57 @@ def gap_s(steps: StepCounts, usual_gap_s: float) -> float:
     return usual_gap_s
 
 
-def step_of(steps: StepCounts, gap: float) -> tuple[float, bool]:
-    """(time between samples, s; whether the stamps are of arrivals and must be replaced)."""
+class Step(NamedTuple):
+    """Time between samples, s; where the stamps are of arrivals and must be replaced, the longest step between two packets of which
+    the second is the next, s; how many longer steps are of lost samples."""
+
+    step_s: float
+    follows_s: float | None = None
+    lost: int = 0
+
+
+def step_of(steps: StepCounts, gap: float) -> Step:
+    """What the stamps say, where steps over `gap` (s) part the recording."""
     every = steps.mean(0.0, gap, still=True)
     bursts = steps.spread(gap) > _BURSTS and steps.share_below(0.5 * every, gap) > _SMALL
-    if bursts or steps.still > _STILL * (steps.still + steps.forwards):
-        return every, True
-    median = steps.median()
-    usual = steps.mean(0.55 * median, 1.65 * median)
+    if bursts:
+        return _step_of_packets(steps, every, gap)
+    if steps.still > _STILL * (steps.still + steps.forwards):
+        return Step(every, gap)
+    usual, lost = steps.usual(0.0, gap)
     if steps.is_even:
-        return every, False
-    lost = steps.skips_samples(usual, gap) or abs(every / usual - 1) > 0.06
-    return (usual if lost else every), False  # where samples were lost, the usual step is the sensor's
+        return Step(every)
+    if lost:
+        return Step(usual, lost=steps.count(_NEAR[1] * usual, gap))
+    return Step(usual if abs(every / usual - 1) > 0.06 else every)
+
+
+def _step_of_packets(steps: StepCounts, every: float, gap: float) -> Step:
+    between, lost = steps.usual(0.5 * every, gap)
+    if not lost:
+        return Step(every, gap)
+    packets = steps.count(0.5 * every, np.inf) + 1
+    share = packets / (packets + steps.count(0.0, 0.5 * every) + steps.still)  # of samples that start a packet
+    step = share * between + (1 - share) * steps.mean(0.0, 0.5 * every, still=True)
+    return Step(step, _NEAR[1] * between, steps.count(_NEAR[1] * between, gap))
 
 
 @dataclass
 class _Run:
     first: int  # row
+    goes_on: bool  # after samples that were lost
     rows: list[float] = field(default_factory=list)  # middles of blocks
     offsets: list[float] = field(default_factory=list)  # mean of stamp - row * step there
 
 
 class EvenStamps:
-    """Even time stamps for rows of arrivals: all stamps are added once, then any can be asked for."""
+    """Even time stamps for rows of arrivals: all stamps are added once, then any can be asked for.
 
-    def __init__(self, step_s: float, gap: float) -> None:
-        self.step_s, self._gap = step_s, gap
+    `gap`: the longest step (s) that parts no recording; `follows`: the longest one after which no sample was lost.
+    """
+
+    def __init__(self, step_s: float, gap: float, follows: float | None = None) -> None:
+        self.step_s, self._gap, self._follows = step_s, gap, min(gap, follows or gap)
         self._block = max(2, round(_BLOCK_S / step_s))
         self._runs: list[_Run] = []
         self._held: list[FloatArray] = []
@@ -153,12 +195,12 @@ class EvenStamps:
     def add(self, stamps_s: FloatArray) -> None:
         """Stamps of the next rows."""
         steps = np.diff(stamps_s, prepend=stamps_s[0] - 2 * self._gap if self._last is None else self._last)
-        cuts = np.flatnonzero((steps > self._gap) | (steps < 0))
+        cuts = np.flatnonzero((steps > self._follows) | (steps < 0))
         edges = [0, *cuts.tolist(), len(stamps_s)]
         for number, (a, b) in enumerate(pairwise(edges)):
             if number:
                 self._close()
-                self._runs.append(_Run(self._count))
+                self._runs.append(_Run(self._count, goes_on=bool(0 < steps[a] <= self._gap)))
             if b > a:
                 self._fill(stamps_s[a:b])
         self._last = float(stamps_s[-1])
@@ -169,13 +211,16 @@ class EvenStamps:
         weight = slope = 0.0
         for run in self._runs:  # the first and the last packet count as a whole, their time does not
             rows, offsets = np.array(run.rows), np.array(run.offsets)
-            if len(rows) >= 3:
+            if len(rows) >= 3 and self._follows == self._gap:  # between packets that were lost, the step is exact
                 weight += float(((rows - rows.mean()) ** 2).sum())
                 slope += float(((rows - rows.mean()) * offsets).sum())
         if weight:
             self.step_s += slope / weight
             for run in self._runs:
                 run.offsets = (np.array(run.offsets) - slope / weight * np.array(run.rows)).tolist()
+        for before, run in pairwise(self._runs):
+            if run.goes_on:  # time does not go back
+                run.offsets[0] = max(run.offsets[0], before.offsets[-1])
         return float(np.sqrt(self._squares / max(self._count, 1)))
 
     def at(self, rows: NDArray[np.int64]) -> FloatArray:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from m3n.errors import InputError, shown
-from m3n.sources.recordings.arrival_times import EvenStamps, StepCounts, gap_s, step_of
+from m3n.sources.recordings.arrival_times import EvenStamps, Step, StepCounts, gap_s, step_of
 from m3n.sources.recordings.sample_rows import SampleRows
 from m3n.sources.recordings.still_values import Frozen
 from m3n.sources.recordings.time_stamps import SECONDS
@@ -154,12 +154,13 @@ def _concluded(rows: SampleRows, notes: Notes, steps: StepCounts, count: int) ->
             )
         found.gap_s = gap_s(steps, MAX_GAP_S)
         unit = None if rows.clock.is_text else rows.clock.unit
-        step, arrivals = step_of(steps, found.gap_s)
-        if (steps.median() > 1 / _RATES_HZ[0] and steps.still <= steps.forwards) or step <= 0:
-            step, arrivals = steps.median(), False
-        rate = _rate_of(where, step, unit, given)
-        if arrivals:
-            found.even = _even(rows, notes, step, found.gap_s)
+        step = step_of(steps, found.gap_s)
+        if (steps.median() > 1 / _RATES_HZ[0] and steps.still <= steps.forwards) or step.step_s <= 0:
+            step = Step(steps.median())
+        rate = _rate_of(where, step.step_s, unit, given)
+        notes.count(f"gaps of up to {found.gap_s:g} s where samples were lost, bridged", step.lost, rows.name)
+        if step.follows_s is not None:
+            found.even = _even(rows, notes, EvenStamps(step.step_s, found.gap_s, step.follows_s))
             rate = _rate_of(where, found.even.step_s, unit, given)
         rate = given or rate
     if not _RATES_HZ[0] < rate <= _RATES_HZ[1]:
@@ -168,14 +169,14 @@ def _concluded(rows: SampleRows, notes: Notes, steps: StepCounts, count: int) ->
     return found
 
 
-def _even(rows: SampleRows, notes: Notes, step: float, gap: float) -> EvenStamps:
-    even = EvenStamps(step, gap)
+def _even(rows: SampleRows, notes: Notes, even: EvenStamps) -> EvenStamps:
     for batch, _ in rows.batches():
         stamped = np.isfinite(batch.times) & ~batch.again
         if stamped.any():
             even.add(batch.times[stamped])
     jitter = even.finish()
-    notes.count("files with stamps of arrival, made even", 1, f"{rows.name}: {1 / step:.4g} Hz, jitter {1000 * jitter:.3g} ms")
+    said = f"{rows.name}: {1 / even.step_s:.4g} Hz, jitter {1000 * jitter:.3g} ms"
+    notes.count("files with stamps of arrival, made even", 1, said)
     return even
 
 

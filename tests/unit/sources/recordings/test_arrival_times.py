@@ -91,9 +91,9 @@ def test_the_clock_of_arrivals_may_drift() -> None:
     arrived = true[np.minimum((number // 10 + 1) * 10 - 1, 5999)] + 0.001 * (number % 10)
     steps = StepCounts()
     steps.add(arrived, None)
-    step, arrivals = step_of(steps, 0.5)
-    assert arrivals
-    even = EvenStamps(step, 0.5)
+    step = step_of(steps, 0.5)
+    assert (step.follows_s, step.lost) == (0.5, 0)
+    even = EvenStamps(step.step_s, 0.5)
     for part in np.split(arrived, 7 * np.arange(1, 800)):
         if len(part):
             even.add(part)
@@ -111,3 +111,43 @@ def test_samples_lost_here_and_there_do_not_slow_the_clock(tmp_path: Path, share
     (row,) = ingested(write(tmp_path / "a.csv", [text[0], *(line for line, keep in zip(text[1:], kept, strict=True) if keep)]))
     assert row["rate_hz"] == 50.0
     assert error_of(row) < 0.06
+
+
+def kept_packets(count: int, size: int, share: float, seed: int = 0) -> np.ndarray:
+    """Which of `count` samples arrive (bool), where a share of the packets of so many is lost, never two in a row."""
+    lost = np.random.default_rng(seed).random(-(-count // size)) < share
+    lost[1:] &= ~lost[:-1]
+    return ~np.repeat(lost, size)[:count]
+
+
+@pytest.mark.parametrize(("size", "jitter_ms"), [(2, 3.0), (10, 0.0), (20, 1.0)])
+def test_lost_packets_do_not_slow_the_clock(tmp_path: Path, size: int, jitter_ms: float) -> None:
+    taken = np.arange(0, 40, 0.02)
+    kept = kept_packets(len(taken), size, 0.05, seed=size)
+    stamps = taken + np.repeat(np.random.default_rng(1).normal(0, jitter_ms / 1000, len(taken) // size), size)
+    force, rate = sensors.worn_sensor(taken)
+    notes = Notes()
+    (row,) = ingested(write(tmp_path / "a.csv", lines(stamps[kept].tolist(), force[kept], rate[kept])), notes)
+    gaps = int((np.diff(np.flatnonzero(kept)) > 1).sum())
+    assert notes.figures()["gaps of up to 0.5 s where samples were lost, bridged"] == pytest.approx(gaps, abs=3)
+    assert row["rate_hz"] == pytest.approx(50.0, rel=2e-3)
+    assert row["n_samples"] == pytest.approx(2000, abs=2 * size)
+
+
+@pytest.mark.parametrize(("rate_hz", "size"), [(83.3, 10), (50.0, 10)])
+def test_packets_of_arrival_that_were_lost_do_not_slow_the_clock(tmp_path: Path, rate_hz: float, size: int) -> None:
+    taken, arrived = packets(rate_hz, size, 40.0)
+    kept = kept_packets(len(taken), size, 0.05)
+    force, rate = sensors.worn_sensor(taken)
+    (row,) = ingested(write(tmp_path / "a.csv", lines(arrived[kept].tolist(), force[kept], rate[kept])))
+    assert row["rate_hz"] == pytest.approx(rate_hz, rel=3e-3)
+    assert row["n_samples"] == pytest.approx(len(taken), rel=3e-3)
+
+
+def test_samples_that_are_late_are_not_lost(tmp_path: Path) -> None:
+    late = np.random.default_rng(3).random(len(CLOCK)) < 0.03
+    late[1:] &= ~late[:-1]
+    late[-1] = False
+    (row,) = ingested(write(tmp_path / "a.csv", lines((CLOCK + 0.0165 * late).tolist())))
+    assert row["rate_hz"] == 50.0
+    assert row["n_samples"] == len(CLOCK)
