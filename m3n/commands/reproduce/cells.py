@@ -6,6 +6,7 @@ its next cells mostly need the same ones.
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass
 from functools import lru_cache
@@ -72,6 +73,12 @@ class CellResult:
     confusion: list[list[int]]
     elapsed_s: float
     start: str = ""  # as in m3n.training.starting_point; "" for baselines, and in results of earlier versions
+
+    @classmethod
+    def read(cls, file: Path) -> CellResult:
+        """The result that a file of `cells/` holds."""
+        content = json.loads(file.read_text(encoding="utf-8"))
+        return cls(**content | {"test_subjects": tuple(content["test_subjects"])})
 
 
 class Scored(NamedTuple):

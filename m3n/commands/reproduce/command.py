@@ -99,7 +99,7 @@ def reproduce(
 
 def results_in(out: Path) -> list[CellResult]:
     """The results of all cells that were run in `out`."""
-    return [CellResult(**json.loads(file.read_text())) for file in sorted((out / "cells").rglob("*.json"))]
+    return [CellResult.read(file) for file in sorted((out / "cells").rglob("*.json"))]
 
 
 def _planned(name: str, out: Path, config: ReproduceConfig, files: Mapping[str, Files], data: Files) -> dict[str, Any]:

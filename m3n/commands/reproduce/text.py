@@ -62,8 +62,11 @@ def results_text(
         parts.append(markdown_table(heads, gains))
     used = sorted({result.method for result in results}, key=list(METHODS).index)
     parts.append("\n" + "\n".join(f"- `{method}`: {METHODS[method].help}" for method in used) + "\n")
+    cross = [f"poses of {source}" for source in config.corpora]
+    cross += [f"{config.sketch_clips} clips of the classes' sketches"] if config.sketch_clips else []
+    cross += [f"recordings of {source}" for source in config.recordings]
     parts.append(
-        f"\nPretrained on: same, the training subjects' own poses; cross, only those of {', '.join(config.corpora)}; all, both.\n\n"
+        f"\nPretrained on: same, the training subjects' own poses; cross, {', '.join(cross)}; all, both.\n\n"
         f"{date.today().isoformat()}, commit {tracking.git_sha()[:7] or 'unknown'}, {os.cpu_count()} cores ({processor()}).\n"
     )
     curves: dict[str, dict[str, list[float]]] = {}

@@ -49,8 +49,11 @@ def test_a_result_of_an_earlier_run_is_read_back(tmp_path):
         "per_class": {"a": {"precision": 1.0, "recall": 0.5, "f1": 2 / 3, "count": 2}}, "confusion": [[1, 1], [0, 0]],
         "elapsed_s": 1.5,
     }  # fmt: skip
-    assert asdict(cells.CellResult(**json.loads(json.dumps(content)))) == content | {"start": ""}
-    assert list(asdict(cells.CellResult(**content))) == [*content, "start"]
+    (tmp_path / "cell.json").write_text(json.dumps(content))
+    found = cells.CellResult.read(tmp_path / "cell.json")
+    assert json.loads(json.dumps(asdict(found))) == content | {"start": ""}
+    assert list(asdict(found)) == [*content, "start"]
+    assert found.test_subjects == ("s1",)
 
 
 @pytest.mark.parametrize(
