@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from m3n import packaged
 from m3n.commands.reproduce import strangers
 from m3n.commands.reproduce.cells import CellResult
 from m3n.commands.reproduce.command import results_in
@@ -31,7 +30,8 @@ def of(name: str, *settings: str) -> ReproduceConfig:
 def test_a_stranger_is_pretrained_on_all_others_and_never_on_itself():
     for name, source in (("seglearn_watch", "seglearn_watch"), ("geotec", "geotec_watch"), ("utd_mhad", "utd_mhad")):
         found = of(name, "corpora={sketch: {clips: 5}, utd_mhad: {}}")
-        assert source not in found.recordings and source not in found.corpora
+        assert source not in found.recordings
+        assert source not in found.corpora
         assert set(found.recordings) == {"seglearn_watch", "geotec_watch", "utd_mhad"} - {source}
         assert set(found.corpora) == {"sketch", "utd_mhad"} - {source}  # UTD-MHAD has poses as well
         assert found.settings == ["cross_corpus"]
@@ -66,10 +66,10 @@ def test_one_dataset_alone_is_refused(tmp_path):
         strangers.strangers({"geotec": ()}, tmp_path / "out", config())
 
 
-def results(folder: Path, name: str, f1: dict[tuple[str, str], float]) -> list[CellResult]:
-    """Results as a run leaves them in `folder`, for three people tested in turn; every person is 0.01 better than the one before."""
-    scores = {"a": {"precision": 1.0, "recall": 1.0, "f1": 1.0, "count": 2}, "b": {"precision": 0, "recall": 0, "f1": 0, "count": 2}}
-    for (method, labels), mean in f1.items():
+def results(folder: Path, name: str, wanted: dict[tuple[str, str], float]) -> list[CellResult]:
+    """Results as a run leaves them in `folder`, three people tested in turn, each 0.01 better than the last."""
+    scores = {label: {"precision": f1, "recall": f1, "f1": f1, "count": 2} for label, f1 in (("a", 1.0), ("b", 0.0))}
+    for (method, labels), mean in wanted.items():
         for fold in range(3):
             result = CellResult(
                 dataset=name, setting="none", method=method, labels=labels, seed=0, fold=fold, test_subjects=(f"s{fold}",),
@@ -94,5 +94,7 @@ def test_the_joint_table_has_means_gains_and_the_worth_of_each_part(tmp_path):
         "mean/gain/auto/10%": 0.05, "one/zero_shot_over_chance": 2 * 0.91, "worth/mocap/auto/1": 0.05, "worth/mocap/auto/10%": 0.1,
     }  # fmt: skip
     assert {key: figures[key] for key in expected} == pytest.approx(expected)
-    assert curves["scratch"][0.0] == pytest.approx([0.41, 0.51]) and budgets == {0.0: "1 per class", 1.0: "10%"}
-    assert "+0.100 (+0.000)" in text and "Zero-shot: 0.910, 1.8 times chance." in text
+    assert curves["scratch"][0.0] == pytest.approx([0.41, 0.51])
+    assert budgets == {0.0: "1 per class", 1.0: "10%"}
+    assert "+0.100 (+0.000)" in text
+    assert "Zero-shot: 0.910, 1.8 times chance." in text
