@@ -258,7 +258,11 @@ class MultiTaskLoss(nn.Module):
 
         comparison = Comparison(out, batch, self.wrists, contrastive, self.signal_target, rank, gather)
         losses = {name: LOSSES[name](comparison) for name in self.weights}
-        terms = torch.stack([self.weights[name] * value for name, value in losses.items()])
+        return losses | {"total": self.total(losses)}
+
+    def total(self, losses: Mapping[str, Tensor]) -> Tensor:
+        """The weighted sum of all losses, by name."""
+        terms = torch.stack([self.weights[name] * losses[name] for name in self.weights])
         if self.log_variance.requires_grad:  # exp(-s) loss + s: a task that stays uncertain counts for less
             terms = torch.exp(-self.log_variance) * terms + self.log_variance
-        return losses | {"total": terms.sum()}
+        return terms.sum()

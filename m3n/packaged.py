@@ -1,4 +1,5 @@
-"""Files that come with m3n beside its code: presets, search spaces, benchmarks and the tested versions of what m3n needs.
+"""Files that come with m3n beside its code: presets, search spaces, benchmarks, pretrained weights and the tested versions of what
+m3n needs.
 
 A checkout has them at the top level, where people look for them; a wheel carries the same files inside the package (see
 `[tool.hatch.build.targets.wheel]` in pyproject.toml). Every part of m3n asks here, so that no other part knows the difference.
@@ -41,3 +42,14 @@ def find(name: str | Path, folder: str, suffix: str, what: str) -> Path:
         name = one_line(str(name), 300)
         raise InputError(f"no {what} '{name}'{nearest(name, known)}: expected {_KINDS[suffix]}, or one of {', '.join(known)}")
     return file
+
+
+def weights() -> dict[str, Path]:
+    """Name -> folder of the pretrained weights that come with m3n (docs/weights.md)."""
+    return {card.parent.name: card.parent for card in sorted((PACKAGE / "weights").glob("*/checkpoint.json"))}
+
+
+def weights_known() -> str:
+    """A clause for messages: the names of the weights that come with m3n, or how to make some."""
+    known = ", ".join(weights())
+    return f"the weights that come with m3n: {known}" if known else "no weights come with this version of m3n (docs/weights.md)"

@@ -118,7 +118,8 @@ def evaluate(
 ) -> dict[str, Any]:
     """Score a pretrained checkpoint without fine-tuning.
 
-    CHECKPOINT is a folder made by `m3n pretrain`. Only subjects that it was not trained on are scored.
+    CHECKPOINT is a folder made by `m3n pretrain`, or the name of weights that come with m3n. Only subjects that it was not trained
+    on are scored.
     """
     from m3n.commands.evaluate.command import evaluate as run
 
@@ -127,7 +128,11 @@ def evaluate(
 
 @stage(cli, "finetune")
 @click.argument("recordings", type=LOCATION)
-@click.option("--checkpoint", type=LOCATION, help="Folder made by `m3n pretrain` (default: train from scratch).")
+@click.option(
+    "--checkpoint",
+    type=LOCATION,
+    help="Folder made by `m3n pretrain`, or the name of weights that come with m3n (default: train from scratch).",
+)
 @click.option(
     "--clips",
     type=LOCATION,
@@ -173,9 +178,20 @@ def predict(recordings: Location, checkpoint: Path, out: Path, config: configs.P
 @click.argument("data", type=PATH)
 @click.argument("recordings", type=PATH)
 @click.option("--space", required=True, help="Search space: a Python file, or the name of one in tune_spaces/.")
+@click.option(
+    "--recordings", "pretraining_recordings", multiple=True, type=PATH,
+    help="Table of real recordings that trials pretrain on too, as in `m3n pretrain`; can be repeated.",
+)  # fmt: skip
 @click.option("--resume", is_flag=True, help="Resume the sweep in --out, after an interruption or for more trials.")
 def tune(
-    data: Path, recordings: Path, space: str, resume: bool, out: Path, config: configs.TuneConfig, address: str | None
+    data: Path,
+    recordings: Path,
+    space: str,
+    pretraining_recordings: tuple[Path, ...],
+    resume: bool,
+    out: Path,
+    config: configs.TuneConfig,
+    address: str | None,
 ) -> dict[str, Any]:
     """Search for the settings with the best macro F1.
 
@@ -184,7 +200,7 @@ def tune(
     """
     from m3n.commands.tune.command import tune as run
 
-    return run(data, recordings, out, space, config, address, resume)
+    return run(data, recordings, out, space, config, address, resume, pretraining_recordings)
 
 
 def grid_section(arguments: Any) -> str:

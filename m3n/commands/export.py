@@ -29,6 +29,7 @@ def export(classifier: Path, out: Path) -> dict[str, Any]:
     """
     for package in ("onnx", "onnxruntime"):
         require(package)
+    classifier = checkpoints.named(classifier)
     model, found = load_classifier(classifier)
     metrics = _metrics(classifier / METRICS)
     with staged(out, inputs=[classifier]) as staging:

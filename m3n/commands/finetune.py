@@ -17,7 +17,7 @@ from m3n.commands.finetune_windows import clip_windows, unlabelled_windows
 from m3n.commands.sketched_clips import sketched_clips
 from m3n.config import FinetuneConfig, WindowsConfig
 from m3n.config.names import AS_SET, AUTO
-from m3n.data.splits import check_classes, check_leakage, draw_labels, make_split, people
+from m3n.data.splits import check_classes, check_leakage, draw_labels, make_split, people, warn_of_labels_seen
 from m3n.data.windows import RecordingWindows, cut_recordings
 from m3n.errors import InputError
 from m3n.evaluation.intervals import pooled_interval
@@ -56,15 +56,17 @@ def finetune(
 ) -> dict[str, Any]:
     """Fine-tune on the training subjects of a table of recordings and score on its held-out subjects; returns the figures.
 
-    `checkpoint`: a folder made by `m3n pretrain`; without it, weights are random. `clips`: a table of synthetic clips to rehearse;
-    `sketches`: instead, clips are made of sketches (`sketched_clips`). Whether they are used is for `config.start` to say. Leaves
-    in `out` the classifier, the split, the metrics, every prediction on the test subjects and a plot of the confusion matrix.
-    Raises InputError for unsuitable data, checkpoint or settings; then nothing is left in `out`.
+    `checkpoint`: a folder made by `m3n pretrain`, or the name of weights that come with m3n; without it, weights are random.
+    `clips`: a table of synthetic clips to rehearse; `sketches`: instead, clips are made of sketches (`sketched_clips`). Whether they
+    are used is for `config.start` to say. Leaves in `out` the classifier, the split, the metrics, every prediction on the test
+    subjects and a plot of the confusion matrix. Raises InputError for unsuitable data, checkpoint or settings; then nothing is left in `out`.
     """
     started = time.perf_counter()
+    checkpoint = checkpoints.named(checkpoint) if checkpoint else None
     pretrained = checkpoints.load_pretrained(checkpoint) if checkpoint else None
     shape = window_shape(config, pretrained)
-    architecture_of(config, pretrained)
+    if not architecture_of(config, pretrained).mounting_embedding and pretrained and config.mounting_unknown:
+        log.warning("mounting_unknown: the checkpoint was pretrained without mounting.unknown, so only the windows are turned")
     windows = load_windows(recordings, shape, config.placements, pretrained, config.ignore_labels)
     if sketches is None and config.match is not None:
         raise InputError(
@@ -82,6 +84,7 @@ def finetune(
     )  # fmt: skip
     train, held_out = _of(windows, split.train), _of(windows, (*split.val, *split.test))
     seen = check_leakage(train, held_out, pretrained.subjects if pretrained else {}, config.allow_seen)
+    labels_known = warn_of_labels_seen(people(held_out), pretrained.labelled_subjects) if pretrained else []
     for label in check_classes(train, held_out):
         log.warning("label '%s' has a single example among the training subjects: expect poor results for it", label)
     drawn = draw_labels(train.label, train.example, config.label_fraction, config.seed, config.labels_per_class)
@@ -123,6 +126,7 @@ def finetune(
             "unlabelled_windows": len(without_label.label) if without_label else 0,
             "test_subjects": list(split.test),
             "test_subjects_seen_in_pretraining": seen,
+            "test_subjects_whose_labels_were_pretrained_on": labels_known,
             "sources": sorted(set(windows.sources)),
             "pretraining_sources": sorted(
                 pretrained.subjects if pretrained and uses_checkpoint else set(rehearsed.sources) if rehearsed else ()

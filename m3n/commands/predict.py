@@ -33,7 +33,7 @@ from m3n.models import Classifier
 from m3n.progress import bar
 from m3n.reports import classification_plots
 from m3n.schema import Rejected
-from m3n.training.checkpoint import Checkpoint
+from m3n.training.checkpoint import Checkpoint, named
 from m3n.training.classifier import load_classifier
 from m3n.training.classifier import predict as classify
 
@@ -60,7 +60,12 @@ def predict(recordings: Location, checkpoint: Path, out: Path, config: PredictCo
     units, checkpoint or settings; then nothing is left in `out`.
     """
     started = time.perf_counter()
+    checkpoint = named(checkpoint)
     model, found = load_classifier(checkpoint)
+    if config.mounting_unknown and not model.imu.assume_unknown_mounting():
+        raise InputError(
+            "mounting_unknown: the classifier's encoder was pretrained without mounting.unknown, so it cannot be told: leave it out"
+        )
     shape = found.windows
     hop_s = config.hop_s or shape.window_s / 2
     check_hop(hop_s, shape)

@@ -68,6 +68,11 @@ class FinetuneConfig(Options):
         description="--sketches: YAML file, label -> name of its sketch, [several], or null for none; null: matched by name",
     )
     sketch_clips: Count = Field(2000, description="--sketches: number of clips to author, as many of each label")
+    mounting_unknown: bool = Field(
+        False,
+        description="the sensors were mounted in an unknown way: every training window gets one of the 24 right-angle rotations at "
+        "random, and the encoder gets a flag, if it was pretrained with mounting.unknown",
+    )
     label_fraction: Annotated[float, Field(gt=0, le=1)] = Field(
         1.0, description="share of the training labels to use, stratified by class"
     )
@@ -79,7 +84,7 @@ class FinetuneConfig(Options):
         "balanced", description="balanced: rare classes weigh as much as frequent ones"
     )
     allow_seen: bool = Field(
-        False, description="accept test subjects whose poses were pretrained on (scores are then too good)"
+        False, description="accept test subjects whose poses or recordings were pretrained on (scores are then too good)"
     )
     train_subjects: int | list[str] | None = Field(
         None, description="subjects to train on: a list, or how many to draw; null: all that are not held out"

@@ -14,4 +14,9 @@ class PredictConfig(Options):
         None, description="step from one window to the next, and length of a cell of the timeline [s]; null: half a window"
     )
     min_confidence: Share = Field(0.0, description="mean probability below which a cell is labelled 'unknown'")
+    mounting_unknown: bool = Field(
+        False,
+        description="the recordings' sensors were mounted in an unknown way: the encoder gets a flag, as "
+        "it always does where the classifier was fine-tuned with mounting_unknown",
+    )
     batch_size: Count = Field(256, description="windows classified at a time")

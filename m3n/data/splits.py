@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
@@ -16,6 +17,7 @@ from m3n.data.windows import RecordingWindows
 from m3n.errors import InputError, nearest
 from m3n.randomness import generator
 
+log = logging.getLogger(__name__)
 STILL = 1e-3  # m/s² and rad/s; windows that vary less look alike wherever they come from
 Person = tuple[str, str]  # source and subject: two datasets may both have an s1
 
@@ -150,6 +152,18 @@ def check_leakage(
             f"pretrain with exclude_subjects=[{names}], or allow it with allow_seen=true"
         )
     return [subject for _, subject in known]
+
+
+def warn_of_labels_seen(scored: Collection[Person], labelled: Mapping[str, Collection[str]]) -> list[str]:
+    """The subjects to score whose labelled recordings were pretrained on (`labelled`: source -> subjects); logs who they are."""
+    known = sorted(subject for source, subject in scored if subject in labelled.get(source, ()))
+    if known:
+        log.warning(
+            "allow_seen=true, and the checkpoint learned from labelled recordings of %s: their scores say nothing about people "
+            "never seen",
+            some(known),
+        )
+    return known
 
 
 def people(windows: RecordingWindows) -> set[Person]:

@@ -113,6 +113,7 @@ def write_index(
     labels: dict[str, int] = {}
     people: dict[str, int] = {}
     sources: dict[str, set[str]] = {}
+    labelled: dict[str, set[str]] = {}
     keys: list[np.ndarray] = []  # per shard (n, 3): clip, sentence, label
     clips: list[np.ndarray] = []  # per shard (clips, 4): windows, person, unit, and below: part
     facts: list[np.ndarray] = []  # per shard (clips, 4): signals, pose, unknown mounting, rate in mHz
@@ -146,6 +147,9 @@ def write_index(
         for source, subject, use in zip(found["sources"], found["subjects"], used, strict=True):
             if use:
                 sources.setdefault(source, set()).add(subject)
+        for clip in np.unique(clip_n[label_n >= 0]) if shard.recordings else ():
+            if used[clip]:
+                labelled.setdefault(found["sources"][clip], set()).add(found["subjects"][clip])
         short += found["short"]
         unworn += found["unworn"]
         inputs.append(found["facts"]["input"])
@@ -178,6 +182,7 @@ def write_index(
         "shapes": {"imu": [len(placements), shape.samples, 6], "pose": [shape.pose_frames, POSE_FEATURES]},
         "normaliser": [float(acc) or 1.0, float(gyro) or 1.0],
         "subjects": {source: sorted(found) for source, found in sorted(sources.items())},
+        "labelled_subjects": {source: sorted(found) for source, found in sorted(labelled.items())},
         "short": len(short),
         "unworn": unworn,
         "data_sha256": tables.joint_sha256(inputs),
@@ -243,6 +248,11 @@ class WindowStore:
     def subjects(self) -> dict[str, list[str]]:
         """Source -> its subjects, including the validation subjects."""
         return self._index["subjects"]
+
+    @property
+    def labelled_subjects(self) -> dict[str, list[str]]:
+        """Source -> the subjects whose recordings have labels, which the losses with text learn from."""
+        return self._index["labelled_subjects"]
 
     @property
     def short(self) -> int:

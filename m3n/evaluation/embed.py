@@ -16,7 +16,7 @@ from m3n.data.windows import POSE_FEATURES, ClipWindows, RecordingWindows
 from m3n.errors import InputError
 from m3n.io.storage import Location
 from m3n.models import Multi3Net
-from m3n.training.checkpoint import Checkpoint, fill, load_pretrained
+from m3n.training.checkpoint import Checkpoint, fill, load_pretrained, part
 from m3n.training.classifier import tower_columns
 
 # share of the windows done since the last call
@@ -33,13 +33,24 @@ class ClipEmbeddings:
     reconstruction_npt6: np.ndarray
 
 
-def load_multi3net(folder: Location) -> tuple[Multi3Net, Checkpoint]:
-    """The model of a folder made by `m3n pretrain`, ready to embed; InputError if it is missing, damaged or of another kind."""
+# of a Multi3Net: what embeds IMU windows and sentences, which is what weights that come with m3n have
+WITHOUT_POSES = ("imu.", "imu_projection.", "text_projection.")
+
+
+def load_multi3net(folder: Location, *, whole: bool = False) -> tuple[Multi3Net, Checkpoint]:
+    """The model of a folder made by `m3n pretrain`, ready to embed; InputError if it is missing, damaged or of another kind.
+
+    `whole`: with the pose encoder and the decoders, which weights that come with m3n lack; without, those may be random.
+    """
     found = load_pretrained(folder)
     if found.text_model is None or found.text_features is None:
         raise InputError(f"{folder}: the checkpoint does not name its text model: pretrain it again")
     model = Multi3Net(found.placements, POSE_FEATURES, found.text_features, **found.architecture.model_dump())
-    fill(model, found.weights, str(folder))
+    if whole and not part(found.weights, "pose."):
+        raise InputError(f"{folder} has no pose encoder, which clips need: give a folder made by `m3n pretrain`, or no --clips")
+    for prefix in ("",) if whole else WITHOUT_POSES:
+        inner = model.get_submodule(prefix.rstrip("."))
+        fill(inner, part(found.weights, prefix), str(folder))
     return model.eval(), found
 
 

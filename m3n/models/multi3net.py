@@ -89,6 +89,18 @@ class ImuTower(nn.Module):
         self.unit_6.copy_(torch.tensor([acc] * 3 + [gyro] * 3))
         self.rate_hz.fill_(rate_hz)
 
+    def assume_unknown_mounting(self) -> bool:
+        """From now on, treat every sensor as one whose mounting is not known; False if the tower has no embedding for that.
+
+        The embedding joins that of the placement, so all that is made of the tower later knows it too, and twice is as once.
+        """
+        if self.unknown_mounting is None:
+            return False
+        with torch.no_grad():
+            self.placement_embedding.weight += self.unknown_mounting
+            self.unknown_mounting.zero_()
+        return True
+
     def tokens(self, imu_bpt6: Tensor, rate_b: Tensor | None = None, unknown_b: Tensor | None = None) -> Tensor:
         """Tokens (b, p, s, w) of all the tower's placements, in order; `rate_b` and `unknown_b` as in `forward`."""
         b, p = imu_bpt6.shape[:2]

@@ -9,17 +9,19 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 import safetensors.torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from m3n import packaged
 from m3n.config import ModelConfig, WindowsConfig, check
 from m3n.data.windows import Normaliser
-from m3n.errors import InputError
+from m3n.errors import InputError, nearest, one_line
 from m3n.io import storage, tables
-from m3n.io.storage import Location
+from m3n.io.storage import L, Location
 from m3n.schema import check_placement_names
 from m3n.training.renamed_weights import todays_names
 
@@ -44,6 +46,7 @@ class Checkpoint:
     text_model: str | None = None
     text_features: int | None = None
     subjects: dict[str, list[str]] = field(default_factory=dict)  # source -> subjects that it was trained on
+    labelled_subjects: dict[str, list[str]] = field(default_factory=dict)  # those of them whose recordings' labels it learned
 
 
 def save(folder: Location, checkpoint: Checkpoint) -> None:
@@ -54,6 +57,22 @@ def save(folder: Location, checkpoint: Checkpoint) -> None:
     content |= {name: getattr(checkpoint, name).model_dump() for name in ("architecture", "windows")}
     content = {"version": VERSION, **content, "normaliser": asdict(checkpoint.normaliser)}
     tables.write_text(folder / DESCRIPTION, json.dumps(content, indent=2) + "\n")
+
+
+def named(folder: L) -> L:
+    """A checkpoint's folder, given by its place or by the name of weights that come with m3n, such as "wrist-small".
+
+    A folder at that place wins over a name. Raises InputError, with the names there are, for a name without either.
+    """
+    if not isinstance(folder, Path) or folder.exists() or len(folder.parts) > 1:
+        return folder
+    known = packaged.weights()
+    if folder.name not in known:
+        name = one_line(str(folder), 300)
+        raise InputError(
+            f"no checkpoint '{name}'{nearest(name, known)}: expected a folder made by m3n; {packaged.weights_known()}"
+        )
+    return known[folder.name]
 
 
 def load(folder: Location, kind: str) -> Checkpoint:

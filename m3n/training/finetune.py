@@ -20,7 +20,7 @@ from m3n.data.windows import Normaliser, RecordingWindows
 from m3n.freeze import Freezing, add_adapters, merge_adapters, rules_of
 from m3n.models import Classifier
 from m3n.randomness import generator
-from m3n.training.augment import augment
+from m3n.training.augment import augment, turned_by_right_angles
 from m3n.training.classifier import tower_columns
 from m3n.training.unlabelled import PseudoLabels
 
@@ -79,7 +79,8 @@ def finetune(
     for step in range(first, steps):
         freezing.at(step / steps)
         rows = torch.tensor([*islice(real, batch), *(len(windows.label) + row for row in islice(synthetic, beside))])
-        changed = augment(imu[rows], config.augment, draws, slice(None), batch + beside, own_hz)
+        shown = turned_by_right_angles(imu[rows], draws, slice(None), len(rows)) if config.mounting_unknown else imu[rows]
+        changed = augment(shown, config.augment, draws, slice(None), batch + beside, own_hz)
         forward = model.steps if model.dense else model
         logits, penalty = forward(changed.imu_bpt6, worn[rows], columns, torch.minimum(changed.rate_b, rate[rows]))
         loss = penalty + functional.cross_entropy(

@@ -69,6 +69,8 @@ def fit(
         train.placements, train.classes, config.head, architecture, pretrained, config.seed, sentences, dense
     )
     model.imu.in_units_of(normaliser.acc, normaliser.gyro, shape.rate_hz)
+    if config.mounting_unknown:
+        model.imu.assume_unknown_mounting()
     finetune(model, train, normaliser, config, shape.rate_hz, on_step, rehearsed, eval_checkpoint, unlabelled)
     return Fitted(model, normaliser, train.classes, config.head, architecture, shape)
 

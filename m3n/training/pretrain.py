@@ -191,23 +191,32 @@ class Loop:
             text_model=self.config.text_model,
             text_features=int(store.sentences.shape[1]),
             subjects=store.subjects,
+            labelled_subjects=store.labelled_subjects,
         )
 
     @torch.no_grad()
     def _validate(self, batches: Iterator[Block]) -> dict[str, float]:
-        """Losses of the validation windows, without augmentation; the workers take turns with whole batches."""
+        """Losses of the validation windows, without augmentation; the workers take turns with whole batches.
+
+        A batch without any pair for a loss, whose value is then exactly 0, says nothing about it and is left out of its mean.
+        """
         sampler = self.sampler
         if not sampler.val_batches:
             return {}
         self.task.eval()
-        sums = torch.zeros(len(self.names), device=self.device)
+        names = [name for name in self.names if name != "total"]
+        sums = torch.zeros(2, len(names), device=self.device)  # losses times windows, and windows
         spans = list(enumerate(sampler.val_batches))
         for number, (start, stop) in spans[sampler.rank :: sampler.workers]:
             losses = self.task(self.make_batch.validated(next(batches), self.config.augment, (self.config.seed, number)))
-            sums += torch.stack([losses[name] for name in self.names]) * (stop - start)
-        windows = sum(stop - start for start, stop in sampler.val_batches)
-        means = mean_over_workers(sums) * sampler.workers / windows
-        return {f"val/{_metric(name)}": value for name, value in zip(self.names, means.tolist(), strict=True)}
+            found = torch.stack([losses[name] for name in names])
+            sums += torch.stack([found, (found != 0).to(found)]) * (stop - start)
+        total, windows = mean_over_workers(sums)
+        means = dict(zip(names, total / windows.clamp(min=torch.finfo().tiny), strict=True))
+        known = [name for name, there in zip(names, (windows > 0).tolist(), strict=True) if there]
+        if not known:
+            return {}
+        return {"val/loss": float(self.task.loss.total(means))} | {f"val/{_metric(name)}": float(means[name]) for name in known}
 
     def _train_metrics(self) -> dict[str, float]:
         progress = self.progress

@@ -33,7 +33,7 @@ from m3n.models import Multi3Net
 from m3n.progress import bar
 from m3n.randomness import generator
 from m3n.reports import classification_plots, embedding_plots
-from m3n.training.checkpoint import Checkpoint
+from m3n.training.checkpoint import Checkpoint, named
 
 METRICS, REPORT = "evaluate.json", "evaluate.md"
 PICTURED_CLIPS = 400
@@ -48,10 +48,10 @@ def evaluate(
     recordings: Path | None = None,
     parent_run: str | None = None,
 ) -> dict[str, Any]:
-    """Evaluate a folder made by `m3n pretrain` on a table of synthetic clips, one of recordings, or both; returns the figures.
+    """Evaluate a checkpoint on a table of synthetic clips, one of recordings, or both; returns the figures.
 
-    Leaves in `out` evaluate.json, evaluate.md and plots. Raises InputError for unsuitable tables, subjects or settings; then
-    nothing is left in `out`.
+    `checkpoint`: a folder made by `m3n pretrain`, or the name of weights that come with m3n. Leaves in `out`
+    evaluate.json, evaluate.md and plots. Raises InputError for unsuitable tables, subjects or settings; then nothing is left there.
     """
     started = time.perf_counter()
     folders = {name: folder for name, folder in (("clips", clips), ("recordings", recordings)) if folder is not None}
@@ -59,7 +59,8 @@ def evaluate(
         raise InputError("nothing to evaluate on: give --clips, --recordings or both")
     if config.picture == "umap":
         embedding_plots.require_umap()
-    model, pretrained = load_multi3net(checkpoint)
+    checkpoint = named(checkpoint)
+    model, pretrained = load_multi3net(checkpoint, whole=clips is not None)
     placements = _placements(config, pretrained)
     shape = pretrained.windows.model_copy(update={"hop_s": config.hop_s} if config.hop_s else {})
     people = (data.clip_people(clips) if clips else set()) | (data.recording_people(recordings) if recordings else set())

@@ -13,7 +13,7 @@ import pyarrow as pa
 from m3n import schema
 from m3n.commands.finetune import load_windows
 from m3n.config import EvaluateConfig, WindowsConfig
-from m3n.data.splits import Person, held_out, some, subject_folds
+from m3n.data.splits import Person, held_out, some, subject_folds, warn_of_labels_seen
 from m3n.data.windows import ClipWindows, RecordingWindows, check_short, cut_clips
 from m3n.errors import InputError, nearest
 from m3n.io import tables
@@ -88,6 +88,7 @@ def load_recordings(folder: Path, shape: WindowsConfig, checkpoint: Checkpoint, 
     """Labelled windows of the held-out subjects and of the subjects that train the probes, and the classes' sentences."""
     windows = load_windows(folder, shape, config.placements, checkpoint)
     people = held_out(recording_people(folder), checkpoint.subjects, config.subjects, config.allow_seen, str(folder))
+    warn_of_labels_seen(people, checkpoint.labelled_subjects)
     owners = list(zip(windows.sources, windows.subjects, strict=True))
     test = np.array([owner in people for owner in owners])[windows.recording]
     if not test.any():

@@ -11,6 +11,7 @@ import contextlib
 import json
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,14 @@ from m3n import config as configs
 from m3n import tracking
 from m3n.cluster.start import connect
 from m3n.cluster.tune import FINISHED, Outcome, Rule, run_trials
-from m3n.commands.evaluate.data import clip_people
+from m3n.commands.evaluate.data import clip_people, recording_people
 from m3n.commands.finetune import finetune, load_windows
 from m3n.commands.tune.results import ARTIFACTS, write_results
 from m3n.commands.tune.space import Space, load_space, trial_configs
 from m3n.commands.tune.study import COMPLETE, FAILED, METRIC, OPEN, STOPPED, Study, Trial
 from m3n.commands.tune.trial import PRETRAINED, Sweep, labelled_parts, pretraining_key, run_trial
 from m3n.config import HARDWARE, FinetuneConfig, TuneConfig, WindowsConfig
+from m3n.data.corpora import Mixture, open_corpora
 from m3n.data.splits import Split, check_leakage, make_split
 from m3n.errors import InputError, StoppedError
 from m3n.io import locks, tables
@@ -46,9 +48,11 @@ def tune(
     config: TuneConfig = TuneConfig(),
     address: str | None = None,
     resume: bool = False,
+    pretraining_recordings: Sequence[Path] = (),
 ) -> dict[str, Any]:
     """Search a space over a table of synthetic clips and one of recordings; returns the figures.
 
+    `pretraining_recordings`: tables of real recordings that trials pretrain on too, as `m3n pretrain --recordings`.
     Leaves `best.yaml` (a config for `m3n pretrain` and `m3n finetune`), a table, importances and plots in `out`; see
     `m3n.commands.tune.results`. `resume` continues the sweep in `out`, if there is one. Raises InputError, before anything runs,
     for a space, data or settings that cannot be searched, and StoppedError if the sweep was interrupted and can be resumed.
@@ -56,8 +60,9 @@ def tune(
     started = time.perf_counter()
     found = load_space(space, config)
     data, recordings, out = data.resolve(), recordings.resolve(), out.resolve()
-    split = _checked_split(data, recordings, config)
-    plan = _planned(found, data, recordings, config, split)
+    beside = tuple(table.resolve() for table in pretraining_recordings)
+    split = _checked_split(data, recordings, beside, config)
+    plan = _planned(found, data, recordings, beside, config, split)
     with locks.held(out):
         plan = _resumed(out, plan) if resume and (out / PLAN).is_file() else _started(out, plan)
         study = Study(out / JOURNAL, found, config)
@@ -68,7 +73,7 @@ def tune(
             tables.write_text(out / PLAN, json.dumps(plan, indent=2) + "\n")
             if not study.finished:
                 connect(address, config.concurrent * config.pretrain.workers)
-                sweep = Sweep(config, data, recordings, out, split, run.reference, tracking.absolute_uri())
+                sweep = Sweep(config, data, recordings, beside, out, split, run.reference, tracking.absolute_uri())
                 with bar("tune", config.most_trials or 0) as advance:
                     _run(study, sweep, run, advance)
             if study.best is None:
@@ -160,13 +165,15 @@ def _test(out: Path, data: Path, recordings: Path, study: Study, split: Split, s
     return {"test_macro_f1": scores["test_macro_f1"]}
 
 
-def _checked_split(data: Path, recordings: Path, config: TuneConfig) -> Split:
+def _checked_split(data: Path, recordings: Path, beside: Sequence[Path], config: TuneConfig) -> Split:
     """Subjects for training, validation and test, after all checks that would fail in a trial.
 
     Without `val_subjects`, a quarter of the training subjects validate.
     """
     pretraining, finetuning = trial_configs(config, {})
-    people = clip_people(data)
+    corpora = open_corpora([data], beside)
+    Mixture(pretraining.mix, pretraining.mounting.unknown).check(corpora)
+    people = clip_people(data).union(*map(recording_people, beside))
     seen: dict[str, list[str]] = {}
     for source, subject in people:
         if subject not in pretraining.exclude_subjects:
@@ -196,11 +203,17 @@ def _split(subjects: list[str], config: FinetuneConfig) -> Split:
     return Split(whole.train[count:], whole.train[:count], whole.test)
 
 
-def _planned(space: Space, data: Path, recordings: Path, config: TuneConfig, split: Split) -> dict[str, Any]:
+def _planned(
+    space: Space, data: Path, recordings: Path, beside: Sequence[Path], config: TuneConfig, split: Split
+) -> dict[str, Any]:
     """Everything that decides the outcome of a sweep; it is resumed only with the same plan."""
     return {
         "space": {"name": space.file.name, "sha256": space.sha256},
-        "inputs": {"data": tables.data_sha256(data), "recordings": tables.data_sha256(recordings)},
+        "inputs": {
+            "data": tables.data_sha256(data),
+            "recordings": tables.data_sha256(recordings),
+            **{f"pretraining_recordings.{number}": tables.data_sha256(table) for number, table in enumerate(beside, 1)},
+        },
         "split": {"train": list(split.train), "val": list(split.val), "test": list(split.test)},
         "config": _fixed(config),
         "packages": tables.package_versions(),

@@ -56,6 +56,7 @@ class Sweep:
     config: TuneConfig
     data: Path
     recordings: Path
+    beside: tuple[Path, ...]  # tables of recordings to pretrain on
     out: Path
     split: Split
     parent_run: str
@@ -157,7 +158,7 @@ def _pretrained(sweep: Sweep, config: PretrainConfig, log: _Log) -> Path:
                 failures.append(error)
 
         if not (folder / tables.MANIFEST).is_file():
-            pretrain(sweep.data, folder, config, None, sweep.parent_run, snapshots, on_epoch)
+            pretrain(sweep.data, folder, config, None, sweep.parent_run, snapshots, on_epoch, sweep.beside)
         if failures:
             raise failures[0]
         shutil.rmtree(folder.with_suffix(".snapshots"), ignore_errors=True)

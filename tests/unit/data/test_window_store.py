@@ -228,3 +228,9 @@ def test_an_epoch_takes_windows_by_the_weights_of_their_source(window_store, rea
     assert store.epoch_counts.tolist() == [8, 8, 3, 30]
     found = everything(store, "train")
     assert found["has_pose"].tolist() == [True] * 16 + [False] * 16
+
+
+def test_people_whose_labels_can_be_learned_are_known(mixed):
+    """p2 has recordings without labels, and p3 wore nothing on the wrist."""
+    assert mixed.labelled_subjects == {"watch": ["p0", "p1"]}
+    assert mixed.subjects["watch"] == ["p0", "p1", "p2"]

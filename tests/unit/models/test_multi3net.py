@@ -203,3 +203,17 @@ def test_blocks_of_a_classifier_are_named_as_in_its_own_weights():
     lowest, *_, pooling = model.blocks()
     assert {name.split(".")[2] for name in fnmatch.filter(names, lowest)} == {"0", "1"}  # of both wrists' encoders
     assert set(fnmatch.filter(names, pooling)) == {name for name in names if name.startswith("imu.pool.")}
+
+
+def test_a_tower_that_assumes_unknown_mountings_needs_no_flag():
+    one = tower(mounting_embedding=True)
+    torch.nn.init.normal_(one.unknown_mounting)
+    imu, flagged = noise(3, 2, 100, 6), torch.ones(3, dtype=torch.bool)
+    with torch.no_grad():
+        known, expected = one(imu), one(imu, unknown_b=flagged)
+        assert not torch.allclose(known, expected, atol=1e-3)
+        for _ in range(2):  # told twice is told once
+            assert one.assume_unknown_mounting()
+            torch.testing.assert_close(one(imu), expected)
+            torch.testing.assert_close(one(imu, unknown_b=flagged), expected)
+    assert not tower().assume_unknown_mounting()

@@ -11,12 +11,13 @@ import pytest
 import torch
 from places import REPOSITORY
 
+from m3n import packaged
 from m3n.config import ModelConfig, WindowsConfig
-from m3n.data.windows import Normaliser
+from m3n.data.windows import POSE_FEATURES, Normaliser
 from m3n.errors import InputError
-from m3n.evaluation.embed import load_multi3net
+from m3n.evaluation.embed import WITHOUT_POSES, load_multi3net
 from m3n.models import Multi3Net, make_imu_tower
-from m3n.training.checkpoint import Checkpoint, fill, load, part, save
+from m3n.training.checkpoint import Checkpoint, fill, load, named, part, save
 from m3n.training.classifier import load_classifier
 
 MODEL = ModelConfig(width=16, depth=1, embedding=8)
@@ -163,3 +164,40 @@ def test_checkpoints_made_by_0_1_0_still_load_and_give_the_same_numbers():
         logits, _ = classifier(torch.from_numpy(fitted.normaliser(expected["imu_npt6"])), None, [0, 1])
     np.testing.assert_allclose(features, expected["features_nw"], atol=1e-5)
     np.testing.assert_allclose(logits.softmax(-1), expected["probabilities_nc"], atol=1e-5)
+
+
+# weights that come with m3n
+
+
+@pytest.fixture
+def shipped(tmp_path, monkeypatch) -> Path:
+    """A package that ships `wrist-tiny`: no pose encoder and no decoders."""
+    folder = tmp_path / "m3n" / "weights" / "wrist-tiny"
+    folder.mkdir(parents=True)
+    whole = Multi3Net(WRISTS, POSE_FEATURES, 12, **MODEL.model_dump()).state_dict()
+    saved(folder, weights={name: value for name, value in whole.items() if name.startswith(WITHOUT_POSES)})
+    monkeypatch.setattr(packaged, "PACKAGE", tmp_path / "m3n")
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+def test_weights_go_by_name_and_a_folder_of_that_name_wins(shipped, tmp_path):
+    assert named(Path("wrist-tiny")) == shipped
+    (tmp_path / "wrist-tiny").mkdir()
+    assert named(Path("wrist-tiny")) == Path("wrist-tiny")
+    assert named(Path("runs/nowhere")) == Path("runs/nowhere")  # a path is no name: whoever reads it says what is wrong
+
+
+def test_an_unknown_name_lists_those_there_are(shipped, monkeypatch, tmp_path):
+    with pytest.raises(InputError, match=r"'wrist-tinny', did you mean 'wrist-tiny'\?.*come with m3n: wrist-tiny"):
+        named(Path("wrist-tinny"))
+    monkeypatch.setattr(packaged, "PACKAGE", tmp_path)
+    with pytest.raises(InputError, match=r"no weights come with this version of m3n \(docs/weights\.md\)"):
+        named(Path("wrist-tiny"))
+
+
+def test_weights_without_a_pose_encoder_embed_windows_and_refuse_clips(shipped):
+    model, _ = load_multi3net(shipped)
+    assert torch.equal(model.state_dict()["imu.pool.norm.weight"], load(shipped, "multi3net").weights["imu.pool.norm.weight"])
+    with pytest.raises(InputError, match="has no pose encoder, which clips need"):
+        load_multi3net(shipped, whole=True)

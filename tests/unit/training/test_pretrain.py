@@ -259,3 +259,28 @@ def test_recordings_alone_are_enough(window_store, real_recordings, tmp_path):
     assert metrics["train/loss/text_pose"] == metrics["train/loss/imu_pose"] == metrics["train/loss/pose2imu"] == 0
     assert metrics["train/loss/two_views"] > 0
     assert metrics["train/loss/reconstruction"] > 0
+
+
+def test_a_validation_batch_without_pairs_does_not_count(window_store, real_recordings, tmp_path):
+    store = window_store(tmp_path / "store", clips=28, shards=3, val_share=0.3, recordings=real_recordings)
+    config = settings({"batch_size": 4}, augment=OFF)
+    loop = Loop(batch_sampler(store, config), config, Run(tmp_path, {}), None, torch.device("cpu"))
+    blocks = list(loop.sampler.batches(0, loop.sampler.train_batches, 1, loop.sampler.in_process))  # those that validate
+    found: dict[str, list[tuple[float, int]]] = {}
+    with torch.no_grad():
+        loop.task.eval()
+        for number, block in enumerate(blocks):
+            losses = loop.task(loop.make_batch.validated(block, config.augment, (config.seed, number)))
+            for name, value in losses.items():
+                found.setdefault(name, []).append((float(value), len(block["imu"])))
+    metrics = loop._validate(iter(blocks))
+    assert any(value == 0 for values in found.values() for value, _ in values)
+    means = {}
+    for name, values in found.items():
+        if name != "total":
+            there = [(value, n) for value, n in values if value != 0]
+            means[name] = sum(value * n for value, n in there) / max(1, sum(n for _, n in there))
+            assert metrics.get(f"val/loss/{name}", 0.0) == pytest.approx(means[name], rel=1e-5)
+    assert metrics["val/loss"] == pytest.approx(
+        sum(loop.task.loss.weights[name] * mean for name, mean in means.items()), rel=1e-5
+    )

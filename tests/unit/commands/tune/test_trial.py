@@ -50,7 +50,7 @@ def test_a_trial_does_not_wait_for_a_disk_that_cannot_be_written(tmp_path, monke
 
 
 def sweep(folder: Path) -> Sweep:
-    return Sweep(TuneConfig(), folder, folder, folder, Split(("a",), ("b",), ("c",)), "", "")
+    return Sweep(TuneConfig(), folder, folder, (), folder, Split(("a",), ("b",), ("c",)), "", "")
 
 
 def failing(error: Exception):
