@@ -57,9 +57,10 @@ def finetune(
     """Fine-tune on the training subjects of a table of recordings and score on its held-out subjects; returns the figures.
 
     `checkpoint`: a folder made by `m3n pretrain`, or the name of weights that come with m3n; without it, weights are random.
-    `clips`: a table of synthetic clips to rehearse; `sketches`: instead, clips are made of sketches (`sketched_clips`). Whether they
-    are used is for `config.start` to say. Leaves in `out` the classifier, the split, the metrics, every prediction on the test
-    subjects and a plot of the confusion matrix. Raises InputError for unsuitable data, checkpoint or settings; then nothing is left in `out`.
+    `clips`: a table of synthetic clips to rehearse; `sketches`: instead, clips are made of sketches (`sketched_clips`). Whether
+    they are used is for `config.start` to say. Leaves in `out` the classifier, the split, the metrics, every prediction on the test
+    subjects and a plot of the confusion matrix. Raises InputError for unsuitable data, checkpoint or settings; then nothing is left
+    in `out`.
     """
     started = time.perf_counter()
     checkpoint = checkpoints.named(checkpoint) if checkpoint else None
