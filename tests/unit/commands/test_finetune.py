@@ -10,9 +10,12 @@ import pytest
 from m3n import schema
 from m3n.cli import main
 from m3n.commands.finetune_windows import unlabelled_windows
-from m3n.config import WindowsConfig
-from m3n.data.windows import cut_recordings
+from m3n.config import ModelConfig, WindowsConfig
+from m3n.data.windows import Normaliser, cut_recordings
 from m3n.io import tables
+from m3n.models import make_imu_tower
+from m3n.training import checkpoint as checkpoints
+from m3n.training.checkpoint import Checkpoint
 from m3n.training.rehearsal import rehearsal
 
 SHAPE = WindowsConfig(window_s=1.0, hop_s=1.0)
@@ -111,3 +114,35 @@ def test_windows_without_a_label_are_those_of_no_label_and_beyond_the_budget(rec
     places = sorted((found.recording_ids[r], t) for r, t in zip(found.recording, found.start_s.tolist(), strict=True))
     everywhere = [0.0, 1.0, 2.0, 3.0]
     assert places == [*(("bare", t) for t in everywhere), *(("beyond", t) for t in everywhere), ("partly", 2.0)]
+
+
+def test_labels_that_were_pretrained_on_and_an_encoder_that_cannot_be_told_are_said_in_a_line_each(tmp_path, recording, caplog):
+    table, checkpoint, out = (tmp_path / name for name in ("recordings", "pretrained", "out"))
+    architecture = ModelConfig(width=16, depth=1, embedding=8)
+    tower = make_imu_tower(["right_wrist"], architecture.model_dump())
+    found = Checkpoint(
+        "multi3net", {f"imu.{name}": value for name, value in tower.state_dict().items()}, architecture, SHAPE, ["right_wrist"],
+        Normaliser(5.7, 2.0), subjects={"test": ["a", "c"]}, labelled_subjects={"test": ["a", "c"]},
+    )  # fmt: skip
+    for folder in (table, checkpoint):
+        folder.mkdir()
+    checkpoints.save(checkpoint, found)
+    rows = [recording(f"{who}{label}", subject=who, label=label) for who in "abc" for label in ("knock", "wave")]
+    tables.write_table(table, rows, schema.imu_recordings(), rows_per_shard=8)
+    given = [
+        "finetune",
+        str(table),
+        "--checkpoint",
+        str(checkpoint),
+        "--out",
+        str(out),
+        "epochs=1",
+        "min_steps=1",
+        "start=pretrained",
+    ]
+    assert main([*given, "test_subjects=[c]"]) == 2
+    assert main([*given, "test_subjects=[c]", "allow_seen=true", "mounting_unknown=true"]) == 0
+    (said,) = [line for line in caplog.messages if "labelled recordings" in line]
+    assert "learned from labelled recordings of c: their scores say nothing" in said
+    assert [line for line in caplog.messages if "pretrained without mounting.unknown" in line]
+    assert json.loads((out / "metrics.json").read_text())["test_subjects_whose_labels_were_pretrained_on"] == ["c"]
