@@ -38,7 +38,9 @@ class ProtocolConfig(Options):
     split: Literal["leave_one_subject_out", "k_fold", "official"] = Field(
         "leave_one_subject_out", description="how subjects are divided; official: by the lists below"
     )
-    folds: Annotated[int, Field(ge=2)] = Field(5, description="k_fold: number of folds of subjects")
+    folds: Annotated[int, Field(ge=2)] = Field(
+        5, description="k_fold: number of folds of subjects; fewer subjects than folds are tested one by one"
+    )
     train_subjects: list[str] | None = Field(
         None, description="official: training subjects; null: all that are not named below"
     )

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from m3n.config import names
-from m3n.config.base import Count, OneOf, choices
+from m3n.config.base import Count, OneOf, Weight, choices
 from m3n.config.reproduce import GridConfig, budget_name, method_name
 
 
@@ -32,6 +32,9 @@ class StrangersConfig(GridConfig):
     corpora: dict[str, dict[str, Any]] = Field(
         {"sketch": {"clips": 2000}, "bandai_namco": {}, "msr_action3d": {}, "ui_prmd": {}, "asf_amc": {}},
         description="poses that every pretraining learns from: source -> its settings; files by --corpus, or beside a --data",
+    )
+    recordings_weight: Weight = Field(
+        1.0, description="how often each window of the other datasets is drawn in an epoch of pretraining, as in its `mix`"
     )
     leave_out: list[Annotated[str, OneOf(names.ABLATIONS)]] = Field(
         [], description=f"also pretrain without one of these, each in turn. {choices(names.ABLATIONS)}"

@@ -114,7 +114,7 @@ def subject_parts(recordings: Path, config: ReproduceConfig) -> Iterator[Fold]:
     if protocol.split == "official":
         test = [part for part in (protocol.test_subjects, protocol.unseen_subjects) if part]
     elif protocol.split == "k_fold":
-        test = [list(fold) for fold in subject_folds(known, protocol.folds, 0)]
+        test = [list(fold) for fold in subject_folds(known, max(2, min(protocol.folds, len(known))), 0)]
     else:
         test = [[subject] for subject in known]
     for held_out in test:

@@ -85,6 +85,7 @@ def _with_others(name: str, own: Mapping[str, ReproduceConfig], config: Stranger
     others = {c.protocol.source: c.protocol.ingest for c in own.values() if c.protocol.source != target.protocol.source}
     corpora = {source: settings for source, settings in config.corpora.items() if source != target.protocol.source}
     corpora |= {source: settings for source, settings in others.items() if hasattr(sources.load(source), "pose_clips")}
+    mix = {} if config.recordings_weight == 1 else dict.fromkeys(others, config.recordings_weight)
     folds = {}
     if config.folds is not None and target.protocol.split != "official":
         folds = {"protocol": {"split": "k_fold", "folds": config.folds}}
@@ -95,6 +96,7 @@ def _with_others(name: str, own: Mapping[str, ReproduceConfig], config: Stranger
             {
                 "settings": [CROSS_CORPUS], "recordings": others, "sketch_clips": config.sketch_clips,
                 "methods": config.methods, "labels": config.labels, "seeds": config.seeds, "workers": config.workers,
+                "pretrain": {"mix": mix},
             },
         ) | {"corpora": corpora},
     )  # fmt: skip
@@ -109,6 +111,8 @@ def _without(part: str, config: ReproduceConfig) -> ReproduceConfig:
         changed["corpora"] = {source: own for source, own in config.corpora.items() if source != SKETCH}
     elif part == RECORDINGS:
         changed["recordings"] = {}
+        mix = {source: weight for source, weight in config.pretrain.mix.items() if source not in config.recordings}
+        changed["pretrain"] = config.pretrain.model_copy(update={"mix": mix})
     elif part == MOCAP:
         changed["corpora"] = {source: own for source, own in config.corpora.items() if source == SKETCH}
     elif part == AXES:
