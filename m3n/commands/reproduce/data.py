@@ -65,8 +65,7 @@ def corpus_files(data: Files, config: ReproduceConfig, corpora: Mapping[str, Fil
         for source in wanted:
             if source == config.protocol.source:
                 raise InputError(f"{key} names '{source}', the dataset itself: expected other sources only")
-            beside = tuple(p for file in data if (p := file.parent / f"{source}.zip").exists())[:1]
-            files = corpora.get(source) or beside
+            files = corpora.get(source) or beside(data, source)
             if not files and needs_file(source):
                 setting = next(setting for setting in config.settings if setting != "same_corpus")
                 raise InputError(
@@ -75,6 +74,11 @@ def corpus_files(data: Files, config: ReproduceConfig, corpora: Mapping[str, Fil
                 )
             found[source] = files
     return found
+
+
+def beside(data: Files, source: str) -> Files:
+    """The file of a source that lies in the folder of one of the files, if any."""
+    return tuple(found for file in data if (found := file.parent / f"{source}.zip").exists())[:1]
 
 
 def ingested(source: str, files: Files, out: Path, settings: dict[str, Any]) -> Path:

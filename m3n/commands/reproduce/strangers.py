@@ -16,7 +16,7 @@ from typing import Any
 from m3n import sources
 from m3n.commands.reproduce.cells import CROSS_CORPUS, CellResult
 from m3n.commands.reproduce.command import protocol_file, reproduce, results_in
-from m3n.commands.reproduce.data import Files
+from m3n.commands.reproduce.data import Files, beside
 from m3n.commands.reproduce.strangers_text import strangers_text
 from m3n.config import ReproduceConfig, StrangersConfig, check, resolve
 from m3n.config.base import overlay
@@ -46,7 +46,9 @@ def strangers(
     if len(datasets) < 2:
         raise InputError("strangers leaves one dataset out: give --data NAME=FILE for at least two")
     own = {name: _protocol(name, config) for name in datasets}
-    files = {**(corpora or {}), **{own[name].protocol.source: given for name, given in datasets.items()}}
+    every = tuple(file for given in datasets.values() for file in given)
+    found_beside = {source: files for source in config.corpora if (files := beside(every, source))}
+    files = {**found_beside, **(corpora or {}), **{own[name].protocol.source: given for name, given in datasets.items()}}
     wanted = {name: _with_others(name, own, config) for name in datasets}
     out.mkdir(parents=True, exist_ok=True)
     found: dict[str, list[CellResult]] = {}
