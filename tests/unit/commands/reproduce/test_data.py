@@ -8,8 +8,8 @@ import pytest
 
 from m3n import schema
 from m3n.commands.reproduce.cells import Cell
-from m3n.commands.reproduce.data import _subjects, pretraining_key
-from m3n.config import FinetuneConfig
+from m3n.commands.reproduce.data import _subjects, beside, pretraining_key, subject_parts
+from m3n.config import FinetuneConfig, ReproduceConfig, check
 from m3n.io import tables
 
 
@@ -38,3 +38,19 @@ def test_people_of_other_corpora_are_never_left_out_of_a_pretraining(tmp_path, s
     tables.write_table(tmp_path, rows, schema.synthetic_clips(("left_wrist", "right_wrist")), rows_per_shard=2)
     assert _subjects(tmp_path, "a") == ["s1", "s2"]
     assert _subjects(tmp_path, "b") == ["s1"]
+
+
+def test_fewer_people_than_folds_are_tested_one_by_one(tmp_path, recording):
+    rows = [recording(f"{number}", subject=who) for number, who in enumerate("bab")]
+    tables.write_table(tmp_path, rows, schema.imu_recordings(), rows_per_shard=2)
+    protocol = {"source": "any", "placements": ["left_wrist", "right_wrist"], "split": "k_fold", "folds": 4}
+    config = check(ReproduceConfig, {"protocol": protocol})
+    assert sorted(subject_parts(tmp_path, config)) == [(["a"], ["b"]), (["b"], ["a"])]
+
+
+def test_a_corpus_is_found_beside_any_file(tmp_path):
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "ui_prmd.zip").touch()
+    files = (tmp_path / "a" / "one.zip", tmp_path / "b" / "two.zip")
+    assert beside(files, "ui_prmd") == (tmp_path / "b" / "ui_prmd.zip",)
+    assert beside(files, "asf_amc") == ()
