@@ -175,5 +175,6 @@ def _authored(
     for row in source.authored(chosen, told, options, Notes()):
         if isinstance(row, dict):
             parts = [] if row["label"] in whole else [p for p in row.get("segments") or () if p["label"] != _UNLABELLED]
-            row = row | {"label": row["label"] or None, "segments": parts or None}
+            own = f"study-{row['clip_id']}"  # beside clips of `m3n ingest sketch`, which are numbered in the same way
+            row = row | {"clip_id": own, "label": row["label"] or None, "segments": parts or None}
         yield row
