@@ -66,6 +66,7 @@ def test_clips_carry_the_labels_of_the_study_also_in_time_and_are_made_once(stud
     folder, rows = clips_of(out)
     assert {row["label"] for row in rows} == {"SITTING_DOWN", "SEATED"}
     assert {float(row["rate_hz"]) for row in rows} == {40.0}
+    assert all(row["clip_id"].startswith("study-") for row in rows)  # `m3n ingest sketch` numbers its clips in the same way
     for row in rows:
         parts = [part["label"] for part in row["segments"] or ()]
         assert parts == ([] if row["label"] == "SEATED" else ["SITTING_DOWN", "SEATED"])  # standing is no label of this study
