@@ -1,10 +1,12 @@
 """Small real things that the tests share: rows of every table, a corpus, a checkpoint, watch recordings, one local Ray cluster.
 
-What takes seconds to make is made once per session, through the same commands that a user types.
+What takes seconds to make is made once per session, through the same commands that a user types; where two processes share the
+tests, the corpus and the checkpoint are made by the one that asks first.
 """
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import logging
 import os
@@ -63,6 +65,16 @@ def ray_cluster(surroundings: Path) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+def blank_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The database of an empty MLflow store, to be copied: making its tables takes seconds."""
+    from mlflow import MlflowClient
+
+    file = tmp_path_factory.mktemp("store") / "mlflow.db"
+    MlflowClient(f"sqlite:///{file}").search_experiments()
+    return file
+
+
+@pytest.fixture(scope="session")
 def s3_endpoint(surroundings: Path) -> Iterator[str]:
     """A real S3 server on loopback that holds its objects in memory."""
     from moto.server import ThreadedMotoServer
@@ -93,22 +105,44 @@ def throttled(s3_endpoint: str, bucket: str, monkeypatch: pytest.MonkeyPatch) ->
         proxy.shutdown()
 
 
+def made_once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A folder of all processes of this session; the first one that asks for it calls `make`, and the others wait."""
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+    folder, done = root / name, root / f"{name}.done"
+    with (root / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            make(folder)
+            done.touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory: pytest.TempPathFactory, ray_cluster: None) -> Path:
     """Folder with `poses` (24 choreographed clips in 3 shards) and `synthetic` (both wrists at 60 Hz)."""
-    folder = tmp_path_factory.mktemp("corpus") / "data"
-    assert main(["ingest", "choreography", "--out", str(folder), "clips=24", "rows_per_shard=8"]) == 0
-    assert main(["simulate", str(folder / "poses"), "--out", str(folder / "synthetic")]) == 0
-    return folder
+
+    def make(folder: Path) -> None:
+        assert main(["ingest", "choreography", "--out", str(folder), "clips=24", "rows_per_shard=8"]) == 0
+        assert main(["simulate", str(folder / "poses"), "--out", str(folder / "synthetic")]) == 0
+
+    return made_once(tmp_path_factory, "corpus", make)
 
 
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory, corpus: Path) -> Path:
-    """A Multi3Net of width 16 after two epochs on two Ray Train workers: windows of 2 s, both wrists."""
-    folder = tmp_path_factory.mktemp("checkpoint") / "pretrained"
+    """A Multi3Net of width 16 after two epochs on two Ray Train workers: windows of 2 s, both wrists.
+
+    `store.txt` beside it names the MLflow store that has its run.
+    """
     settings = ["optim.epochs=2", "optim.batch_size=32", "windows.hop_s=2", "seed=3", *TINY]
-    assert main(["pretrain", str(corpus / "synthetic"), "--out", str(folder), *settings]) == 0
-    return folder
+
+    def make(folder: Path) -> None:
+        assert main(["pretrain", str(corpus / "synthetic"), "--out", str(folder / "pretrained"), *settings]) == 0
+        (folder / "store.txt").write_text(os.environ["MLFLOW_TRACKING_URI"])
+
+    return made_once(tmp_path_factory, "checkpoint", make) / "pretrained"
 
 
 @pytest.fixture(scope="session")

@@ -173,7 +173,7 @@ def test_a_simulation_is_described_in_its_manifest_and_in_mlflow(poses, simulate
 
 def test_a_pretraining_leaves_a_checkpoint_and_a_manifest_and_nothing_else(checkpoint, corpus):
     assert sorted(contents(checkpoint)) == ["checkpoint.json", "last.safetensors", "manifest.json", "model.safetensors"]
-    assert sorted(p.name for p in checkpoint.parent.iterdir()) == ["pretrained"]
+    assert sorted(p.name for p in checkpoint.parent.iterdir()) == ["pretrained", "store.txt"]
     described = json.loads((checkpoint / "checkpoint.json").read_text())
     assert described["kind"] == "multi3net"
     assert described["placements"] == ["left_wrist", "right_wrist"]
@@ -185,7 +185,8 @@ def test_a_pretraining_leaves_a_checkpoint_and_a_manifest_and_nothing_else(check
     assert manifest["config"]["optim"]["epochs"] == 2
 
 
-def test_a_pretraining_is_described_in_mlflow_epoch_by_epoch(checkpoint, corpus):
+def test_a_pretraining_is_described_in_mlflow_epoch_by_epoch(checkpoint, corpus, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", (checkpoint.parent / "store.txt").read_text())
     run = mlflow_run("pretrain", checkpoint.name)
     manifest = json.loads((checkpoint / "manifest.json").read_text())
     settings = PretrainConfig.model_validate(manifest["config"])

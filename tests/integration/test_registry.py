@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +39,9 @@ def classifier(recording, tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def own_store(tmp_path, monkeypatch) -> str:
+def own_store(blank_store, tmp_path, monkeypatch) -> str:
     """A tracking store of this test's own."""
-    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    uri = f"sqlite:///{shutil.copy(blank_store, tmp_path / 'mlflow.db')}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     monkeypatch.chdir(tmp_path)
     return uri

@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -57,8 +58,9 @@ def imported_names(tree: ast.AST, type_checking: bool = False) -> Iterator[str]:
             yield from imported_names(node, type_checking)
 
 
-def imports(file: Path, type_checking: bool = False) -> set[str]:
-    return set(imported_names(ast.parse(file.read_text(encoding="utf-8")), type_checking))
+@cache
+def imports(file: Path, type_checking: bool = False) -> frozenset[str]:
+    return frozenset(imported_names(ast.parse(file.read_text(encoding="utf-8")), type_checking))
 
 
 def rooms_used(file: Path) -> set[str]:

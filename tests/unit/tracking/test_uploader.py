@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,11 @@ from m3n.tracking.uploader import ParentMissingError, Uploader, reason, upload_q
 
 
 @pytest.fixture
-def uri(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def uri(blank_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("M3N_CACHE", str(tmp_path / "cache"))
     for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
         monkeypatch.delenv(name)
-    return f"sqlite:///{tmp_path / 'mlflow.db'}"
+    return f"sqlite:///{shutil.copy(blank_store, tmp_path / 'mlflow.db')}"
 
 
 def run_record(reference: str, parent: str | None = None, **changes: Any) -> dict[str, Any]:

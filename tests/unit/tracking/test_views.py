@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 from m3n.config import TuneConfig
 from m3n.tracking.views import share, view
@@ -19,12 +20,12 @@ def test_the_view_shows_one_sweeps_trials_with_an_axis_for_every_setting():
     assert {parallel["metricSectionId"], bars["metricSectionId"]} <= sections  # or MLflow would not draw them
 
 
-def test_the_link_in_the_description_names_the_tag_that_holds_the_view(tmp_path, monkeypatch):
+def test_the_link_in_the_description_names_the_tag_that_holds_the_view(blank_store, tmp_path, monkeypatch):
     from mlflow import MlflowClient
 
     from m3n import tracking
 
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{shutil.copy(blank_store, tmp_path / 'mlflow.db')}")
     monkeypatch.setenv("M3N_CACHE", str(tmp_path / "cache"))
     with tracking.track("tune", "weights", TuneConfig()):
         pass

@@ -167,10 +167,17 @@ def test_exercises_carry_the_names_of_the_watch_recordings():
     assert list(EXERCISES) == list(LABELS.values())
 
 
-def test_rows_are_valid_unique_and_have_the_columns_of_pose_clips():
-    rows = [row for row in pose_clips(None, Options(clips=60, seed=3)) if isinstance(row, dict)]
-    assert len(rows) == 60 == len({row["clip_id"] for row in rows})
-    for row in rows:
+@pytest.fixture(scope="module")
+def mixed() -> list[dict]:
+    """150 clips of exercises and everyday movements."""
+    rows = [row for row in pose_clips(None, Options(clips=150, seed=1)) if isinstance(row, dict)]
+    assert len(rows) == 150
+    return rows
+
+
+def test_rows_are_valid_unique_and_have_the_columns_of_pose_clips(mixed):
+    assert len({row["clip_id"] for row in mixed}) == 150
+    for row in mixed:
         assert check_pose_clip(row) is None
         assert list(row) == POSE_CLIPS.names
         assert row["poses"].dtype == np.float32
@@ -191,10 +198,9 @@ def test_a_clip_depends_on_seed_and_number_alone():
     assert not np.array_equal(other["poses"][:100], whole[2]["poses"][:100])
 
 
-def test_people_keep_their_body_across_clips():
+def test_people_keep_their_body_across_clips(mixed):
     bodies: dict[str, set[bytes]] = {}
-    for row in pose_clips(None, Options(clips=120)):
-        assert isinstance(row, dict)
+    for row in mixed:
         bodies.setdefault(row["subject"], set()).add(row["betas"].tobytes())
     assert 30 <= len(bodies) <= PEOPLE
     assert all(len(shapes) == 1 for shapes in bodies.values())
@@ -207,8 +213,9 @@ def test_the_share_of_exercises_is_kept_and_they_use_both_arms():
     assert set(everyday) <= set(MOVEMENTS)
 
 
-def gestures(clips: int) -> list[dict]:
-    return [row for row in pose_clips(None, Options(clips=clips, gestures_share=1.0)) if isinstance(row, dict)]
+@pytest.fixture(scope="module")
+def gestures() -> list[dict]:
+    return [row for row in pose_clips(None, Options(clips=300, gestures_share=1.0)) if isinstance(row, dict)]
 
 
 def right_hand(row: dict) -> np.ndarray:
@@ -217,14 +224,13 @@ def right_hand(row: dict) -> np.ndarray:
     return rotations[0][0].inv().apply(places[:, 21] - places[:, 17]) * [-1, 1, 1]
 
 
-def test_gestures_are_the_arm_actions_of_utd_mhad_made_once_by_the_right_hand():
+def test_gestures_are_the_arm_actions_of_utd_mhad_made_once_by_the_right_hand(gestures):
     from m3n.sources.shared.sentences import sentences
 
-    rows = gestures(200)
     assert [*GESTURES] == list(sentences("utd_mhad"))[:21]
-    assert {row["label"] for row in rows} == set(GESTURES)
+    assert {row["label"] for row in gestures} == set(GESTURES)
     ends = []
-    for row in rows:
+    for row in gestures:
         assert SHORTEST - 0.01 <= row["n_frames"] / row["fps"] <= LONGEST + 0.01
         assert row["text"] in GESTURES[row["label"]][1:]
         hand = right_hand(row)
@@ -233,10 +239,10 @@ def test_gestures_are_the_arm_actions_of_utd_mhad_made_once_by_the_right_hand():
     assert np.mean(ends) > 0.8  # the arm hangs, but where a clip is too short for all of it
 
 
-def test_circles_go_the_way_that_their_names_say():
+def test_circles_go_the_way_that_their_names_say(gestures):
     """Seen by the person, who looks along with the hand: right and up span the page."""
     seen = set()
-    for row in gestures(300):
+    for row in gestures:
         if row["label"].startswith("draw circle"):
             hand = right_hand(row)
             drawn = hand[np.linalg.norm(hand - hand[0], axis=1) > 0.25]
@@ -267,10 +273,9 @@ def test_every_movement_has_continuous_and_human_accelerations(catalogue, label)
         assert peaks[1] < (250.0 if catalogue is GESTURES else 120.0)  # m/s²; a hard throw reaches about 12 g at the wrist
 
 
-def test_wrist_accelerations_are_normally_below_60():
+def test_wrist_accelerations_are_normally_below_60(mixed):
     peaks = []
-    for row in pose_clips(None, Options(clips=150, seed=1)):
-        assert isinstance(row, dict)
+    for row in mixed:
         places, _ = positions(row["poses"], row["trans"], of=[20, 21])
         acceleration = np.diff(places[:, [20, 21]].astype(float), n=2, axis=0) * row["fps"] ** 2
         peaks.append(np.linalg.norm(acceleration, axis=-1).max())
