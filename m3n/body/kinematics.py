@@ -88,7 +88,7 @@ def joint_positions(body: Body, poses: FloatArray, trans: FloatArray, count: int
     """Positions (F, count, 3) m of the first joints of a body of the mean shape; poses (F, J, 3) rad, trans (F, 3) m."""
     rest = rest_joints(body, None)
     places = np.empty((len(poses), count, 3))
-    _positions(np.ascontiguousarray(poses[:, :count]), trans, rest, body.parents, places)
+    _positions(np.ascontiguousarray(poses[:, :count]), np.ascontiguousarray(trans), rest, body.parents, places)
     return places
 
 

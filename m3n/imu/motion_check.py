@@ -30,7 +30,8 @@ def check_motion(poses: np.ndarray, trans: np.ndarray, paths: np.ndarray, names:
 
     poses (F, J, 3) rad, trans (F, 3) m; paths (F, n, 3) m of the sensors called `names`, z up.
     """
-    turned, in_degrees, level = _postures(poses, trans, max(1, len(poses) // _SOME), _DEGREES_RAD)
+    every = max(1, len(poses) // _SOME)
+    turned, in_degrees, level = _postures(_plain(poses[::every]), _plain(trans[::every]), _DEGREES_RAD)
     if in_degrees > 0.1:
         raise InputError(f"poses hold joint angles up to {turned:.3g} rad: are they in degrees? Expected radians{_LEAVE}")
     if level:
@@ -39,7 +40,7 @@ def check_motion(poses: np.ndarray, trans: np.ndarray, paths: np.ndarray, names:
             "pass up='y'",
             stacklevel=4,
         )
-    step, bend, at_ends, fall = _extremes(paths, trans, START_FRAMES)
+    step, bend, at_ends, fall = _extremes(paths, _plain(trans), START_FRAMES)
     if step < _LEAST_STEP_M or step * fps < _SLOW:
         return
     if bend > min((farthest_bend(name, fps) for name in names), default=0.0) or at_ends * fps > START_SPEED:
@@ -68,14 +69,18 @@ def check_motion(poses: np.ndarray, trans: np.ndarray, paths: np.ndarray, names:
             )
 
 
+def _plain(values: np.ndarray) -> np.ndarray:
+    """A copy of one type and layout: each other one would be compiled anew."""
+    return np.array(values, dtype=float, order="C")
+
+
 @njit(cache=True, nogil=True)
-def _postures(poses: np.ndarray, trans: np.ndarray, every: int, most: float) -> tuple[float, float, bool]:
-    """Over every `every`-th frame: the largest joint angle (rad), root excluded; the share of frames with an angle above `most`;
+def _postures(poses: np.ndarray, trans: np.ndarray, most: float) -> tuple[float, float, bool]:
+    """Over all frames: the largest joint angle (rad), root excluded; the share of frames with an angle above `most`;
     and whether y looks like up: the body's own up is along y in nearly all frames, its root turns, and it hardly moves along y."""
-    largest, over, lying, seen, moved = 0.0, 0, 0, 0, False
+    largest, over, lying, moved = 0.0, 0, 0, False
     low = high = trans[0, 1]
-    for f in range(0, len(poses), every):
-        seen += 1
+    for f in range(len(poses)):
         in_frame = 0.0
         for j in range(1, BODY_JOINTS):
             in_frame = max(in_frame, poses[f, j, 0] ** 2 + poses[f, j, 1] ** 2 + poses[f, j, 2] ** 2)
@@ -89,7 +94,7 @@ def _postures(poses: np.ndarray, trans: np.ndarray, every: int, most: float) -> 
         up_y, up_z = 1.0 - about * (x * x + z * z), about * y * z + along * x
         lying += up_y > 0.75 and up_z < 0.5
         low, high = min(low, trans[f, 1]), max(high, trans[f, 1])
-    return math.sqrt(largest), over / seen, moved and lying > 0.9 * seen and high - low < 1.5
+    return math.sqrt(largest), over / len(poses), moved and lying > 0.9 * len(poses) and high - low < 1.5
 
 
 @njit(cache=True, nogil=True)
