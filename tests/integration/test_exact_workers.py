@@ -93,7 +93,7 @@ def plain(store, tmp_path_factory) -> Result:
     return alone(store, ON, tmp_path_factory.mktemp("alone") / "on")
 
 
-@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow), 4])
+@pytest.mark.parametrize("workers", [1, 2, pytest.param(4, marks=pytest.mark.slow)])
 def test_ray_workers_end_with_the_weights_of_the_plain_loop(ray_cluster, store, plain, tmp_path, workers):
     assert_same(plain, on_ray(store, ON, workers, tmp_path / "ray"))
 
