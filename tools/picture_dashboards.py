@@ -66,7 +66,9 @@ def mlflow_server(store: str) -> Iterator[str]:
 
 
 class Page:
-    """One tab of the browser."""
+    """One tab of the browser, and how many colours its pictures have."""
+
+    colours = COLOURS
 
     def __init__(self, socket_: aiohttp.ClientWebSocketResponse) -> None:
         self.socket, self.number = socket_, 0
@@ -109,18 +111,18 @@ class Page:
         await self.call("Emulation.setDeviceMetricsOverride", width=WIDTH, height=height, deviceScaleFactor=1, mobile=False)
         await asyncio.sleep(SETTLED_S)
         shot = base64.b64decode((await self.call("Page.captureScreenshot", format="png"))["data"])
-        image = Image.open(io.BytesIO(shot)).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+        image = Image.open(io.BytesIO(shot)).convert("RGB").quantize(self.colours, dither=Image.Dither.NONE)
         image.save(file, optimize=True)
         print(f"{file}: {file.stat().st_size / 1000:.0f} kB")
 
 
 @asynccontextmanager
-async def browser(program: str) -> AsyncIterator[Page]:
-    """A headless Chromium with one tab."""
+async def browser(program: str, *more: str) -> AsyncIterator[Page]:
+    """A headless Chromium with one tab; `more`: options of its command line."""
     with tempfile.TemporaryDirectory(prefix="m3n-browser-") as profile:
         options = ["--headless=new", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--no-first-run"]
         options += ["--no-sandbox"] if os.geteuid() == 0 else []
-        options += [f"--window-size={WIDTH},{HEIGHT}", "--remote-debugging-port=0", f"--user-data-dir={profile}"]
+        options += [*more, f"--window-size={WIDTH},{HEIGHT}", "--remote-debugging-port=0", f"--user-data-dir={profile}"]
         quiet = subprocess.DEVNULL
         process = subprocess.Popen([program, *options, "about:blank"], stdout=quiet, stderr=quiet)
         try:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from m3n.cli.options import LOCATION, PATH, InOrder, StageCommand, finish, json_option, stage, stage_options
+from m3n.cli.options import LOCATION, PATH, InOrder, StageCommand, finish, json_option, stage, stage_options, writable_file
 from m3n.cli.report_commands import report
 
 if TYPE_CHECKING:
@@ -72,6 +72,53 @@ def ingest(source: str, overrides: tuple[str, ...], config_file: Path | None, ou
         raise InputError(f"expected one PATH, found {len(paths)}: {' '.join(paths)}")
     options = config.resolve(options_of(source), "ingest", config_file, [o for o in overrides if o not in paths])
     finish(run(source, Path(paths[0]) if paths else None, out, options), json_file, out)
+
+
+@cli.command(cls=StageCommand, stage="view")
+@click.argument("place", type=LOCATION)
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--beside", type=LOCATION, help="A second place, drawn over the first; paired by id, or else by label.")
+@click.option(
+    "--save",
+    "file",
+    type=PATH,
+    callback=writable_file,
+    metavar="FILE.html",
+    help="Write one page that needs no server, and end.",
+)
+@click.option("--config", "config_file", type=PATH, help="YAML file with a section `view`.")
+@json_option
+def view(
+    place: Location, beside: Location | None, file: Path | None, overrides: tuple[str, ...], config_file: Path | None,
+    json_file: Path | None,
+) -> None:  # fmt: skip
+    """Look at clips: body, sensors and samples move together.
+
+    \b
+    PLACE is one of
+      a table of pose clips or synthetic clips     m3n view data/moves/synthetic
+      a table of recordings                        m3n view data/watch/recordings
+      a YAML file of sketches                      m3n view moves.yaml
+      the output of `m3n predict`                  m3n view runs/predicted --beside data/watch/recordings
+
+    Real sensors beside simulated ones: m3n view data/utd/synthetic --beside data/utd/recordings
+
+    Serves a page at http://127.0.0.1:8765, for this machine alone, until Ctrl-C; reload it after a change of the data or of the
+    sketches. From another machine: ssh -L 8765:127.0.0.1:8765 HOST. With --save, the page is a file to keep or send, with the
+    samples of its clips inside.
+    """
+    from m3n import config
+    from m3n.commands.view import command
+
+    settings = config.resolve(config.ViewConfig, "view", config_file, overrides)
+    if file is not None:
+        finish(command.save(place, beside, file, settings), json_file, file)
+        return
+    server, address, entries = command.server(place, beside, settings)
+    with server:
+        finish({"entries": entries, "address": address}, json_file, None)
+        click.echo("  open the address in a browser; Ctrl-C ends")
+        server.serve_forever()
 
 
 @stage(cli, "simulate", out=LOCATION, address=True)

@@ -91,7 +91,7 @@ def _format_keys(formatter: click.HelpFormatter, title: str, schema: Any) -> Non
             formatter.write_dl(rows, col_max=44)
 
 
-def _writable_file(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
+def writable_file(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
     """Checked before the work starts, not after it."""
     from m3n.errors import InputError
 
@@ -99,7 +99,7 @@ def _writable_file(context: click.Context, parameter: click.Parameter, value: Pa
         parent = next(p for p in value.absolute().parents if p.exists())
         if value.is_dir() or not parent.is_dir():
             raise InputError(
-                f"--json {value}: expected a file to write, but {value if value.is_dir() else parent} is in the way"
+                f"{parameter.opts[0]} {value}: expected a file to write, but {value if value.is_dir() else parent} is in the way"
             )
     return value
 
@@ -113,7 +113,7 @@ def _answering_cluster(context: click.Context, parameter: click.Parameter, value
 
 
 json_option = click.option(
-    "--json", "json_file", type=PATH, callback=_writable_file, help="Also write the figures to this JSON file."
+    "--json", "json_file", type=PATH, callback=writable_file, help="Also write the figures to this JSON file."
 )
 
 

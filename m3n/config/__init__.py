@@ -21,6 +21,7 @@ from m3n.config.reproduce import ProtocolConfig, ReproduceConfig
 from m3n.config.simulate import CalibrateConfig, SimulateConfig, Site
 from m3n.config.strangers import StrangersConfig
 from m3n.config.tune import TuneConfig
+from m3n.config.view import ViewConfig
 
 __all__ = [
     "HARDWARE",
@@ -48,6 +49,7 @@ __all__ = [
     "Site",
     "StrangersConfig",
     "TuneConfig",
+    "ViewConfig",
     "WindowsConfig",
     "check",
     "describe",

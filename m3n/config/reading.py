@@ -33,6 +33,7 @@ from m3n.config.reproduce import ReproduceConfig
 from m3n.config.simulate import SimulateConfig
 from m3n.config.strangers import StrangersConfig
 from m3n.config.tune import TuneConfig
+from m3n.config.view import ViewConfig
 from m3n.errors import InputError, nearest
 
 STAGES: dict[str, type[Options]] = {
@@ -47,6 +48,7 @@ STAGES: dict[str, type[Options]] = {
     "strangers": StrangersConfig,
     "fidelity": FidelityConfig,
     "mounting": MountingConfig,
+    "view": ViewConfig,
 }
 
 C = TypeVar("C", bound=Options)

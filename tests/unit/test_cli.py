@@ -39,7 +39,9 @@ def test_help_lists_the_commands_in_the_order_of_their_use(capsys):
     assert "..." not in shown.split("Commands:")[1]  # every summary fits on its line
 
 
-@pytest.mark.parametrize("name", ["ingest", "simulate", "pretrain", "evaluate", "finetune", "predict", "tune", "reproduce"])
+@pytest.mark.parametrize(
+    "name", ["ingest", "view", "simulate", "pretrain", "evaluate", "finetune", "predict", "tune", "reproduce"]
+)
 def test_help_of_a_stage_has_its_usage_and_all_its_settings(name, capsys):
     from m3n import config
 
