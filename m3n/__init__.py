@@ -18,6 +18,7 @@ _MODULES = {
     "evaluate": "m3n.commands.evaluate.command",
     "finetune": "m3n.commands.finetune",
     "ingest": "m3n.commands.ingest",
+    "load": "m3n.encoder",
     "predict": "m3n.commands.predict",
     "pretrain": "m3n.commands.pretrain",
     "simulate": "m3n.imu.simulate",
@@ -25,7 +26,7 @@ _MODULES = {
     "tune": "m3n.commands.tune.command",
 }
 __all__ = [
-    "SITES", "InputError", "M3NClassifier", "Site", "__version__", "evaluate", "finetune", "ingest", "predict", "pretrain",
+    "SITES", "InputError", "M3NClassifier", "Site", "__version__", "evaluate", "finetune", "ingest", "load", "predict", "pretrain",
     "simulate", "simulate_clips", "tune",
 ]  # fmt: skip
 

@@ -7,6 +7,7 @@ calibration) takes a pretrained encoder like any other model. Windows come as Nu
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,13 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import check_random_state
+from sklearn.utils import check_array, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from m3n import packaged
 from m3n.config import FinetuneConfig, WindowsConfig, check
+from m3n.config.names import AS_SET, AUTO
 from m3n.data.resampling import resample
 from m3n.data.scale import check_physics, check_scale
 from m3n.data.windows import RecordingWindows
@@ -27,9 +30,10 @@ from m3n.models.imu import IMU_ENCODERS
 from m3n.schema import PLACEMENTS, check_placement_names
 from m3n.training import checkpoint as checkpoints
 from m3n.training.checkpoint import Checkpoint
-from m3n.training.fit import fit
 from m3n.training.rehearsal import rehearsal
+from m3n.training.starting_point import WITH_CHECKPOINT, WITH_CLIPS, Choice, choose_start, fit_from, start_as_set
 
+WEIGHTS = "wrist-small"  # the weights that checkpoint="auto" starts from, if they come with m3n
 CHANNELS = 6  # of a placement: specific force x y z [m/s²], angular rate x y z [rad/s]
 
 SHORTEST = max(encoder.stride for encoder in IMU_ENCODERS.values())  # samples: one step of any encoder
@@ -63,12 +67,19 @@ class M3NClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         # where labels are few: the clips that were pretrained on go on teaching
         m3n.M3NClassifier("runs/pretrain", clips="data/synthetic").fit(X[:20], y[:20])
 
+        # what to start from, decided on the people of X alone, as `m3n finetune` decides it (docs/start.md)
+        model.fit(X, y, groups=subject).start_       # Choice(start='pretrained', decided_by='scores', reason='macro F1 on …', …)
+
     Parameters
     ----------
-    checkpoint : folder made by `m3n pretrain`, or None to start from random weights.
+    checkpoint : folder made by `m3n pretrain`, name of weights that come with m3n, or None for none; "auto": wrist-small, if it
+        comes with this version of m3n and knows the placements, and no `model` is given, else none.
+    start : as of `m3n finetune`: "auto", "scratch", "pretrained", "rehearsed", "co_trained" or "as_set". "auto" scores the possible
+        ones on people held out in turn, for which `fit` needs `groups`; without, or with few people or labels, it takes the first
+        possible one of rehearsed, pretrained, co_trained and scratch. "as_set" is what checkpoint, clips and `rehearse` say.
     clips : folder made by `m3n simulate`, whose clips of y's labels (those pretrained on, where there is a checkpoint) are
         learned from beside X; None for X alone. Without a checkpoint see to it that nobody in them is tested on later.
-    rehearse : share of every batch that is drawn from `clips`.
+    rehearse : share of every batch that is drawn from `clips`, which fades as labels grow (not with "as_set"); 0 for none.
     placements : where the sensors were worn, in the order of the channels.
     rate_hz : sampling rate of X.
     freeze, head, epochs, min_steps, batch_size, lr, encoder_lr, weight_decay, label_smoothing, class_weights :
@@ -80,12 +91,14 @@ class M3NClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     Attributes
     ----------
     classes_ : labels, sorted. n_features_in_ : numbers in a window. fitted_ : the trained `m3n.training.fit.Fitted`.
+    start_ : what the training started from, who decided it, why, and the scores; `repr` shows it too.
     """
 
     def __init__(
         self,
-        checkpoint: str | Path | None = None,
+        checkpoint: str | Path | None = AUTO,
         *,
+        start: str = AUTO,
         clips: str | Path | None = None,
         rehearse: float = 0.5,
         placements: Sequence[str] | str = ("right_wrist",),
@@ -105,6 +118,7 @@ class M3NClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         random_state: int | np.random.RandomState | None = 0,
     ) -> None:
         self.checkpoint = checkpoint
+        self.start = start
         self.clips = clips
         self.rehearse = rehearse
         self.placements = placements
@@ -123,8 +137,11 @@ class M3NClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.model = model
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any) -> M3NClassifier:
-        """Train on all of the windows; InputError (a ValueError) for settings, placements or units that do not fit."""
+    def fit(self, X: Any, y: Any, groups: Any = None) -> M3NClassifier:
+        """Train on all of the windows; InputError (a ValueError) for settings, placements or units that do not fit.
+
+        `groups`: who is in each window, for start="auto", which holds people out in turn.
+        """
         self._check_settings()
         X, y = validate_data(self, self._flat(X), y, dtype=np.float32)
         check_classification_targets(y)
@@ -133,24 +150,34 @@ class M3NClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 "head='text' starts from the classes' sentences, which `m3n finetune` knows: choose another head here"
             )
         config = self._config()
-        pretrained = checkpoints.load_pretrained(Path(self.checkpoint)) if self.checkpoint is not None else None
-        self.classes_, label = np.unique(y, return_inverse=True)
+        folder = self._checkpoint()
+        pretrained = checkpoints.load_pretrained(folder) if folder else None
         self._own_hz = float(pretrained.windows.rate_hz if pretrained else self._rate_hz)
+        self.classes_, label = np.unique(y, return_inverse=True)
         windows = self._windows(X, label)
-        shape, rehearsed = self._shape(windows, pretrained), None
+        if groups is not None:
+            windows = replace(windows, subjects=_people(groups, len(X)), sources=["X"] * len(X))
+        shape, clips = self._shape(windows, pretrained), None
         if self.clips is not None and config.rehearse:
             known = pretrained.subjects if pretrained else None
-            rehearsed = rehearsal(Path(self.clips), shape, windows.placements, windows.classes, known)
+            clips = rehearsal(Path(self.clips), shape, windows.placements, windows.classes, known)
         with torch.random.fork_rng(devices=[]):
-            self.fitted_ = fit(windows, shape, config, pretrained, where="X", rehearsed=rehearsed)
+            self.start_ = _choice(windows, shape, config, pretrained, clips, groups is not None)
+            self.fitted_ = fit_from(self.start_.start, windows, shape, config, pretrained, clips, where="X")
         return self
+
+    def __repr__(self, N_CHAR_MAX: int = 700) -> str:
+        text = str(super().__repr__(N_CHAR_MAX))
+        if not hasattr(self, "start_"):
+            return text
+        return f"{text}  # started from {self.start_.start} ({self.start_.decided_by}): {self.start_.reason}"
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities (windows, classes), classes in the order of `classes_`."""
         check_is_fitted(self)
         X = validate_data(self, self._flat(X), dtype=np.float32, reset=False)
         windows = self._windows(X, np.zeros(len(X), int))
-        if self.checkpoint is not None:
+        if self._checkpoint() is not None:
             check_scale(self.fitted_.normaliser, [windows.imu_npt6], "X")
         probabilities = self.fitted_.predict(windows).astype(np.float64)
         return probabilities / probabilities.sum(1, keepdims=True)
@@ -181,6 +208,16 @@ class M3NClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if not 1 <= rate <= 10_000:
             raise InputError(f"rate_hz is {self.rate_hz!r}: expected the sampling rate of X, 1 to 10,000 Hz")
         return rate
+
+    def _checkpoint(self) -> Path | None:
+        """The folder to start from, if any."""
+        if self.checkpoint is None:
+            return None
+        if self.checkpoint != AUTO:
+            return checkpoints.named(Path(self.checkpoint))
+        folder = packaged.weights().get(WEIGHTS) if self.model is None else None
+        known = checkpoints.load_pretrained(folder).placements if folder else []
+        return folder if set(self._placements) <= set(known) else None
 
     def _check_settings(self) -> None:
         """InputError for a rate or placements that cannot be meant."""
@@ -234,7 +271,9 @@ class M3NClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if not isinstance(seed, int | np.integer):
             seed = int(check_random_state(seed).randint(2**31))
         names = ("freeze", "head", "epochs", "min_steps", "batch_size", "lr", "encoder_lr", "weight_decay", "label_smoothing")
-        settings = {name: getattr(self, name) for name in (*names, "class_weights", "rehearse")}
+        settings = {name: getattr(self, name) for name in (*names, "start", "class_weights", "rehearse")}
+        if self.clips is None:
+            settings["rehearse"] = 0.0
         if self.augment is not None:
             settings["augment"] = dict(self.augment)
         if self.model is not None:
@@ -285,3 +324,50 @@ class M3NClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         window_s = windows.imu_npt6.shape[2] / self._own_hz
         given = {"window_s": window_s, "hop_s": window_s / 2, "rate_hz": self._own_hz}
         return WindowsConfig(**{**(pretrained.windows.model_dump() if pretrained else {}), **given})
+
+
+def array_windows(X: Any, placements: Sequence[str] | str, rate_hz: float, own_hz: float) -> RecordingWindows:
+    """Unlabelled windows at `own_hz` of an array as `M3NClassifier` takes it; InputError for what it refuses."""
+    reader = M3NClassifier(None, placements=placements, rate_hz=rate_hz)
+    reader._check_settings()
+    flat = check_array(reader._flat(X), dtype=np.float32)
+    reader.classes_, reader._own_hz = np.empty(0, str), own_hz
+    return reader._windows(flat, np.zeros(len(flat), int))
+
+
+def _people(groups: Any, windows: int) -> list[str]:
+    """Who is in each window, as text."""
+    found = list(groups)
+    if len(found) != windows:
+        raise InputError(f"groups has {len(found)} entries for {windows} windows of X: expected who is in each window")
+    missing = next((i for i, who in enumerate(found) if who is None or who != who or str(who).strip() == ""), None)
+    if missing is not None:
+        raise InputError(f"groups does not say who is in window {missing}: expected a name or number for each window of X")
+    return [str(who) for who in found]
+
+
+def _choice(
+    windows: RecordingWindows,
+    shape: WindowsConfig,
+    config: FinetuneConfig,
+    pretrained: Checkpoint | None,
+    clips: RecordingWindows | None,
+    grouped: bool,
+) -> Choice:
+    """The start that was asked for, or the one that the people of X decide on; InputError for one that lacks what it needs."""
+    if config.start in WITH_CHECKPOINT and pretrained is None:
+        raise InputError(
+            f"start={config.start!r} needs a checkpoint: a folder made by `m3n pretrain`, or one of {packaged.weights_known()}"
+        )
+    if config.start in WITH_CLIPS and clips is None:
+        raise InputError(
+            f"start={config.start!r} needs clips, a table of synthetic clips made by `m3n simulate`, and rehearse above 0"
+        )
+    if config.start == AS_SET:
+        return Choice(start_as_set(config, pretrained), "asked", "start='as_set'")
+    if config.start != AUTO:
+        return Choice(config.start, "asked", f"start={config.start!r}")
+    found = choose_start(windows, shape, config, pretrained, clips)
+    if grouped or found.decided_by != "usual" or not (pretrained or clips):
+        return found
+    return replace(found, reason=f"{found.reason}; no groups were given: fit(X, y, groups=people) lets people be held out")

@@ -26,7 +26,7 @@ FLOORS = (
     ("models", "losses", "freeze", "optim"),
     ("training",),
     ("evaluation", "cluster", "tracking", "export", "reports"),
-    ("commands", "classifier"),
+    ("commands", "classifier", "encoder"),
     ("cli", "__main__", "jobs"),
 )
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

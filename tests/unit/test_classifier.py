@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import warnings
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut, cross_val_sc
 from sklearn.utils.estimator_checks import check_estimator
 
 import m3n
-from m3n import schema
+from m3n import packaged, schema
 from m3n.classifier import M3NClassifier
 from m3n.config import ModelConfig, WindowsConfig
 from m3n.data.windows import Normaliser
@@ -276,3 +277,69 @@ def test_a_checkpoint_rehearses_what_it_was_pretrained_on_alone(pretrained, clip
     X, y, _ = gestures(subjects=2, each=2)
     with pytest.raises(InputError, match="has no clip that was used in pretraining"):
         M3NClassifier(pretrained, **QUICK, clips=clips).fit(X, y)
+
+
+# what the training starts from
+
+FEW = {"epochs": 1, "min_steps": 10, "lr": 5e-3, "encoder_lr": 5e-3}
+
+
+def test_the_start_is_decided_on_the_people_of_the_windows(pretrained):
+    X, y, person = gestures(3, each=4)
+    model = M3NClassifier(pretrained, **FEW).fit(X, y, groups=person)
+    scores = model.start_.evidence["macro_f1"]
+    assert (model.start_.decided_by, set(scores)) == ("scores", {"pretrained", "scratch"})
+    assert (model.start_.evidence["people"], model.start_.evidence["folds"]) == (3, 3)
+    assert f"started from {model.start_.start} (scores): macro F1 on 3 training people" in repr(model)
+    assert "started" not in repr(clone(model))
+
+
+def test_without_people_the_usual_start_is_taken_and_says_why(pretrained):
+    X, y, _ = gestures(3, each=4)
+    model = M3NClassifier(pretrained, **FEW).fit(X, y)
+    assert (model.start_.start, model.start_.decided_by) == ("pretrained", "usual")
+    assert "no groups were given" in model.start_.reason
+    asked = M3NClassifier(pretrained, start="pretrained", **FEW).fit(X, y)
+    np.testing.assert_array_equal(asked.predict_proba(X), model.predict_proba(X))
+    alone = M3NClassifier(**FEW, model=TINY).fit(X, y)
+    assert alone.start_.start == "scratch"
+    assert "groups" not in alone.start_.reason  # they would change nothing
+    scratch = M3NClassifier(pretrained, start="scratch", **FEW).fit(X, y)
+    np.testing.assert_array_equal(scratch.predict_proba(X), alone.predict_proba(X))
+
+
+def test_a_start_with_clips_rehearses_them(clips):
+    X, y, _ = gestures(2, each=2)
+    for start, found in (("auto", "co_trained"), ("as_set", "co_trained"), ("scratch", "scratch")):
+        assert M3NClassifier(**FEW, model=TINY, clips=clips, start=start).fit(X, y).start_.start == found
+
+
+@pytest.mark.parametrize(
+    ("settings", "groups", "said"),
+    [
+        ({"start": "pretrained", "checkpoint": None}, None, "start='pretrained' needs a checkpoint"),
+        ({"start": "rehearsed"}, None, "start='rehearsed' needs clips"),
+        ({"start": "co_trained", "checkpoint": None}, None, "start='co_trained' needs clips"),
+        ({"start": "some"}, None, "config key 'start'"),
+        ({}, ["a"] * 3, "groups has 3 entries for 4 windows of X"),
+        ({}, ["a", None, "b", "b"], "groups does not say who is in window 1"),
+        ({}, np.array([0, 1, np.nan, 1]), "groups does not say who is in window 2"),
+    ],
+)
+def test_a_start_that_cannot_be_says_what_it_needs(pretrained, settings, groups, said):
+    X, y, _ = gestures(1, each=2)
+    with pytest.raises(InputError, match=said):
+        M3NClassifier(**{"checkpoint": pretrained, **FEW, **settings}).fit(X, y, groups=groups)
+
+
+def test_weights_that_come_with_m3n_are_what_it_starts_from(pretrained, tmp_path, monkeypatch):
+    X, y, _ = gestures(1, each=2)
+    before = M3NClassifier(**FEW).fit(X, y)
+    assert before.start_.start == "scratch"
+    shutil.copytree(pretrained, tmp_path / "weights" / "wrist-small")
+    monkeypatch.setattr(packaged, "PACKAGE", tmp_path)
+    for checkpoint in ("auto", "wrist-small"):
+        assert M3NClassifier(checkpoint, **FEW).fit(X, y).start_.start == "pretrained"
+    assert M3NClassifier(placements="head", **FEW).fit(X, y).start_.start == "scratch"  # which they do not know
+    with pytest.raises(InputError, match="no checkpoint 'wrist-smal', did you mean 'wrist-small'"):
+        M3NClassifier("wrist-smal").fit(X, y)
