@@ -26,7 +26,7 @@ BATCH = 256
 
 
 def load(checkpoint: str | Path) -> Encoder:
-    """The encoder of a folder made by `m3n pretrain` (local, s3:// or gs://), or of weights that come with m3n, such as "wrist-small".
+    """The encoder of a folder made by `m3n pretrain` (local, s3:// or gs://), or of weights that come with m3n by name.
 
     Raises InputError for a folder without a checkpoint, and for an unknown name, with the names there are.
     """
