@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,7 +119,8 @@ def view(
     with server:
         finish({"entries": entries, "address": address}, json_file, None)
         click.echo("  open the address in a browser; Ctrl-C ends")
-        server.serve_forever()
+        with suppress(KeyboardInterrupt):
+            server.serve_forever()
 
 
 @stage(cli, "simulate", out=LOCATION, address=True)

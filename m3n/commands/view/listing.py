@@ -18,6 +18,7 @@ from m3n.io.storage import Location
 from m3n.reports.view.clip import Entry, Part
 
 STRETCH_S = 600.0
+_LONGEST_TEXT = 1_000  # characters of a sentence
 _NAMED = 2  # activities of a stretch that its line names
 _KINDS = {"id": "clip or recording", "label": "label", "subject": "subject"}
 
@@ -57,7 +58,16 @@ def stretches(row: Mapping[str, Any], seconds: float) -> Iterator[Entry]:
         inside = [part.label for part in cut(_activities(row), start, stop)]
         label = row.get("label") or _named(list(dict.fromkeys(inside)))
         labels = frozenset(filter(None, (row.get("label"), *inside)))
-        yield Entry(row["name"], label, row.get("text") or "", row.get("subject"), row.get("source") or "", start, stop, labels)
+        yield Entry(
+            row["name"],
+            label,
+            (row.get("text") or "")[:_LONGEST_TEXT],
+            row.get("subject"),
+            row.get("source") or "",
+            start,
+            stop,
+            labels,
+        )
         start = stop
 
 

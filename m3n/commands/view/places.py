@@ -164,7 +164,9 @@ class Predictions(Listed):
         self.file = place / TIMELINE
         table = tables.read_shard(self.file, _PREDICTED)
         parts: dict[tuple[str, str | None], list[Part]] = defaultdict(list)
-        for row in tables.rows(table):
+        for number, row in enumerate(tables.rows(table)):
+            if None in [row[name] for name in _PREDICTED.names if name != "subject"] or not 0 <= row["confidence"] <= 1:
+                raise InputError(f"{self.file} row {number} is not as `m3n predict` writes it: label the recordings again")
             part = Part(row["start_s"], row["stop_s"], row["label"], float(row["confidence"]))
             parts[row["recording_id"], row["subject"]].append(part)
         self.parts = {name: found for (name, _), found in parts.items()}

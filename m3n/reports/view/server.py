@@ -10,6 +10,7 @@ import errno
 import re
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Protocol
 
@@ -83,9 +84,9 @@ class _Answers(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if not _OWN_NAMES.fullmatch(self.headers.get("Host", "")):
             self._answer(403, "text/plain", "this page is for this machine alone: open it at http://127.0.0.1")
-        elif self.path == "/":
+        elif (path := self.path.split("?")[0]) == "/":
             self._answer(200, "text/html", self.place.page())
-        elif (found := re.fullmatch(r"/clip/(\d{1,9})", self.path)) and int(found[1]) < len(self.place):
+        elif (found := re.fullmatch(r"/clip/(\d{1,9})", path)) and int(found[1]) < len(self.place):
             try:
                 self._answer(200, "application/json", as_json(plain_clip(self.place.clip(int(found[1])))))
             except InputError as error:
@@ -100,8 +101,9 @@ class _Answers(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.send_header("Cache-Control", "no-store")
         self.send_header("X-Content-Type-Options", "nosniff")
-        self.end_headers()
-        self.wfile.write(content)
+        with suppress(ConnectionError):  # the visitor has left
+            self.end_headers()
+            self.wfile.write(content)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing: a line for every click helps nobody."""

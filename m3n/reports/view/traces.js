@@ -3,7 +3,7 @@
 const INK = { x: "#d6403a", y: "#2f9a48", z: "#2f6fde", norm: "#35414d", beside: "#e08a1e", grid: "#e6eaef", words: "#66727f" };
 const SIGNALS = [["acceleration", "m/s²", 0], ["angular rate", "rad/s", 3]];
 const HUES = ["#a9c9f5", "#f7c99a", "#b5dfb0", "#f2b5b5", "#d5c2ee", "#e3cfae", "#f3bfdc", "#c9ced6", "#e2e19a", "#a8dfe4", "#ffd37a", "#bcd0a2"];
-const LEFT = 44, BOTTOM = 16, TOP = 20;
+const LEFT = 60, BOTTOM = 16, TOP = 20;
 
 class Span {
   constructor() { this.start = 0; this.length = 1; this.whole = 1; }

@@ -101,6 +101,10 @@ def test_predictions_show_labels_with_confidence(tmp_path: Path) -> None:
     place = open_place(tmp_path, ViewConfig(), 10)
     assert [(e.name, e.subject, e.stop_s) for e in place.entries] == [("rec", "p1", 3.0), ("other", None, 1.0)]
     assert [(p.label, round(p.confidence, 3)) for p in place.clip(0).bands["predicted"]] == [("wave", 0.9), ("unknown", 0.2)]
+    damaged = dict(zip(names, ("rec", "p1", 0.0, 2.0, "wave", float("nan")), strict=True))
+    tables.write_shard(tmp_path / "timeline.parquet", pa.Table.from_pylist([damaged]))
+    with pytest.raises(InputError, match="row 0 is not as `m3n predict` writes it"):
+        open_place(tmp_path, ViewConfig(), 10)
 
 
 def test_what_cannot_be_looked_at_is_answered_with_what_can(poses: Path, recording, tmp_path: Path) -> None:
