@@ -5,7 +5,7 @@
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
-EXTRAS := smpl,text,data,export,dev
+EXTRAS := smpl,text,data,export,video,dev
 PYTEST := $(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 STAMP := $(VENV)/installed-$(firstword $(shell { echo "$(CURDIR)"; cat pyproject.toml constraints.txt; } | cksum))
 

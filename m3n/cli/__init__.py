@@ -53,6 +53,21 @@ def _run_printed(arguments: list[str]) -> None:
     cli.main(arguments, standalone_mode=False, prog_name="m3n")
 
 
+@cli.command(cls=StageCommand)
+@click.argument("what", type=click.Choice(["video"]))
+@json_option
+def setup(what: str, json_file: Path | None) -> None:
+    """Fetch files that m3n needs but does not contain.
+
+    `m3n setup video` takes the pose networks of `m3n ingest video` (Apache-2.0, 9.4 MB) out of the wheel mediapipe==0.10.21, which
+    pip downloads, checks them and keeps them in the cache. On a machine without a network, set M3N_POSE_MODELS to a folder that
+    has them.
+    """
+    from m3n.video import network_files
+
+    finish({"networks": network_files.fetch()}, json_file, network_files.folder())
+
+
 @cli.command(cls=StageCommand, stage="ingest")
 @click.argument("source")
 @stage_options()

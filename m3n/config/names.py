@@ -189,6 +189,7 @@ SOURCES: dict[str, Source] = {
     "joints": Source(
         "poses", "3-D joints of any skeleton with SMPL, Kinect, MediaPipe or BVH names: npz file, or a folder of them", "video"
     ),
+    "video": Source("poses", "videos of people, one person or several: a file, or a folder of them (docs/video.md)", "video"),
     "asf_amc": Source("poses", "CMU motion capture: folder or zip of ASF skeletons and AMC motions", "optical"),
     "bvh": Source("poses", "BVH motion capture file, or a folder of them", "optical"),
     "bandai_namco": Source("poses", "Bandai Namco Research Motion Dataset zip: studio motion capture", "optical"),

@@ -22,7 +22,7 @@ FILES = sorted(PACKAGE.rglob("*.py")) + sorted((ROOT / "jobs").glob("*.py"))
 FLOORS = (
     ("errors", "packaged", "randomness", "progress", "schema"),
     ("config", "io", "untrusted", "body", "motion"),
-    ("imu", "sources", "data"),
+    ("imu", "sources", "data", "video"),
     ("models", "losses", "freeze", "optim"),
     ("training",),
     ("evaluation", "cluster", "tracking", "export", "reports"),

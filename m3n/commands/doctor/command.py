@@ -24,9 +24,10 @@ from m3n import packaged
 from m3n.body.model import ENVIRONMENT, body_file, load_body
 from m3n.commands.doctor.places import FAILURE, GB, OK, WARNING, Check, clock, room, tracking, writes
 from m3n.data import text
-from m3n.errors import InputError
+from m3n.errors import InputError, MissingError
 from m3n.io.storage import Location
 from m3n.schema import GENDERS, JOINT_COUNT
+from m3n.video import network_files
 
 PYTHONS = ((3, 11), (3, 12))
 
@@ -71,6 +72,7 @@ def _all(address: str | None, ray: bool, store: Location | None) -> Iterator[tup
     yield "MLflow", tracking
     yield "body model", _body
     yield "text model", _sentences
+    yield "pose networks", _pose_networks
     yield "clock", lambda: clock(store)
     if ray:
         yield "Ray", lambda: _ray(address)
@@ -208,6 +210,16 @@ def _sentences() -> tuple[str, str, str]:
         if find_spec(package) is None:
             return WARNING, f"{package} is not installed", "pretraining needs it: pip install m3n[text]"
     return OK, ", ".join(text.PACKAGED), ""
+
+
+def _pose_networks() -> tuple[str, str, str]:
+    try:
+        place = network_files.checked_folder()
+    except MissingError as error:
+        return OK, f"{error} (only `m3n ingest video` needs them)", ""
+    except InputError as error:
+        return WARNING, str(error), ""
+    return OK, f"{', '.join(network_files.needed('full'))} in {place}", ""
 
 
 def _ray(address: str | None) -> tuple[str, str, str]:
