@@ -8,7 +8,10 @@ neighbours only. Weights are the inverse variances of what is measured and assum
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import solveh_banded
 from scipy.sparse import coo_array, csr_array, diags_array, eye_array, kron
 
@@ -71,7 +74,7 @@ def _lengths(joints: FloatArray) -> FloatArray:
     return median
 
 
-def _bones(joints: FloatArray, ends: FloatArray, lengths: FloatArray) -> tuple[csr_array, FloatArray]:
+def _bones(joints: FloatArray, ends: NDArray[Any], lengths: FloatArray) -> tuple[csr_array, FloatArray]:
     """How far bones miss their lengths, in standard deviations (bones x F), and the slope of that by the joints' coordinates."""
     frames, count, _ = joints.shape
     bones = joints[:, ends[:, 0]] - joints[:, ends[:, 1]]  # F, B, 3

@@ -110,18 +110,19 @@ def pieces(path: Path, options: Options) -> Iterator[Piece | Rejected]:
         known: dict[str, str] = pattern.match(name if path.is_dir() else file.absolute()) if pattern else {}
         label = known.get("label") or options.label
         text = options.text if options.text is not None else known.get("text") or (label or "").replace("_", " ")
-        who = {"subject": known.get("subject") or options.subject, "label": label, "text": text}
+        subject = known.get("subject") or options.subject
+        clip = str(Path(name).with_suffix(""))
         try:
             length = decoding.facts(file).duration_s
         except InputError as error:
             yield Rejected(name, str(error))
             continue
         if length is None or length <= 1.5 * options.stretch_s:
-            yield Piece(file, str(Path(name).with_suffix("")), 0.0, None, **who)
+            yield Piece(file, clip, 0.0, None, subject, label, text)
             continue
         starts = np.arange(0, length - options.stretch_s / 2, options.stretch_s)
         for start, stop in zip(starts, [*starts[1:], None], strict=True):
-            yield Piece(file, str(Path(name).with_suffix("")), float(start), None if stop is None else float(stop), **who)
+            yield Piece(file, clip, float(start), None if stop is None else float(stop), subject, label, text)
 
 
 def clips(piece: Piece, options: Options, networks: PoseNetworks) -> Iterator[dict[str, Any] | Rejected]:
