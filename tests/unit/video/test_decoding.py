@@ -63,6 +63,29 @@ def test_a_phone_held_upright_gives_upright_images(tmp_path):
     assert red[WIDTH // 2 :].mean() < 50
 
 
+def test_damaged_videos_end_in_one_clear_line_or_in_whole_images(tmp_path):
+    sound = write_video(tmp_path / "a.mp4", [33 * k for k in range(12)]).read_bytes()
+    file, rng, messages, images = tmp_path / "damaged.mp4", np.random.default_rng(0), [], 0
+    for number in range(60):
+        content = bytearray(sound)
+        if number % 3 == 0:
+            content = content[: rng.integers(1, len(sound))]
+        else:
+            for place in rng.integers(0, len(sound), 1 << rng.integers(0, 8)):
+                content[place] ^= 1 << rng.integers(8)
+        file.write_bytes(content)
+        try:
+            decoding.facts(file)
+            shapes = {frame.image.shape for frame in decoding.frames(file)}
+            assert shapes <= {(HEIGHT, WIDTH, 3)} or number % 3
+            images += bool(shapes)
+        except InputError as error:
+            messages.append(str(error))
+    assert images
+    assert messages
+    assert all(message.startswith("damaged.mp4: ") for message in messages)
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [(b"", "a.mp4: is empty"), (b"no video" * 100, "a.mp4: is no video that can be read"), (b"\0\0\0\x18ftypmp42", "a.mp4: ")],
