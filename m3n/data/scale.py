@@ -27,7 +27,7 @@ NEAR = 2.5
 DEGREES = np.degrees(1.0)
 FASTEST = 10.0  # rad/s, root mean square per axis over a recording; a vigorous one has 3, and a resting one anything near 0
 _PIECE = 1 << 18  # samples squared at a time
-_MOST_WINDOWS = 512  # that physics is asked about
+_MOST_WINDOWS, _MOST_SAMPLES = 512, 1 << 17  # that physics is asked about, evenly spaced
 _ALIKE = 0.5  # of the force: what is called angular rate differs less from it than any gyroscope's readings
 _ANY_G = (0.4, 2.5)  # median norm over all windows, g; also the least mean vector over seconds
 
@@ -71,15 +71,17 @@ def check_rate_scale(samples: np.ndarray, rate_hz: float, where: str) -> None:
 def check_physics(samples: np.ndarray, rate_hz: float, where: str) -> None:
     """InputError where windows (windows, n, 6) cannot be specific force in m/s² and angular rate in rad/s.
 
-    Windows too short to tell, under 0.4 s, pass.
+    Windows too short to tell, under 0.4 s, pass. At most `_MOST_WINDOWS` windows are looked at, however many there are.
     """
     pieces = _pieces(samples, rate_hz)
     gravity = pieces.gravity()
     if gravity is None:
         return
-    if not np.asarray(samples)[..., :3].any():
+    if not samples[..., :3].any():
         raise InputError(f"{where} is zero throughout: the sensor was off, or the array was never filled")
-    force = np.asarray(samples, np.float64)[..., :3]
+    some = _some_windows(samples).reshape(-1, 6)
+    some = some[:: max(1, -(-len(some) // _MOST_SAMPLES))].astype(np.float64)
+    force, rate = some[:, :3], some[:, 3:]
     size = float(np.sqrt(np.median((force**2).sum(-1)))) / GRAVITY
     if not _ANY_G[0] < size < _ANY_G[1]:
         near = [unit for factor, unit in ACCELERATION if factor / NEAR < size < factor * NEAR] if gravity.shows else []
@@ -94,7 +96,6 @@ def check_physics(samples: np.ndarray, rate_hz: float, where: str) -> None:
             "taken off "
             "(linear acceleration); give the accelerometer's own readings"
         )
-    rate = np.asarray(samples, np.float64)[..., 3:]
     apart = np.linalg.norm(rate - force, axis=-1)
     if float(np.median(apart)) < _ALIKE * float(np.median(np.linalg.norm(force, axis=-1))):
         raise InputError(
@@ -106,11 +107,14 @@ def check_physics(samples: np.ndarray, rate_hz: float, where: str) -> None:
 
 def _pieces(samples: np.ndarray, rate_hz: float) -> Pieces:
     pieces = Pieces()
-    windows = samples if samples.ndim == 3 else samples[None]
-    for window in windows[:: max(1, -(-len(windows) // _MOST_WINDOWS))]:
+    for window in _some_windows(samples if samples.ndim == 3 else samples[None]):
         rates = window[:, 3:]
         pieces.add(window if rates.any() else np.concatenate([window[:, :3], np.full_like(rates, np.nan)], axis=1), rate_hz)
     return pieces
+
+
+def _some_windows(windows: np.ndarray) -> np.ndarray:
+    return windows[:: max(1, -(-len(windows) // _MOST_WINDOWS))]
 
 
 def _refuse_rate(pieces: Pieces, where: str) -> None:

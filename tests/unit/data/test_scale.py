@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import sensors
@@ -54,6 +56,16 @@ def test_windows_that_are_no_specific_force_are_refused_without_a_model(windows:
 
 def test_windows_too_short_to_tell_pass() -> None:
     check_physics(np.ones((20, 8, 6), np.float32), 50.0, "X")
+
+
+def test_no_copy_is_made_of_many_windows() -> None:
+    many = np.broadcast_to(100 * WINDOWS[3], (20_000, 100, 6))  # 2 million samples, 48 MB
+    tracemalloc.start()
+    with pytest.raises(InputError, match="measures 100 g "):
+        check_physics(many, 50.0, "X")
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 20e6
 
 
 def test_a_models_samples_tell_the_unit() -> None:
