@@ -140,18 +140,21 @@ def read_motion(text: str, where: str) -> Motion:
         import pybvh  # type: ignore[import-untyped]
     except ImportError:
         raise InputError("BVH files are read with pybvh: run `pip install pybvh` (or `pip install m3n[data]`)") from None
-    text, moved = _without_inner_positions(text, where)
+    text, inner = _without_inner_positions(text, where)
     try:
         with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             file = Path(folder) / "motion.bvh"
             file.write_text(text, encoding="utf-8")
             read = pybvh.read_bvh_file(file, world_up="+y")
+            if inner is not None:  # of which the file holds the first frame only
+                read = pybvh.Bvh(read.nodes, inner.root, np.deg2rad(inner.angles_deg), read.frame_time, world_up="+y")
             _, local = read.to_rotmat()
     except Exception as error:  # a damaged file can fail in any way at all
         said = misread(error) if type(error) is ValueError else "its hierarchy or motion is damaged"
         reason = re.sub(r"\s*(in|from)( file)? \S*motion\.bvh", "", said)
         raise InputError(f"{where}: not a BVH file that pybvh can read ({reason})") from error
+    moved = {} if inner is None else inner.moved
     joints = [node for node in read.nodes if not node.is_end_site()]
     place = {id(node): k for k, node in enumerate(joints)}
     parents = [-1 if node.parent is None else place[id(node.parent)] for node in joints]
@@ -185,8 +188,18 @@ def _text_of(file: Path) -> str:
         raise InputError(f"{file}: cannot be read ({error.strerror})") from error
 
 
-def _without_inner_positions(text: str, where: str) -> tuple[str, dict[int, FloatArray]]:
-    """The text with position channels at the root only, and those of the others: joint number -> (F, 3)."""
+@dataclass(frozen=True)
+class _Inner:
+    """The frames of a file whose joints have positions of their own: `root` (F, 3), `angles_deg` (F, J, 3) as its channels are
+    ordered, and `moved`: joint number -> (F, 3)."""
+
+    root: FloatArray
+    angles_deg: FloatArray
+    moved: dict[int, FloatArray]
+
+
+def _without_inner_positions(text: str, where: str) -> tuple[str, _Inner | None]:
+    """The text if it has position channels at the root only; else a text that has, with its first frame, and all of the frames."""
     head, found, tail = text.partition("MOTION")
     if not found or "HIERARCHY" not in head:
         raise InputError(f"{where}: not a BVH file: HIERARCHY or MOTION is missing")
@@ -195,9 +208,9 @@ def _without_inner_positions(text: str, where: str) -> tuple[str, dict[int, Floa
     if wrong is not None:
         raise InputError(f"{where}: 'CHANNELS {wrong}' does not list as many channels as it says")
     channels = [line[1:] for line in listed]
-    inner = {k: names for k, names in enumerate(channels) if k and any(n.lower().endswith("position") for n in names)}
-    if not inner:
-        return text, {}
+    places = [[k for k, name in enumerate(names) if name.lower().endswith("position")] for names in channels]
+    if not any(places[1:]):
+        return text, None
     lines = tail.strip().splitlines()
     start = next((n for n, line in enumerate(lines) if line.split()[:2] == ["Frame", "Time:"]), None)
     try:
@@ -208,29 +221,38 @@ def _without_inner_positions(text: str, where: str) -> tuple[str, dict[int, Floa
             table = np.loadtxt(lines[start + 1 :], ndmin=2)
         if table.shape[1] != sum(map(len, channels)):
             raise ValueError(f"{table.shape[1]} values a frame for {sum(map(len, channels))} channels")
+        told = [int("".join(line.split()[1:])) for line in lines[:start] if line.split()[:1] == ["Frames:"]]
+        if told and told[-1] != len(table):
+            raise ValueError(f"{told[-1]} frames are declared, {len(table)} follow")
     except ValueError as error:
         raise InputError(f"{where}: not a BVH file that can be read ({misread(error)})") from error
-    moved, kept, column = {}, [], 0
-    for k, names in enumerate(channels):
-        columns = {name.lower(): column + n for n, name in enumerate(names)}
-        column += len(names)
-        if k in inner:
-            axes = [columns[f"{axis}position"] for axis in "xyz" if f"{axis}position" in columns]
-            if len(axes) != 3:
+    moved, turns, column, root = {}, [], 0, []
+    for k, (names, own) in enumerate(zip(channels, places, strict=True)):
+        if k == 0:
+            root = own
+        elif own:
+            axes = {names[place][0].lower(): column + place for place in own}
+            if sorted(axes) != ["x", "y", "z"] or len(own) != 3:
                 raise InputError(f"{where}: joint {k} has some position channels but not all three")
-            moved[k] = table[:, axes]
-        kept += [c for name, c in columns.items() if k not in inner or not name.endswith("position")]
+            moved[k] = table[:, [axes[axis] for axis in "xyz"]]
+        turns += [column + place for place in range(len(names)) if place not in own]
+        column += len(names)
+    if len(root) != 3 or len(turns) != 3 * len(channels):
+        raise InputError(f"{where}: expected three position channels at the root and three rotation channels at every joint")
 
     numbered = iter(range(len(channels)))
 
     def rewritten(match: re.Match[str]) -> str:
         k = next(numbered)
-        names = [name for name in channels[k] if k not in inner or not name.lower().endswith("position")]
+        names = [name for place, name in enumerate(channels[k]) if not k or place not in places[k]]
         return f"{match[1]}CHANNELS {len(names)} {' '.join(names)}"
 
     head = re.sub(r"^(\s*)CHANNELS[^\n]*", rewritten, head, flags=re.MULTILINE)
-    rows = "\n".join(" ".join(map(repr, row)) for row in table[:, kept].tolist())
-    return "\n".join([f"{head}MOTION", *lines[: start + 1], rows, ""]), moved
+    above = ["Frames: 1" if line.split()[:1] == ["Frames:"] else line for line in lines[: start + 1]]
+    first = " ".join(map(repr, table[0, sorted(root + turns)].tolist()))
+    return "\n".join([f"{head}MOTION", *above, first, ""]), _Inner(
+        table[:, root], table[:, turns].reshape(len(table), -1, 3), moved
+    )
 
 
 def _with_forearm_twist(
