@@ -70,4 +70,5 @@ def came_in(source: str, file: Path, out: Path, **options: Any) -> tuple[list[di
 
 def repaired(manifest: dict[str, Any]) -> dict[str, int]:
     """What the manifest counts, without zeros."""
-    return {what: count for what, count in manifest["repaired"].items() if what != "clips" and count}
+    kinds = ("trimmed_frames", "bridged_frames", "cut_frames", "split_clips")
+    return {what: of["count"] for what, of in manifest.get("notes", {}).items() if what in kinds}

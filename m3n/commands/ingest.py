@@ -15,7 +15,7 @@ from m3n.config import IngestConfig, Options
 from m3n.errors import InputError
 from m3n.io import tables
 from m3n.io.staging import staged
-from m3n.schema import Rejected, Repaired, repairs_of
+from m3n.schema import Rejected, repairs_of
 from m3n.sources.shared.ingest_notes import Notes
 from m3n.sources.shared.plausibility import plausible
 from m3n.sources.shared.sensor_axes import SensorAxes
@@ -99,17 +99,14 @@ def _written(
     """Write the valid items as a table, with quarantine and manifest, in which `inputs`, the settings `noted` and `notes` are;
     returns the figures. Raises InputError, naming `where`, if too much is rejected."""
     rejected: list[Rejected] = []
-    repaired: list[Repaired] = []
     totals = {"rows": 0, "seconds": 0.0}
-    tables.write_table(staging, _checked(items, kind, rejected, repaired, totals), KINDS[kind].columns, settings.rows_per_shard)
+    tables.write_table(staging, _checked(items, kind, rejected, totals, notes), KINDS[kind].columns, settings.rows_per_shard)
     _check_rejected(rejected, totals, settings.max_rejected, where)
     tables.write_quarantine(staging, rejected)
-    facts = notes.facts() | (_repairs(repaired) if kind == "poses" else {})
     tables.write_manifest(
-        staging, table=KINDS[kind].table, totals=totals, inputs=inputs, config=noted, rejected=rejected, facts=facts
+        staging, table=KINDS[kind].table, totals=totals, inputs=inputs, config=noted, rejected=rejected, facts=notes.facts()
     )
-    figures = {kind: totals["rows"], f"{kind}_seconds": totals["seconds"], f"{kind}_rejected": len(rejected)}
-    return figures | {f"{kind}_{what}": count for what, count in _counts(repaired).items() if count}
+    return {kind: totals["rows"], f"{kind}_seconds": totals["seconds"], f"{kind}_rejected": len(rejected)}
 
 
 def _check_rejected(rejected: list[Rejected], totals: dict[str, float], limit: float, where: str) -> None:
@@ -133,27 +130,21 @@ def needs_file(source: str) -> bool:
     return all("None" not in str(inspect.signature(reader).parameters["path"].annotation) for reader in readers)
 
 
-def _counts(repaired: Iterable[Repaired]) -> dict[str, int]:
-    counts = {"trimmed_frames": 0, "bridged_frames": 0, "cut_frames": 0, "split_clips": 0}
-    for one in repaired:
-        counts["split_clips" if one.what == "split" else f"{one.what}_frames"] += 1 if one.what == "split" else one.frames
-    return counts
-
-
-def _repairs(repaired: list[Repaired]) -> dict[str, Any]:
-    """What the manifest says about clips that did not come in as they were."""
-    clips = [{"item": r.item, "what": r.what, "frames": r.frames, "reason": r.reason} for r in repaired]
-    return {"repaired": {**_counts(repaired), "clips": clips}}
+def _note_repairs(row: dict[str, Any], notes: Notes) -> None:
+    for one in repairs_of(row):
+        is_split = one.what == "split"
+        what, times = ("split_clips", 1) if is_split else (f"{one.what}_frames", one.frames)
+        notes.count(what, times, f"{one.item}: {one.reason}" if is_split else f"{one.item}, {one.frames} frames: {one.reason}")
 
 
 def _checked(
     items: Iterable[dict[str, Any] | Rejected],
     kind: str,
     rejected: list[Rejected],
-    repaired: list[Repaired],
     totals: dict[str, float],
+    notes: Notes,
 ) -> Iterator[dict[str, Any]]:
-    """The valid rows, which `totals` counts; others go to `rejected`, and what was done to rows to `repaired`."""
+    """The valid rows, which `totals` counts; others go to `rejected`, and what was repaired in rows to `notes`."""
     identity = KINDS[kind].identity
     seen: set[str] = set()
     for item in items:
@@ -171,7 +162,7 @@ def _checked(
             rejected.append(Rejected(str(item.get(identity)), reason))
             continue
         seen.add(item[identity])
-        repaired += repairs_of(item)
+        _note_repairs(item, notes)
         totals["rows"] += 1
         totals["seconds"] += seconds
         yield item

@@ -1,6 +1,8 @@
 """What a source did to its input that its user should know, though nothing was wrong enough to refuse: counted, for the manifest.
 
-A reader that takes `notes` is given one by `m3n ingest`, which prints the totals and writes all of it into `manifest.json`.
+A reader that takes `notes` is given one by `m3n ingest`, which prints the totals and writes all of it into `manifest.json`. What
+was repaired in a row, the row itself carries (`m3n.schema.RepairedRow`), because rows come from other processes too; `m3n ingest`
+notes it when the row is written.
 """
 
 from __future__ import annotations
@@ -8,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-_PLACES = 20  # files that are named for each kind of note
+_PLACES = 200  # files that are named for each kind of note
 
 
 class Notes:

@@ -7,13 +7,13 @@ from m3n.sources.shared.ingest_notes import Notes
 
 def test_totals_are_printed_and_the_first_places_kept() -> None:
     notes = Notes()
-    for number in range(30):
+    for number in range(250):
         notes.count("rows left out", 2, f"f{number}.csv")
         notes.count("never", 0, "x")
-    assert notes.figures() == {"rows left out": 60}
+    assert notes.figures() == {"rows left out": 500}
     facts = notes.facts()
-    assert facts["notes"]["rows left out"]["count"] == 60
-    assert facts["notes"]["rows left out"]["first"] == [f"f{number}.csv" for number in range(20)]
+    assert facts["notes"]["rows left out"]["count"] == 500
+    assert facts["notes"]["rows left out"]["first"] == [f"f{number}.csv" for number in range(200)]
 
 
 def test_files_of_other_columns_are_told_apart() -> None:

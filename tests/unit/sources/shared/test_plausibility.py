@@ -88,7 +88,7 @@ def test_single_broken_frames_are_bridged_and_counted(tmp_path: Path, frames: in
     assert repaired(manifest) == {"bridged_frames": frames}
     np.testing.assert_allclose(row["trans"].reshape(-1, 3), trans, atol=2e-3)
     np.testing.assert_allclose(row["poses"].reshape(poses.shape), poses, atol=0.02)
-    assert "after frame 99" in manifest["repaired"]["clips"][0]["reason"]
+    assert "after frame 99" in manifest["notes"]["bridged_frames"]["first"][0]
 
 
 @pytest.mark.parametrize("count", [1, 2, 8])
@@ -125,7 +125,7 @@ def test_frames_with_left_and_right_exchanged_are_cut_out(tmp_path: Path, fps: f
     rows, manifest = came_in("joints", file, tmp_path / "out")
     assert [row["n_frames"] for row in rows] == [40, len(joints) - 55]
     assert repaired(manifest) == {"cut_frames": 15, "split_clips": 1}
-    assert "left and right are exchanged" in manifest["repaired"]["clips"][0]["reason"]
+    assert "left and right are exchanged" in manifest["notes"]["cut_frames"]["first"][0]
 
 
 def test_a_world_with_y_up_is_named_and_up_turns_it(tmp_path: Path) -> None:
