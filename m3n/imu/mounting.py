@@ -10,6 +10,9 @@ The participants of a study mostly wear the sensor in the same way. So each pers
 others: with probability 1 - ε this person wears it as the study does, within some degrees, and with ε in any other way. The
 study's mounting probably lies along the limb's axes; ε is chosen by maximum likelihood. If the others disagree among themselves,
 the prior is flat. A left wrist is treated as the right wrist of the mirrored person.
+
+A forearm that keeps to few postures, as in one exercise or in walking, shows less than its statistics say: whatever the study, the
+estimates are then wrong alike. So the scores count less the less gravity's direction varies in the sensor's axes.
 """
 
 from __future__ import annotations
@@ -39,7 +42,14 @@ _MEAN_OVER_DEG, _SHIFTS = 40.0, 5  # reach and number of steps of the mean shift
 _SPREAD_DEG = 12.0  # of one person's mounting about the study's (standard deviation)
 _SHARES = (0.05, 0.2, 0.5, 0.95)  # of people who wear it in their own way
 _VOICES = 4.0  # people of one study do the same things, so their errors agree: they count as at most this many
+_VARIED, _MOST_DOUBT = (
+    0.1,
+    7.0,
+)  # least share of up in any direction of a forearm that takes many postures; most doubt of others
 _RIGHT_ANGLED = 0.7  # probability that a study's mounting is one of the 24 right-angled ones
+
+_SEVERAL_FIT = "several rotations fit these recordings"
+_FEW_POSTURES = "the forearm keeps to few postures: record more kinds of movement"
 
 
 @dataclass(frozen=True)
@@ -63,11 +73,14 @@ def estimate_mountings(people: Mapping[str, Sums | None], placement: str) -> dic
     """Mounting of every person of a study at one wrist, from the sums over their recordings' windows (None: no window)."""
     mirror = MIRROR if placement.startswith("left") else np.eye(3)
     unknown = {name: reason for name, sums in people.items() if (reason := _too_little(sums))}
-    own = {name: _probability(described(sums)) for name, sums in people.items() if sums is not None and name not in unknown}
+    known = {name: sums for name, sums in people.items() if sums is not None and name not in unknown}
+    doubts = {name: doubt(sums) for name, sums in known.items()}
+    own = {name: _probability(described(sums), doubts[name]) for name, sums in known.items()}
     answers = {}
     for name, (probability, differs, odds) in pooled(own).items():
         rotation, confidence = most_likely(probability)
-        answers[name] = _with_verdict(mirror @ rotation @ mirror, confidence, differs, odds)
+        reason = _FEW_POSTURES if doubts[name] > 1 else _SEVERAL_FIT
+        answers[name] = _with_verdict(mirror @ rotation @ mirror, confidence, differs, odds, reason)
     return {name: answers[name] if name in answers else Mounting(np.eye(3), 0.0, "unsure", unknown[name]) for name in people}
 
 
@@ -79,11 +92,19 @@ def _too_little(sums: Sums | None) -> str:
     return ""
 
 
-def _with_verdict(rotation: FloatArray, confidence: float, differs: float, odds: float) -> Mounting:
+def doubt(sums: Sums) -> float:
+    """By how much the scores count less: 1 for a forearm that takes postures in all directions, more for one that keeps to few."""
+    least = float(np.linalg.eigvalsh(sums["uu"] / sums["windows"])[0])
+    return min(max(1.0, _VARIED / max(least, 1e-9)), _MOST_DOUBT)
+
+
+def _with_verdict(
+    rotation: FloatArray, confidence: float, differs: float, odds: float, doubtful: str = _SEVERAL_FIT
+) -> Mounting:
     angle = angle_deg(rotation)
     verdict, reason = ("aligned" if angle <= ALIGNED_DEG else "turned"), ""
     if confidence < SURE:
-        verdict, reason = "unsure", "several rotations fit these recordings"
+        verdict, reason = "unsure", doubtful
     elif ALIGNED_DEG < angle < TURNED_DEG:
         verdict, reason = (
             "unsure",
@@ -136,9 +157,9 @@ def _trace(angle_degrees: float) -> float:
     return float(1 + 2 * np.cos(np.radians(angle_degrees)))
 
 
-def _probability(description: Description) -> FloatArray:
+def _probability(description: Description, doubted: float) -> FloatArray:
     scores = rotation_scores(description, grid())
-    probability: FloatArray = np.exp((scores - scores.max()) / float(_network()["temperature"]))
+    probability: FloatArray = np.exp((scores - scores.max()) / (float(_network()["temperature"]) * doubted))
     return probability / probability.sum()
 
 

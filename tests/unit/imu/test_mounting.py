@@ -57,6 +57,27 @@ def test_people_without_enough_samples_or_movement_are_unsure_and_told_why(simul
     assert "hardly turns" in found["still"].reason
 
 
+def test_a_forearm_that_keeps_to_few_postures_is_not_sure() -> None:
+    t = np.arange(0, 120, 0.02)  # an elbow that bends and stretches, and nothing else
+    angle, speed = 0.9 * np.sin(2.5 * t), 2.25 * np.cos(2.5 * t)
+    force = 9.81 * np.stack([np.sin(angle), 0 * t, np.cos(angle)], axis=1)
+    force[:, 0] -= 0.25 * speed**2
+    force[:, 2] -= 0.25 * np.gradient(speed, t)
+    rates = np.stack([0 * t, -speed, 0 * t], axis=1)
+    sums = motion_sums(np.concatenate([force, rates], axis=1), 50.0)
+    assert sums is not None
+    assert mounting.doubt(sums) == mounting._MOST_DOUBT
+    (found,) = estimate_mountings({"p": sums}, "right_wrist").values()
+    assert (found.verdict, found.reason) == ("unsure", mounting._FEW_POSTURES)
+    assert found.confidence < 0.5
+
+
+def test_varied_movement_counts_in_full(simulated: dict[str, list[np.ndarray]]) -> None:
+    sums = sums_of(simulated["right_wrist"], "right_wrist", np.eye(3))
+    assert sums is not None
+    assert mounting.doubt(sums) < 1.5
+
+
 def peak(rotation: np.ndarray, sharpness: float = 12.0) -> np.ndarray:
     """A probability over the grid about a rotation."""
     cosine = (grid().reshape(-1, 9) @ rotation.ravel() - 1) / 2

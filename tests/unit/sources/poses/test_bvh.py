@@ -37,6 +37,12 @@ def test_bvh_kinematics_agree_with_pybvh_and_with_the_rig(tmp_path: Path) -> Non
     assert motion.fps == pytest.approx(30.0)
 
 
+def test_frames_that_are_missing_are_found_where_joints_have_positions(tmp_path: Path) -> None:
+    text = write_bvh(tmp_path / "a.bvh", BENT, inner=True).read_text().replace("Frames: 20", "Frames: 21")
+    with pytest.raises(InputError, match=r"a\.bvh: .*21 frames are declared, 20 follow"):
+        bvh.read_motion(text, "a.bvh")
+
+
 def test_bvh_becomes_an_upright_clip_that_faces_where_the_rig_does(tmp_path: Path) -> None:
     file = write_bvh(tmp_path / "slow_wave_01.bvh", BENT)
     row = clip(*bvh.pose_clips(file, bvh.Options(unit="cm")))
