@@ -20,6 +20,8 @@ from m3n.schema import GRAVITY
 FloatArray = NDArray[np.float64]
 PIECE_S = 4.0
 _SHORTEST_S = 0.4
+_REST_S, _REST_SHARE, _FEWEST_RESTS = 0.32, 0.05, 3  # blocks of time, of which the steadiest are nearest to rest
+_LEAST_AT_REST, _FILLS, _STROKE = 0.75, 0.75, 0.85  # g there; `steady` and `mean` from which on it may vanish in a stroke
 _PIECES_OF_ONE_ADD = 16
 _MOST_PIECES = 256
 _TURNING = 1.5  # rad/s, of gravity in the axes: a slower sensor's own acceleration may vanish in its noise
@@ -41,6 +43,7 @@ class Gravity:
     dips: float  # lower fifth of the norm over its median: a force without gravity keeps passing near zero
     pieces: int
     agreement: float  # lower over upper quartile of the means: near 1 for gravity, which is the same in every piece
+    rest: float  # norm of the force where it changes least: a forearm between two strokes shows 1 g there, or nothing
 
     @property
     def is_sure(self) -> bool:
@@ -54,12 +57,18 @@ class Gravity:
         if self.quiet < 0.75:
             return True
         if np.isnan(self.world):
-            few = self.mean < 0.12 or self.quiet < 0.9
+            few = self.mean < 0.12 or self.quiet < 0.9 or self.vanishes_at_rest
             return few or (
                 self.pieces >= 2 and (self.mean < 0.4 or self.steady < 0.48 or (self.dips < 0.55 and self.steady < 0.6))
             )
         scattered = self.pieces >= 4 and (self.agreement < 0.6 or self.steady < 0.5)
         return self.mean < 0.7 or self.steady < 0.35 or scattered
+
+    @property
+    def vanishes_at_rest(self) -> bool:
+        """True where the force of seconds is under 1 g and nearly vanishes where it is steadiest. Fast strokes have a mean without
+        gravity too, that of the centripetal force, but between two strokes nothing is left of it; gravity would be."""
+        return self.pieces >= 2 and self.rest < _LEAST_AT_REST and self.steady < _FILLS and self.mean < _STROKE
 
     @property
     def steadily_one_g(self) -> bool:
@@ -70,7 +79,8 @@ class Gravity:
         """True for acceleration alone that swings through large angles as real recordings do: over all of it (`whole`, g) the mean
         keeps half of gravity, and the norm is 1 g or a little more both at its median (`norm`) and in the quietest seconds. Of 140
         recordings of shoulder exercises, those with gravity pass but for 8; without it, none does that the other limits refuse."""
-        return whole > 0.5 and 0.95 < norm < 1.35 and 0.95 < self.quiet < 1.45 and self.steady > 0.4
+        moves = whole > 0.5 and 0.95 < norm < 1.35 and 0.95 < self.quiet < 1.45 and self.steady > 0.4
+        return moves and not self.vanishes_at_rest
 
     @property
     def shows(self) -> bool:
@@ -121,8 +131,20 @@ class Pieces:
         dips = float(np.quantile(norm, 0.2) / max(float(np.median(norm)), 1e-12))
         low, high = np.quantile(known if len(known) else plain, (0.25, 0.75))
         return Gravity(
-            mean / GRAVITY, world / GRAVITY, steady, quiet / GRAVITY, dips, len(rms), float(low / max(high, 1e-12))
+            mean / GRAVITY, world / GRAVITY, steady, quiet / GRAVITY, dips, len(rms), float(low / max(high, 1e-12)),
+            self._at_rest() / GRAVITY,
         )  # fmt: skip
+
+    def _at_rest(self) -> float:
+        """Median norm of the mean force in the blocks of `_REST_S` in which it changes least."""
+        spread, norm = [], []
+        for pieces, rate in self._alike():
+            length = min(max(4, round(_REST_S * rate)), pieces.shape[1])
+            blocks = pieces[:, : pieces.shape[1] // length * length, :3].reshape(-1, length, 3)
+            spread.append(blocks.var(1).sum(1))
+            norm.append(np.linalg.norm(blocks.mean(1), axis=1))
+        order = np.argsort(np.concatenate(spread), kind="stable")
+        return float(np.median(np.concatenate(norm)[order[: max(_FEWEST_RESTS, round(_REST_SHARE * len(order)))]]))
 
     def _alike(self) -> list[tuple[FloatArray, float]]:
         """(pieces (p, n, 6) of one length, their mean rate)."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import sensors
 
-from m3n.data.sensor_physics import PIECE_S, Pieces
+from m3n.data.sensor_physics import PIECE_S, Gravity, Pieces
+from m3n.schema import GRAVITY
 
 CLOCK = np.arange(0, 40, 0.02)
 FORCE, RATE = sensors.worn_sensor(CLOCK)
@@ -68,3 +71,49 @@ def test_memory_is_bounded_and_short_pieces_tell_nothing() -> None:
     few.add(np.concatenate([FORCE, RATE], axis=1)[:10], 50.0)
     assert few.gravity() is None
     assert few.rate_factor() is None
+
+
+def strokes(move_s: float, hold_s: float, angle_rad: float, gravity: bool) -> np.ndarray:
+    """Force (n, 3) of an arm of 0.6 m that strikes to and fro by so many radians, and holds still between; 50 Hz."""
+    t = np.arange(0, 30 * (move_s + hold_s), 0.02)
+    number, u = np.floor(t / (move_s + hold_s)), np.clip((t % (move_s + hold_s)) / move_s, 0, 1)
+    way, rate, change = (
+        u**3 * (10 - 15 * u + 6 * u**2),
+        30 * u**2 * (1 - u) ** 2 / move_s,
+        60 * u * (1 - u) * (1 - 2 * u) / move_s**2,
+    )
+    forth = np.where(number % 2 == 0, 1, -1)
+    angle = angle_rad * np.where(forth > 0, way, 1 - way) - np.pi / 2
+    force = 0.6 * angle_rad * np.stack([-angle_rad * rate**2, 0 * t, forth * change], axis=1)
+    if gravity:
+        force += GRAVITY * np.stack([np.sin(angle), 0 * t, np.cos(angle)], axis=1)
+    return force + 0.02 * GRAVITY * np.random.default_rng(0).normal(size=force.shape)
+
+
+def gravity_of(force: np.ndarray) -> Gravity:
+    pieces = Pieces()
+    pieces.add(np.concatenate([force, np.full_like(force, np.nan)], axis=1), 50.0)
+    found = pieces.gravity()
+    assert found is not None
+    return found
+
+
+def test_between_two_strokes_gravity_is_left_and_nothing_without_it() -> None:
+    assert gravity_of(strokes(0.5, 0.25, 2.2, gravity=True)).rest > 0.75
+    assert gravity_of(strokes(0.5, 0.25, 2.2, gravity=False)).rest < 0.4
+
+
+def test_strokes_that_cancel_gravity_for_a_moment_still_have_it() -> None:
+    found = gravity_of(strokes(0.5, 0.1, 1.6, gravity=True))
+    assert found.rest < 0.75
+    assert not found.is_lacking
+
+
+@pytest.mark.parametrize("steady", [0.55, 0.66])  # measured on shoulder exercises whose gravity was taken off by the gyroscope
+def test_a_mean_force_that_vanishes_at_rest_is_that_of_strokes(steady: float) -> None:
+    kept = Gravity(mean=0.7, world=np.nan, steady=steady, quiet=1.0, dips=0.65, pieces=9, agreement=0.9, rest=1.0)
+    assert kept.is_vigorous(0.7, 1.03)
+    assert not kept.is_lacking
+    taken_off = replace(kept, rest=0.5)
+    assert taken_off.is_lacking
+    assert not taken_off.is_vigorous(0.7, 1.03)
