@@ -8,7 +8,7 @@ again, for people who are not followed yet.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -39,27 +39,21 @@ class Track:
 @dataclass(frozen=True)
 class Stretch:
     """What was seen in one stretch of a video: `times_s` (F,) from the start of the video, the image's size (width, height) in
-    pixels, the people, and the frames with which a new shot starts."""
+    pixels, and the people."""
 
     times_s: FloatArray
     size: tuple[int, int]
     tracks: tuple[Track, ...]
-    cuts: tuple[int, ...] = ()
 
 
-def follow(frames: Iterable[Frame], networks: PoseNetworks, is_cut: Callable[[Frame], bool] = lambda frame: False) -> Stretch:
-    """Follow everybody through the frames; `is_cut` says whether a new shot starts with a frame, so that nobody is followed on."""
+def follow(frames: Iterable[Frame], networks: PoseNetworks) -> Stretch:
+    """Follow everybody through the frames of one stretch."""
     times: list[float] = []
-    cuts: list[int] = []
     people: list[_Person] = []
     size, looked = (0, 0), -np.inf
     for number, frame in enumerate(frames):
         times.append(frame.time_s)
         size = frame.image.shape[1], frame.image.shape[0]
-        if is_cut(frame):
-            cuts.append(number)
-            for person in people:
-                person.end()
         for person in people:
             if person.region is not None:
                 person.see(number, frame.time_s, networks.landmarks(frame.image, person.region))
@@ -79,7 +73,7 @@ def follow(frames: Iterable[Frame], networks: PoseNetworks, is_cut: Callable[[Fr
                     people.append(known)
                 known.see(number, frame.time_s, seen, region)
     tracks = tuple(person.track() for person in people if len(person.numbers) > 1)
-    return Stretch(np.array(times), size, tracks, tuple(cuts))
+    return Stretch(np.array(times), size, tracks)
 
 
 def _part(people: list[_Person]) -> None:

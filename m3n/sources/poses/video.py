@@ -21,6 +21,7 @@ from m3n.errors import InputError
 from m3n.schema import Rejected
 from m3n.sources.shared.fitted_rows import FittedClip, fitted_clips
 from m3n.sources.shared.gaps import part_id
+from m3n.sources.shared.ingest_notes import Notes
 from m3n.sources.shared.joint_names import smpl_joints
 from m3n.sources.shared.path_pattern import FIELDS, PathPattern
 from m3n.sources.shared.plausibility import PoseOptions
@@ -83,12 +84,13 @@ class Piece:
         return f"{SOURCE}-{self.name}" + ("" if whole else f"-{self.start_s:g}s")
 
 
-def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Rejected]:
+def pose_clips(path: Path, options: Options, notes: Notes | None = None) -> Iterator[dict[str, Any] | Rejected]:
     """Rows of `pose_clips`, in the order of the files' names and of time; a video of a folder that cannot be read is Rejected.
 
     Raises InputError where `path` holds no video, the networks are missing, and for a single file that cannot be read.
     """
     single = Path(path).is_file()
+    notes = Notes() if notes is None else notes
     networks = None
     for piece in pieces(Path(path), options):
         if isinstance(piece, Rejected):
@@ -97,7 +99,7 @@ def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Reject
             yield piece
             continue
         networks = networks or PoseNetworks(checked_folder(options.model), options.model)
-        yield from clips(piece, options, networks)
+        yield from clips(piece, options, networks, notes)
 
 
 def pieces(path: Path, options: Options) -> Iterator[Piece | Rejected]:
@@ -125,8 +127,11 @@ def pieces(path: Path, options: Options) -> Iterator[Piece | Rejected]:
             yield Piece(file, clip, float(start), None if stop is None else float(stop), subject, label, text)
 
 
-def clips(piece: Piece, options: Options, networks: PoseNetworks) -> Iterator[dict[str, Any] | Rejected]:
-    """The rows of one stretch: usually one, none where nobody is seen, several where people are lost or the shot changes."""
+def clips(piece: Piece, options: Options, networks: PoseNetworks, notes: Notes) -> Iterator[dict[str, Any] | Rejected]:
+    """The rows of one stretch: usually one; none where nobody is seen, several where an arm is hidden or several people are taken.
+
+    `notes` counts what was put right or left out.
+    """
     where = piece.file.name
     try:
         stretch = follow(decoding.frames(piece.file, piece.start_s, piece.stop_s, options.max_fps), networks)
@@ -137,12 +142,16 @@ def clips(piece: Piece, options: Options, networks: PoseNetworks) -> Iterator[di
     if not tracks:
         seconds = float(np.ptp(stretch.times_s)) if len(stretch.times_s) > 1 else None
         yield Rejected(piece.clip_id, f"{where}: nobody is seen in {len(stretch.times_s)} frames", seconds)
+    others = sum(len(track.frames) for track in stretch.tracks) - sum(len(track.frames) for track in tracks)
+    notes.count(f"frames of people left out (person={options.person})", others, where)
     for number, track in enumerate(tracks):
         several = options.person == "all" and len(tracks) > 1
         person = f"person{number + 1}" if several else None
         subject = "-".join(filter(None, (piece.subject, person))) or None
         clip_id = "-".join(filter(None, (piece.clip_id, person)))
-        yield from _rows(piece, clip_id, subject, motion_of(track, stretch), options)
+        motion = motion_of(track, stretch)
+        notes.count("frames whose left and right were exchanged and put right", motion.swapped, where)
+        yield from _rows(piece, clip_id, subject, motion, options)
 
 
 def _rows(

@@ -12,6 +12,7 @@ from m3n.errors import InputError
 from m3n.schema import Rejected, check_pose_clip
 from m3n.sources.poses import video
 from m3n.sources.poses.video import Options
+from m3n.sources.shared.ingest_notes import Notes
 from m3n.video.network_files import checked_folder
 
 
@@ -34,7 +35,9 @@ def filmed(tmp_path_factory):
 
 
 def test_a_film_of_a_person_becomes_a_clip_with_the_words_of_its_name(filmed):
-    rows = list(video.pose_clips(filmed, Options(path="{label}/{subject}_*.mp4", max_fps=20)))
+    notes = Notes()
+    rows = list(video.pose_clips(filmed, Options(path="{label}/{subject}_*.mp4", max_fps=20), notes))
+    assert notes.figures() == {}  # one person, and nothing to put right
     assert [type(row) for row in rows] == [dict]
     row = rows[0]
     assert check_pose_clip(row) is None
