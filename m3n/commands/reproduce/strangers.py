@@ -47,7 +47,7 @@ def strangers(
         raise InputError("strangers leaves one dataset out: give --data NAME=FILE for at least two")
     own = {name: _protocol(name, config) for name in datasets}
     every = tuple(file for given in datasets.values() for file in given)
-    found_beside = {source: files for source in config.corpora if (files := beside(every, source))}
+    found_beside = {source: lying for source in config.corpora if (lying := beside(every, source))}
     files = {**found_beside, **(corpora or {}), **{own[name].protocol.source: given for name, given in datasets.items()}}
     wanted = {name: _with_others(name, own, config) for name in datasets}
     out.mkdir(parents=True, exist_ok=True)
