@@ -23,7 +23,8 @@ from m3n import packaged
 from m3n.config import FinetuneConfig, WindowsConfig, check
 from m3n.config.names import AS_SET, AUTO
 from m3n.data.resampling import resample
-from m3n.data.scale import check_physics, check_scale
+from m3n.data.scale import check_scale, check_windows
+from m3n.data.window_physics import numbered
 from m3n.data.windows import RecordingWindows
 from m3n.errors import InputError
 from m3n.models.imu import IMU_ENCODERS
@@ -197,7 +198,9 @@ class M3NClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     @property
     def _placements(self) -> tuple[str, ...]:
         """The placements; one may be given by its name alone."""
-        return (self.placements,) if isinstance(self.placements, str) else tuple(self.placements)
+        if not isinstance(self.placements, str | Sequence):
+            raise InputError(f"placements is {self.placements!r}: expected the name of a placement, or several")
+        return (self.placements,) if isinstance(self.placements, str) else tuple(map(str, self.placements))
 
     @property
     def _rate_hz(self) -> float:
@@ -240,16 +243,24 @@ class M3NClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                     f"X is a list of windows of {len(shapes)} shapes, such as {named}: expected windows of one length"
                 )
             X = np.stack([np.asarray(window) for window in X])
+        p = len(self._placements)
+        if isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind == "f" and X.size and X.shape[1] % (CHANNELS * p) == 0:
+            X = X.reshape(len(X), -1, CHANNELS * p)
         if getattr(X, "ndim", None) != 3:
             return X
         n, samples, channels = X.shape
-        p = len(self._placements)
         if channels not in (CHANNELS * p, CHANNELS // 2 * p):
+            turned = samples in (CHANNELS * p, CHANNELS // 2 * p)
+            hint = "; it looks like (windows, channels, samples): give X.transpose(0, 2, 1)" if turned else ""
             raise InputError(
                 f"X is {tuple(X.shape)}: expected (windows, samples, {CHANNELS * p}), 6 channels for each of "
-                f"{', '.join(self._placements)}, or {CHANNELS // 2 * p} without gyroscopes"
+                f"{', '.join(self._placements)}, or {CHANNELS // 2 * p} without gyroscopes{hint}"
             )
+        if not n:
+            raise InputError(f"X is {tuple(X.shape)}: expected at least one window")
         held = np.asarray(X)
+        if held.dtype.kind == "c":
+            raise InputError(f"X holds {held.dtype}: expected numbers, m/s² and rad/s")
         if held.dtype.kind not in "fiub":
             try:
                 held = held.astype(np.float64)
@@ -264,7 +275,14 @@ class M3NClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )  # of a window and placement: no gyroscope, which windows have as zeros
             if absent.any():
                 held = np.where(absent[:, None, :, None] & (np.arange(CHANNELS) >= 3), 0, held)
-        return held.reshape(n, -1)
+        held = held.reshape(n, -1)
+        broken = np.flatnonzero(~np.isfinite(held).all(1))
+        if len(broken):
+            raise InputError(
+                f"X, {numbered(broken.tolist())} of {n}: NaN or infinite values; expected numbers, or NaN for the whole angular "
+                "rate of a window without a gyroscope: correct these windows or leave them out"
+            )
+        return held
 
     def _config(self) -> FinetuneConfig:
         seed = self.random_state
@@ -274,17 +292,17 @@ class M3NClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         settings = {name: getattr(self, name) for name in (*names, "start", "class_weights", "rehearse")}
         if self.clips is None:
             settings["rehearse"] = 0.0
-        if self.augment is not None:
-            settings["augment"] = dict(self.augment)
-        if self.model is not None:
-            settings["model"] = dict(self.model)
+        for name in ("augment", "model"):
+            given = getattr(self, name)
+            if given is not None and not isinstance(given, Mapping):
+                raise InputError(f"{name} is {given!r}: expected a dict of settings, as of `m3n finetune --help`")
+            settings |= {} if given is None else {name: dict(given)}
         return check(FinetuneConfig, settings | {"seed": int(seed)})
 
     def _windows(self, flat: np.ndarray, label: np.ndarray) -> RecordingWindows:
         """Windows at the model's own rate."""
         samples = self._samples(flat)
-        for number, placement in enumerate(self._placements):
-            check_physics(samples[:, :, number], self._rate_hz, "X" if len(self._placements) == 1 else f"X, {placement}")
+        check_windows(samples, self._placements, self._rate_hz, "X")
         imu_npt6 = samples.transpose(0, 2, 1, 3)
         if self._own_hz != self._rate_hz:
             n, p, t, _ = imu_npt6.shape

@@ -92,17 +92,31 @@ class Repaired:
     reason: str
 
 
-class RepairedRow(dict[str, Any]):
+class FileRow(dict[str, Any]):
+    """A row that knows its input: `file` is what messages call it."""
+
+    def __init__(self, row: Mapping[str, Any], file: str) -> None:
+        super().__init__(row)
+        self.file = file
+
+
+class RepairedRow(FileRow):
     """A row that is not what the input held: `repairs` says what was done to it."""
 
-    def __init__(self, row: Mapping[str, Any], repairs: Sequence[Repaired]) -> None:
-        super().__init__(row)
+    def __init__(self, row: Mapping[str, Any], repairs: Sequence[Repaired], file: str = "") -> None:
+        super().__init__(row, file)
         self.repairs = tuple(repairs)
 
 
 def repairs_of(row: Any) -> tuple[Repaired, ...]:
     """The repairs of a row; none for a row unchanged from the input."""
     return row.repairs if isinstance(row, RepairedRow) else ()
+
+
+def rejected_row(row: Mapping[str, Any], identity: str, reason: str) -> Rejected:
+    """A row that is left out, by the column `identity`; the reason names the file that it came from, where that is known."""
+    file = row.file if isinstance(row, FileRow) else ""
+    return Rejected(str(row.get(identity)), f"{file}: {reason}" if file and file not in reason else reason)
 
 
 def imu_column(placement: str) -> str:

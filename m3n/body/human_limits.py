@@ -74,7 +74,7 @@ def uneven(lengths: Mapping[str, tuple[float, float, float]], ratio: float) -> s
     for start, end, _ in _SHARES:
         sides = {side: lengths[f"{side}_{end}"] for side in ("left", "right") if f"{side}_{end}" in lengths}
         middles = [length[1] for length in sides.values()]
-        if len(sides) == 2 and max(middles) > 2.0 * min(middles) > 0:
+        if len(sides) == 2 and max(middles) > 2.0 * min(middles):
             return f"{start} to {end} measures {middles[0]:.3g} m on the left and {middles[1]:.3g} m on the right"
         for side, (low, middle, high) in sides.items():
             if middle > 0 and high - low > (0.8 if end in ("elbow", "wrist") else 1.5) * middle:  # cameras lose ankles

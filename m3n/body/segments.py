@@ -33,7 +33,7 @@ LIMBS = tuple(
 def with_length(points: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
     """The joints, name -> (F, 3) m, without those that lie on top of another one; hips and shoulders stay.
 
-    Raises InputError where hips and shoulders leave the trunk without a length or a width.
+    Raises InputError where hips and shoulders leave the trunk without a length or a width, and for a shoulder at the neck.
     """
     kept, apart = dict(points), _distances(points)
     while pair := _at_one_point(kept, apart):
@@ -59,6 +59,10 @@ def with_length(points: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
         raise InputError("the trunk has no length: hips and shoulders lie at one point; are these joints?")
     if max(apart["left_hip", "right_hip"], apart["left_shoulder", "right_shoulder"]) < SHORTEST_M:
         raise InputError("the trunk has no width: both hips lie at one point, and so do both shoulders; are these joints?")
+    at_neck = [name for name in ("left_shoulder", "right_shoulder") if apart.get((name, "neck"), np.inf) < SHORTEST_M]
+    if at_neck or apart["left_shoulder", "right_shoulder"] < SHORTEST_M:
+        where = f"{' and '.join(at_neck)} at the neck" if at_neck else "both shoulders at one point"
+        raise InputError(f"the skeleton has {where}: name the joints at which the upper arms begin")
     for start, end in (("pelvis", "spine1"), ("spine3", "neck")):
         if start in kept and end in kept and _cosine(kept[end] - kept[start], trunk) < _ALONG_TRUNK:
             kept.pop("spine1" if end == "spine1" else "spine3")
@@ -92,7 +96,8 @@ def _distances(points: Mapping[str, FloatArray]) -> dict[tuple[str, str], float]
     pairs = [(a, b) for k, a in enumerate(_SPINE) for b in _SPINE[k + 1 :]]
     pairs += [("left_hip", "right_hip"), ("left_shoulder", "right_shoulder"), ("left_collar", "right_collar")]
     for side in ("left", "right"):
-        pairs += [(f"{side}_collar", "neck"), (f"{side}_collar", f"{side}_shoulder")]
+        pairs += [(f"{side}_{name}", "neck") for name in ("collar", "shoulder")]
+        pairs += [(f"{side}_collar", f"{side}_shoulder")]
         pairs += [(f"{side}_{a}", f"{side}_{b}") for a, b in _LIMB_PAIRS]
     pairs = [(a, b) for a, b in pairs if a in points and b in points]
     between = np.stack([points[a] for a, _ in pairs]) - np.stack([points[b] for _, b in pairs])

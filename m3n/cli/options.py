@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,11 +53,22 @@ class InOrder(click.Group):
 
 
 class StageCommand(click.Command):
-    """A command whose help ends with every setting, its default and its meaning."""
+    """A command whose help ends with every setting, its default and its meaning; an option given twice is refused."""
 
     def __init__(self, *args: Any, stage: str | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.stage = stage
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        _, _, given = self.make_parser(ctx).parse_args(list(args))
+        for parameter in given:
+            if isinstance(parameter, click.Option) and not parameter.multiple and given.count(parameter) > 1:
+                raise click.UsageError(f"{parameter.opts[-1]} is given twice: remove one of the two", ctx)
+        rest = super().parse_args(ctx, args)
+        for parameter in given:
+            if isinstance(parameter, click.Option) and parameter.multiple:
+                _check_unlike(parameter.opts[-1], ctx.params[str(parameter.name)])
+        return rest
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         if self.stage:
@@ -80,6 +91,16 @@ class StageCommand(click.Command):
                 formatter.write_dl([(name, source.help) for name, source in SOURCES.items()])
             for name in SOURCES:
                 _format_keys(formatter, f"Settings of {name}", sources.load(name).Options)
+
+
+def _check_unlike(what: str, values: Sequence[Any]) -> None:
+    """InputError where two values are the same, or two paths are the same place."""
+    from m3n.errors import InputError
+
+    places = [os.path.realpath(value) if isinstance(value, Path) else str(value) for value in values]
+    for number, place in enumerate(places):
+        if place in places[:number]:
+            raise InputError(f"{what} {values[number]} is given twice: remove one of the two")
 
 
 def _format_keys(formatter: click.HelpFormatter, title: str, schema: Any) -> None:
@@ -163,6 +184,7 @@ def stage(
                 given = [word for word in overrides if "=" not in word or Path(word).exists() or "://" in word.split("=")[0]]
                 overrides = tuple(word for word in overrides if word not in given)
                 arguments[tables] = [LOCATION.convert(word, None, None) for word in given]
+                _check_unlike("table", arguments[tables])
             read = section(arguments) if section else name
             resolved = config.resolve(config.STAGES[read], read, config_file, overrides, base=base(arguments))
             finish(function(out=out, config=resolved, **arguments), json_file, out)

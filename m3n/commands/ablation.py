@@ -116,10 +116,15 @@ def cells(
         known.pop("left_right alone")
         if "left_right alone" in names:
             raise InputError(f"{clips}: 'left_right alone' needs both wrists, and there is {', '.join(there)}")
+    chosen = {setting.partition("=")[0] for setting in settings}
+    for key, option in (("seed", "--seed"), ("exclude_subjects", "--held-out")):
+        if key in chosen:
+            raise InputError(f"{key} is given by {option}: remove {key}=")
     for seed in seeds:
         for name in names or known:
             preset, overrides = known[name]
-            given = [*overrides, *settings, f"seed={seed}", f"exclude_subjects=[{','.join(held_out)}]"]
+            own = [override for override in overrides if override.partition("=")[0] not in chosen]
+            given = [*own, *settings, f"seed={seed}", f"exclude_subjects=[{','.join(held_out)}]"]
             yield name, seed, config.resolve(PretrainConfig, "pretrain", config_file, given, base=preset)
 
 

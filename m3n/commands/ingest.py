@@ -15,7 +15,7 @@ from m3n.config import IngestConfig, Options
 from m3n.errors import InputError
 from m3n.io import tables
 from m3n.io.staging import staged
-from m3n.schema import Rejected, repairs_of
+from m3n.schema import Rejected, rejected_row, repairs_of
 from m3n.sources.shared.ingest_notes import Notes
 from m3n.sources.shared.plausibility import plausible
 from m3n.sources.shared.sensor_axes import SensorAxes
@@ -159,7 +159,7 @@ def _checked(
         if reason is None and item[identity] in seen:
             reason = f"duplicate {identity} '{item[identity]}'"
         if reason is not None:
-            rejected.append(Rejected(str(item.get(identity)), reason))
+            rejected.append(rejected_row(item, identity, reason))
             continue
         seen.add(item[identity])
         _note_repairs(item, notes)

@@ -35,6 +35,7 @@ from m3n.config.strangers import StrangersConfig
 from m3n.config.tune import TuneConfig
 from m3n.config.view import ViewConfig
 from m3n.errors import InputError, nearest
+from m3n.untrusted.yaml_mapping import UniqueKeys
 
 STAGES: dict[str, type[Options]] = {
     "ingest": IngestConfig,
@@ -62,25 +63,61 @@ def resolve(
 
     `file`: a path, or the name of a preset in `configs/`.
 
-    Raises InputError for an unreadable file, an unknown section or key, or a value of the wrong type or range.
+    Raises InputError for an unreadable file, an unknown section or key, a value of the wrong type or range, and a key that two
+    overrides set.
     """
     if file is not None:
         file = packaged.find(file, "configs", ".yaml", "config file")
     values: dict[str, Any] = {}
     for given in (base, file):
         values = overlay(values, todays(schema, _section(given, stage))) if given else values
+    said: dict[str, str] = {}  # key -> override
     for override in overrides:
         key, equals, text = override.partition("=")
         if not equals or not key.strip():
             raise InputError(f"'{override}' is not an override: expected key=value, as in seed=1 or optim.lr=0.001")
         try:
-            value = text if _PATTERN.search(text) or _AS_IT_STANDS.match(text) else _parsed(text)
+            as_it_stands = _PATTERN.search(text) or _AS_IT_STANDS.match(text) or (_is_text(schema, key) and _is_plain(text))
+            value = text.strip() if as_it_stands else _parsed(text)
         except Exception as error:  # YAML's own types, such as !!int of nothing, fail in any way at all
             raise InputError(f"cannot read the override '{override}': {_first_line(error)}") from None
         for part in reversed(key.split(".")):
             value = {part: value}
-        values = overlay(values, todays(schema, value))
+        value = todays(schema, value)
+        for name in _settings(value):
+            earlier = next((one for one in said if f"{one}.".startswith(f"{name}.") or f"{name}.".startswith(f"{one}.")), None)
+            if earlier is not None:
+                raise InputError(f"{name} is given twice, as '{said[earlier]}' and as '{override}': remove one of the two")
+        said |= dict.fromkeys(_settings(value), override)
+        values = overlay(values, value)
     return check(schema, values, file)
+
+
+def _settings(value: Any, prefix: str = "") -> Iterator[str]:
+    """The dotted keys that nested values set."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _settings(inner, f"{prefix}.{key}" if prefix else str(key))
+    else:
+        yield prefix
+
+
+def _is_text(schema: type[Options], key: str) -> bool:
+    """Whether a dotted key holds text and nothing else: its value is taken as it is written, as in subject=007 and label=no."""
+    *sections, last = key.split(".")
+    part: Any = schema
+    for name in sections:
+        field = part.model_fields.get(name)
+        part = _nested(field.annotation) if field else None
+        if part is None:
+            return False
+    field = part.model_fields.get(last)
+    return field is not None and field.annotation in (str, str | None)
+
+
+def _is_plain(text: str) -> bool:
+    """Whether text is neither quoted, nor a list or mapping, nor YAML's word for nothing."""
+    return text.strip() not in ("", "~", "null", "Null", "NULL") and text.strip()[0] not in "'\"[{&!"
 
 
 _PATTERN = re.compile(r"\{\w+\}")  # path={subject}/*.csv, which YAML would take for a mapping
@@ -131,16 +168,8 @@ def _section(file: Path, stage: str) -> dict[str, Any]:
     return content.get(stage) or {}
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(UniqueKeys):
     """Plain YAML with three changes: 1e-3 is a number, a date stays text, and a key given twice is an error."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
-            if key.value in seen:
-                raise ValueError(f"the key '{key.value}' is given twice, again in line {key.start_mark.line + 1}")
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
 
 
 _Loader.yaml_implicit_resolvers = {

@@ -8,11 +8,13 @@ turns in the sensor's axes says how large an angular rate is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import combinations
 
 import numpy as np
 
-from m3n.data.sensor_physics import Pieces, rate_problem
+from m3n.data.sensor_physics import Pieces, rate_problem, turn_problem
+from m3n.data.window_physics import normalisation, numbered, window_problems
 from m3n.data.windows import Normaliser
 from m3n.errors import InputError
 from m3n.schema import GRAVITY
@@ -28,6 +30,7 @@ DEGREES = np.degrees(1.0)
 FASTEST = 10.0  # rad/s, root mean square per axis over a recording; a vigorous one has 3, and a resting one anything near 0
 _PIECE = 1 << 18  # samples squared at a time
 _MOST_WINDOWS, _MOST_SAMPLES = 512, 1 << 17  # that physics is asked about, evenly spaced
+_TELLING_S = 0.4  # of a window
 _ALIKE = 0.5  # of the force: what is called angular rate differs less from it than any gyroscope's readings
 _ANY_G = (0.4, 2.5)  # median norm over all windows, g; also the least mean vector over seconds
 
@@ -103,6 +106,28 @@ def check_physics(samples: np.ndarray, rate_hz: float, where: str) -> None:
             "(windows, samples, 3), or NaN for the angular rate"
         )
     _refuse_rate(pieces, where)
+    turned = pieces.turn_scale()
+    if turned is not None:
+        raise InputError(f"{where}: {turn_problem(*turned)}; correct rate_hz, or the angular rate, expected in rad/s")
+
+
+def check_windows(samples: np.ndarray, placements: Sequence[str], rate_hz: float, where: str) -> None:
+    """InputError where windows (windows, n, placements, 6) are not what sensors at these placements measured, in m/s² and rad/s:
+    normalised ones, one sensor's samples for two placements, and all that `check_physics` and `window_problems` find."""
+    tells = samples.shape[1] >= _TELLING_S * rate_hz
+    if tells and (normalised := normalisation(samples.reshape(len(samples), samples.shape[1], -1))):
+        raise InputError(f"{where} {normalised}; give the samples as the sensors measured them, in m/s² and rad/s")
+    for one, two in combinations(range(len(placements)), 2):
+        if np.array_equal(samples[:, :, one], samples[:, :, two]):
+            raise InputError(f"{where}: {placements[one]} and {placements[two]} hold the same samples: is one a copy?")
+    for number, placement in enumerate(placements):
+        named = where if len(placements) == 1 else f"{where}, {placement}"
+        check_physics(samples[:, :, number], rate_hz, named)
+        for problem, indices in window_problems(samples[:, :, number], rate_hz):
+            raise InputError(
+                f"{named}, {numbered(indices)} of {len(samples)}: {problem}; expected specific force in m/s², about 1 g at rest, "
+                "and angular rate in rad/s: correct these windows or leave them out"
+            )
 
 
 def _pieces(samples: np.ndarray, rate_hz: float) -> Pieces:

@@ -343,3 +343,74 @@ def test_weights_that_come_with_m3n_are_what_it_starts_from(pretrained, tmp_path
     assert M3NClassifier(placements="head", **FEW).fit(X, y).start_.start == "scratch"  # which they do not know
     with pytest.raises(InputError, match="no checkpoint 'wrist-smal', did you mean 'wrist-small'"):
         M3NClassifier("wrist-smal").fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda w: 0 * w, "no sensor data, every sample of acceleration is 0, 0, 0"),
+        (lambda w: np.full_like(w, 5.0), "the same acceleration in every sample"),
+        (lambda w: w / GRAVITY, "in g, or with gravity taken off"),
+        (lambda w: np.where(np.arange(len(w))[:, None] < 60, w, 0), "filled up to a common length"),
+        (lambda w: np.where(np.arange(len(w))[:, None] == 7, np.nan, w), "NaN or infinite values"),
+        (lambda w: np.where(np.arange(len(w))[:, None] == 7, np.inf, w), "NaN or infinite values"),
+    ],
+)
+def test_a_single_window_that_no_sensor_measures_is_named_in_fit_and_predict(change, said):
+    X, y, _ = gestures(2)
+    model = M3NClassifier(**QUICK | {"min_steps": 1}).fit(X, y)
+    wrong = X.copy()
+    wrong[3] = change(X[3])
+    for given in (wrong, wrong.reshape(len(X), -1)):
+        with pytest.raises(InputError, match=f"X, window 3 of 24: .*{said}.*: correct these windows or leave them out"):
+            M3NClassifier(**QUICK).fit(given, y)
+        with pytest.raises(InputError, match=f"X, window 3 of 24: .*{said}"):
+            model.predict(given)
+
+
+def test_channels_before_samples_are_recognised_and_refused_where_windows_are_flattened():
+    X, y, _ = gestures(2)
+    turned = X.transpose(0, 2, 1)
+    with pytest.raises(InputError, match=r"give X\.transpose\(0, 2, 1\)"):
+        M3NClassifier(**QUICK).fit(turned, y)
+    with pytest.raises(InputError, match=r"X: acceleration measures .* when read as m/s²"):
+        M3NClassifier(**QUICK).fit(turned.reshape(len(X), -1), y)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"placements": None}, "placements is None: expected the name of a placement"),
+        ({"placements": 3}, "placements is 3"),
+        ({"augment": "strong"}, "augment is 'strong': expected a dict of settings"),
+        ({"model": [1]}, r"model is \[1\]: expected a dict of settings"),
+    ],
+)
+def test_settings_of_another_type_are_named(settings, said):
+    X, y, _ = gestures(1)
+    with pytest.raises(InputError, match=said):
+        M3NClassifier(**settings).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda X: X[:0], "expected at least one window"),
+        (lambda X: X.astype(complex), "X holds complex128: expected numbers"),
+        (lambda X: (X - X.mean((0, 1))) / (X.std((0, 1)) + 1e-9), "it was normalised"),
+        (lambda X: (X - X.min()) / np.ptp(X), "it was normalised"),
+    ],
+)
+def test_arrays_that_no_sensor_gives_are_named(change, said):
+    X, y, _ = gestures(2)
+    with pytest.raises(InputError, match=said):
+        M3NClassifier(**QUICK).fit(change(X), y[: len(change(X))])
+
+
+def test_one_sensors_samples_for_both_wrists_and_a_wrong_rate_are_refused():
+    X, y, _ = gestures(2)
+    with pytest.raises(InputError, match="left_wrist and right_wrist hold the same samples"):
+        M3NClassifier(**QUICK, placements=("left_wrist", "right_wrist")).fit(np.concatenate([X, X], axis=2), y)
+    for rate_hz in (20, 125):
+        with pytest.raises(InputError, match="as if the sampling rate were about 50 Hz instead of"):
+            M3NClassifier(**QUICK, rate_hz=rate_hz).fit(X, y)

@@ -77,3 +77,27 @@ def test_figures_go_to_the_json_file_that_was_asked_for(tmp_path, capsys):
     cli.finish({"macro_f1": 0.5, "cells": 3, "per_class": {"a": 1.0}}, tmp_path / "new" / "figures.json", tmp_path)
     assert json.loads((tmp_path / "new" / "figures.json").read_text()) == {"macro_f1": 0.5, "cells": 3, "per_class": {"a": 1.0}}
     assert capsys.readouterr().out == f"  macro_f1: 0.5\n  cells: 3\n  -> {tmp_path}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["ingest", "choreography", "--out", "x", "clips=1", "clips=2"], "clips is given twice, as 'clips=1' and as 'clips=2'"),
+        (["simulate", "a", "--out", "x", "rate_hz=50", "rate_hz=50"], "rate_hz is given twice"),
+        (["report", "mounting", ".", "--out", "x", "placements=[head]", "placements=[pelvis]"], "placements is given twice"),
+        (["pretrain", "a", "--out", "x", "--out", "y"], "--out is given twice"),
+        (["pretrain", "a", "a/", "--out", "x"], "table a is given twice"),
+        (["pretrain", "a", "--recordings", "b", "--recordings", "./b", "--out", "x"], "--recordings b is given twice"),
+        (["finetune", "a", "--checkpoint", "b", "--checkpoint", "c", "--out", "x"], "--checkpoint is given twice"),
+        (["reproduce", "utd_mhad", "--data", "a", "--data", "a", "--out", "x"], "--data a is given twice"),
+        (["export", "a", "--out", "x", "--out", "x"], "--out is given twice"),
+        (["doctor", "--json", "x", "--json", "y"], "--json is given twice"),
+    ],
+)
+def test_what_is_given_twice_is_refused_in_one_line(arguments, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(arguments) == 2
+    shown = capsys.readouterr().err
+    assert said in shown
+    assert shown.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []

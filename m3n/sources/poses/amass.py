@@ -18,7 +18,7 @@ from pydantic import Field
 from scipy.spatial.transform import Rotation
 
 from m3n.errors import InputError, shown
-from m3n.schema import GENDERS, JOINT_COUNT, Rejected
+from m3n.schema import GENDERS, JOINT_COUNT, FileRow, Rejected
 from m3n.sources.shared.estimator_rows import PELVIS_AT_REST
 from m3n.sources.shared.plausibility import PoseOptions, Up
 from m3n.sources.shared.pose_rows import TURN_UP, FloatArray, numbers, read_npz
@@ -69,7 +69,11 @@ def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Reject
 def _clip(file: Path, name: Path, options: Options) -> dict[str, Any]:
     data = read_npz(file, ("poses", "trans", "betas", "gender", *FRAME_RATE_KEYS))  # others may be pickled lists of markers
     missing = [key for key in ("poses", "trans") if key not in data]
-    rate = next((data[key] for key in FRAME_RATE_KEYS if key in data), None)
+    rates = [data[key] for key in FRAME_RATE_KEYS if key in data]
+    rate = rates[0] if rates else None
+    if len(rates) == 2 and not np.array_equal(rates[0].reshape(-1), rates[1].reshape(-1)):
+        both = " and ".join(f"{key}={shown(str(held))}" for key, held in zip(FRAME_RATE_KEYS, rates, strict=True))
+        raise InputError(f"{file.name}: holds two frame rates, {both}; save it again with one of them")
     if missing or rate is None:
         lacking = [*missing, *([" or ".join(FRAME_RATE_KEYS)] if rate is None else [])]
         raise InputError(f"{file.name}: holds no motion: {', '.join(lacking)} missing")
@@ -88,7 +92,7 @@ def _clip(file: Path, name: Path, options: Options) -> dict[str, Any]:
     model = _WIDTHS[poses.shape[1]]
     if options.up != "z":
         poses, trans = _turned(poses, trans, options.up, np.array(PELVIS_AT_REST["smplx" if model == "smplx" else "smpl"]))
-    return {
+    row = {
         "clip_id": f"{SOURCE}-{name.as_posix()}",
         "source": SOURCE,
         "subject": name.parent.name or None,
@@ -97,12 +101,20 @@ def _clip(file: Path, name: Path, options: Options) -> dict[str, Any]:
         "fps": float(fps[0]),
         "body_model": model,
         "gender": options.gender or _gender(file, data.get("gender")),
-        "betas": numbers(file.name, "betas", data.get("betas", np.zeros(10)).reshape(-1), (None,)).astype(np.float32),
+        "betas": _betas(file, data.get("betas", np.zeros(10)), frames).astype(np.float32),
         "n_frames": frames,
         "poses": poses.astype(np.float32),
         "trans": trans.astype(np.float32),
         "segments": None,
     }
+    return FileRow(row, file.name)
+
+
+def _betas(file: Path, held: NDArray[Any], frames: int) -> FloatArray:
+    """Shape coefficients (B,), of files that repeat them for every frame too."""
+    if held.ndim == 2 and len(held) in (1, frames):
+        return np.asarray(np.median(numbers(file.name, "betas", held, (None, None)), axis=0))
+    return numbers(file.name, "betas", held, (None,))
 
 
 def _turned(poses: FloatArray, trans: FloatArray, up: str, pelvis: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -126,7 +126,7 @@ def _clips(
             continue
         yield pose_row(
             clip.clip_id, SOURCE, options.fps, clip.fit.poses, clip.fit.trans, clip.fit.betas, subject=subject, text=text,
-            label=label, repairs=clip.repairs,
+            label=label, repairs=clip.repairs, file=where,
         )  # fmt: skip
 
 

@@ -130,7 +130,7 @@ def fitted_rows(
             poses = _with_forearm_twist(poses, *rig, found.bridged)
         yield pose_row(
             found.clip_id, source, motion.fps, poses, found.fit.trans, found.fit.betas, subject=subject, text=text, label=label,
-            repairs=found.repairs,
+            repairs=found.repairs, file=where,
         )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from m3n.errors import InputError, shown
 from m3n.schema import Rejected
-from m3n.sources.shared.estimator_rows import EstimateOptions, Track, frame_numbers, required_fps, track_rows
+from m3n.sources.shared.estimator_rows import EstimateOptions, Track, frame_numbers, names_of, required_fps, track_rows
 from m3n.sources.shared.pose_rows import files_in, numbers, require
 from m3n.untrusted.pickles import load_pickle
 
@@ -42,8 +42,8 @@ def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Reject
         people = found["person_data"]
         if not isinstance(people, dict) or not people:
             raise InputError(f"{file.name}: person_data holds nobody; expected a dict of person -> smpl_pose, ...")
-        for person, held in people.items():
-            where, clip_id = f"{file.name}, person {shown(person)}", f"{SOURCE}-{name}-{shown(person)}"
+        for key, person in names_of(people).items():
+            held, where, clip_id = people[key], f"{file.name}, person {shown(person)}", f"{SOURCE}-{name}-{person}"
             try:
                 track = _track(where, held)
             except InputError as error:

@@ -16,7 +16,7 @@ import numpy as np
 
 from m3n.errors import InputError, shown
 from m3n.schema import Rejected
-from m3n.sources.shared.estimator_rows import CameraOptions, Track, required_fps, rotvecs, track_rows
+from m3n.sources.shared.estimator_rows import CameraOptions, Track, names_of, required_fps, rotvecs, track_rows
 from m3n.sources.shared.pose_rows import FloatArray, files_in, numbers, require
 from m3n.untrusted.pickles import load_joblib
 
@@ -39,7 +39,7 @@ def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Reject
         if not isinstance(images, dict) or not images or not all(isinstance(image, dict) for image in images.values()):
             raise InputError(f"{file.name}: holds no frames; expected a dict of frame -> smpl, camera, tid")
         people: dict[str, list[_Seen]] = {}
-        for order, key in enumerate(sorted(images, key=shown)):
+        for order, key in enumerate(sorted(images, key=names_of(images).__getitem__)):
             for person, seen in _people(f"{file.name}, frame {shown(key)}", images[key], order):
                 people.setdefault(person, []).append(seen)
         if not people:
@@ -74,8 +74,7 @@ def _people(where: str, image: dict[str, Any], order: int) -> Iterator[tuple[str
         root, place, betas = body["global_orient"], cameras[k], body.get("betas", np.zeros(10))
         root, place, betas = (_shaped(root, (1, 3, 3)), _shaped(place, (3,)), _shaped(betas, (10,)))
         matrices = numbers(where, "global_orient", root, (1, 3, 3)), numbers(where, "body_pose", body["body_pose"], (23, 3, 3))
-        held_id = ids[k].item() if isinstance(ids[k], np.number) else ids[k]
-        who = shown(held_id) if isinstance(held_id, int | float | str) else str(k)
+        who = next(iter(names_of([ids[k]]).values())) if isinstance(ids[k], int | float | str | tuple | np.generic) else str(k)
         yield (
             who,
             (frame, np.concatenate(matrices), numbers(where, "camera", place, (3,)), numbers(where, "betas", betas, (10,))),

@@ -17,14 +17,15 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from m3n.config import Positive
-from m3n.errors import InputError
+from m3n.errors import InputError, shown
 from m3n.schema import Rejected
 from m3n.sources.shared.fitted_rows import FittedClip, fitted_clips
 from m3n.sources.shared.joint_names import smpl_joints
 from m3n.sources.shared.plausibility import PoseOptions, Up
-from m3n.sources.shared.pose_rows import METRES, TURN_UP, files_in, known_once, numbers, pose_row, read_npz, require
+from m3n.sources.shared.pose_rows import METRES, TURN_UP, files_in, known_once, numbers, pose_row, read_npz
 
 SOURCE = "joints"
+_SURE, _PILED, _PILED_SHARE = 0.9, 0.03, 0.3  # a confidence comes near 1, and a share of them piles up there
 _KEYS = ("joints", "joint_names", "fps", "up", "unit", "text", "subject", "label")
 
 
@@ -66,8 +67,7 @@ def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Reject
 
 def _clips(file: Path, name: str, options: Options) -> Iterator[dict[str, Any] | Rejected]:
     where = file.name
-    data = read_npz(file, _KEYS)
-    require(where, data, ["joints"])
+    data = read_npz(file, _KEYS, needed=("joints",))
     positions = numbers(where, "joints", data["joints"], (None, None, 3), gaps=True)
     names = _names(where, data.get("joint_names"), options.joint_names)
     rate = data.get("fps")
@@ -85,14 +85,15 @@ def _clips(file: Path, name: str, options: Options) -> Iterator[dict[str, Any] |
     world = options.scale * METRES[unit] * positions @ TURN_UP[up].T
     kept, smpl_names = smpl_joints(world, names, where)
     known = options.model_copy(update={"up": up})
-    for found in fitted_clips(where, f"{SOURCE}-{name}", kept, smpl_names, fps, known, options.smooth_frames, declared=unit):
+    said = {key: _either(where, data, key, getattr(options, key)) for key in ("subject", "text", "label")}
+    clips = fitted_clips(where, f"{SOURCE}-{name}", kept, smpl_names, fps, known, options.smooth_frames, declared=unit)
+    for found in _not_flat(where, positions, clips):
         if not isinstance(found, FittedClip):
             yield found
             continue
         yield pose_row(
             found.clip_id, SOURCE, fps, found.fit.poses, found.fit.trans, found.fit.betas,
-            subject=_either(where, data, "subject", options.subject), text=_either(where, data, "text", options.text) or "",
-            label=_either(where, data, "label", options.label), repairs=found.repairs,
+            subject=said["subject"], text=said["text"] or "", label=said["label"], repairs=found.repairs, file=where,
         )  # fmt: skip
 
 
@@ -123,7 +124,30 @@ def _either(where: str, data: dict[str, NDArray[Any]], key: str, option: str | N
     if key in data and data[key].dtype.kind in "iu" and data[key].size == 1:  # subjects are often numbers
         data = {key: np.array(str(int(data[key].reshape(-1)[0])))}
     value = _word(where, data, key)
+    if value is not None and option is not None and value != option:
+        raise InputError(
+            f"{where}: {key} is '{shown(value)}' in the file but '{shown(option)}' in the options; leave the option out"
+        )
     return option if value is None else value
+
+
+def _not_flat(
+    where: str, positions: NDArray[np.float64], clips: Iterator[FittedClip | Rejected]
+) -> Iterator[FittedClip | Rejected]:
+    """The clips; InputError that says so where z of the file's positions (F, J, 3) is a visibility or confidence, and no depth."""
+    points = positions[np.isfinite(positions).all(-1)]
+    known = points[:, 2]
+    wide = bool(len(points)) and np.ptp(points[:, :2], axis=0).max() > np.ptp(known)
+    from_0_to_1 = bool(wide and known.min() >= 0 and 0.5 < known.max() <= 1)
+    said = "z looks like a visibility or confidence (0 to 1): are these 2-D poses? 3-D joints are expected"
+    if from_0_to_1 and known.max() > _SURE and (known > known.max() - _PILED).mean() > _PILED_SHARE:
+        raise InputError(f"{where}: {said}")
+    try:
+        yield from clips
+    except InputError as error:
+        if not from_0_to_1:
+            raise
+        raise InputError(f"{error}; {said}") from error
 
 
 def _text(value: Any) -> str:

@@ -87,7 +87,7 @@ def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Reject
                 yield pose_row(
                     clip.clip_id, SOURCE, FPS, clip.fit.poses, clip.fit.trans, clip.fit.betas, subject=f"s{key[1]:02d}",
                     text=texts[int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") % len(texts)],
-                    label=action["label"], repairs=clip.repairs,
+                    label=action["label"], repairs=clip.repairs, file=where,
                 )  # fmt: skip
 
 

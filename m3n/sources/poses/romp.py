@@ -16,7 +16,7 @@ import numpy as np
 
 from m3n.errors import InputError, shown
 from m3n.schema import Rejected
-from m3n.sources.shared.estimator_rows import CameraOptions, Track, in_order, required_fps, track_rows
+from m3n.sources.shared.estimator_rows import CameraOptions, Track, in_order, names_of, required_fps, track_rows
 from m3n.sources.shared.pose_rows import FloatArray, files_in, numbers, require
 from m3n.untrusted.archives import LARGEST_ARRAYS, member, opened_npz
 from m3n.untrusted.npy import object_array
@@ -46,10 +46,14 @@ def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Reject
             continue
         if not found or not all(isinstance(image, dict) for image in found.values()):
             raise InputError(f"{file.name}: results hold no images; expected a dict of image -> smpl_thetas, ...")
-        yield from _clips({shown(key): image for key, image in found.items()}, name, file.name, options)
-    if images:
-        path = Path(path)
-        yield from _clips(images, path.stem if path.is_file() else path.name, path.name, options)
+        yield from _clips({image: found[key] for key, image in names_of(found).items()}, name, file.name, options)
+    path = Path(path)
+    folders: dict[str, dict[str, dict[str, Any]]] = {}
+    for name, image in images.items():
+        folders.setdefault(name.rpartition("/")[0], {})[name] = image
+    for folder, held in folders.items():  # images of one folder are one video's
+        name = path.stem if path.is_file() else f"{path.name}/{folder}".rstrip("/")
+        yield from _clips(held, name, folder or path.name, options)
 
 
 def _clips(images: dict[str, dict[str, Any]], name: str, where: str, options: Options) -> Iterator[dict[str, Any] | Rejected]:

@@ -118,7 +118,7 @@ def _track(file: Path) -> Track:
 def _arrays(file: Path) -> dict[str, NDArray[Any]]:
     keys = (*_PARTS, "smplx_jaw_pose", "smplx_shape", *_POSITIONS)
     if file.suffix == ".npz":
-        return read_npz(file, keys)
+        return read_npz(file, keys, needed=tuple(_PARTS))
     found = load_pickle(file)
     require(file.name, found, list(_PARTS))
     held = {key: found[key] for key in keys if key in found}

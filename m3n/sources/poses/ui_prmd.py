@@ -146,6 +146,7 @@ def _clips(
         yield pose_row(
             clip.clip_id, SOURCE, FPS, clip.fit.poses, clip.fit.trans, clip.fit.betas, subject=f"s{key[0]:02d}",
             text=text.format(side=_side(key[1], joints, names)), label=movement["label"], repairs=clip.repairs,
+            file=where,
         )  # fmt: skip
 
 

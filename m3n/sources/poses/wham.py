@@ -16,7 +16,7 @@ from pydantic import Field
 
 from m3n.errors import InputError, shown
 from m3n.schema import Rejected
-from m3n.sources.shared.estimator_rows import EstimateOptions, Track, frame_numbers, required_fps, track_rows
+from m3n.sources.shared.estimator_rows import EstimateOptions, Track, frame_numbers, names_of, required_fps, track_rows
 from m3n.sources.shared.pose_rows import files_in, numbers, require
 from m3n.untrusted.pickles import load_joblib
 
@@ -42,8 +42,8 @@ def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Reject
         people = load_joblib(file)
         if not isinstance(people, dict) or not people or not all(isinstance(person, dict) for person in people.values()):
             raise InputError(f"{file.name}: holds no people; expected a dict of subject id -> pose_world, trans_world, ...")
-        for person, held in people.items():
-            where, clip_id = f"{file.name}, subject {shown(person)}", f"{SOURCE}-{name}-{shown(person)}"
+        for key, person in names_of(people).items():
+            held, where, clip_id = people[key], f"{file.name}, subject {shown(person)}", f"{SOURCE}-{name}-{person}"
             try:
                 require(where, held, [f"pose{suffix}", f"trans{suffix}"])
                 pose = numbers(where, f"pose{suffix}", held[f"pose{suffix}"], (None, 72))

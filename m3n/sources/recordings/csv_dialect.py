@@ -23,6 +23,12 @@ _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?$")
 _DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?$")
 _SIGNS = {"tab": "\t", "space": " ", "pipe": "|", "comma": ",", "semicolon": ";", "point": "."}
 _STAMP = re.compile(r"(?:\d{1,4}[-./]\d{1,2}[-./]\d{1,4}|\d{1,2}:\d{2})")
+_OTHER_FILES = (
+    (b"PK\x03\x04", "a zip archive or an Excel workbook"), (b"\xd0\xcf\x11\xe0", "an Excel workbook"),
+    (b"\x1f\x8b", "compressed by gzip"), (b"SQLite format 3", "a SQLite database"), (b"PAR1", "a Parquet file"),
+    (b"\x89HDF", "an HDF5 file"), (b"MATLAB", "a MATLAB file"), (b"\x93NUMPY", "a NumPy array"), (b"\x80\x04", "a pickle"),
+    (b"<", "HTML or XML"), (b"{", "JSON"), (b"%PDF", "a PDF"),
+)  # fmt: skip
 _NO_NUMBER = {"", "nan", "na", "n/a", "null", "none"}
 
 
@@ -48,6 +54,9 @@ def found_dialect(
             head = stream.read(_HEAD)
     except OSError as error:
         raise InputError(f"{file.name}: cannot be read ({error.strerror})") from error
+    other = next((kind for start, kind in _OTHER_FILES if head.startswith(start)), None)
+    if other is not None:
+        raise InputError(f"{file.name}: is {other}, no CSV; export the samples as CSV or Parquet")
     encoding = _encoding(head)
     text = head.decode(encoding, "replace").removeprefix("\ufeff")
     lines = text.splitlines()

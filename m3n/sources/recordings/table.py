@@ -64,15 +64,16 @@ def imu_recordings(path: Path, options: Options, notes: Notes | None = None) -> 
     file, and for a single file that cannot be read, lacks a column, does not say who wore the sensor, or has units that cannot be
     right.
     """
-    spelled: dict[str, str] = {}
-    noted: set[str] = set()
+    spelled: dict[tuple[str, str], str] = {}
+    noted: set[tuple[str, str]] = set()
     for row in _recordings(path, options, notes):
         if isinstance(row, dict) and notes is not None:
-            name = row["subject"]
-            other = spelled.setdefault(_key(name), name)
-            if other != name and name not in noted:
-                noted.add(name)
-                notes.count("people whose names look like another's, but count as two", 1, f"{name} and {other}")
+            labels = [row["label"], *(segment["label"] for segment in row["segments"] or ())]
+            for what, name in (("people", row["subject"]), *(("labels", label) for label in labels if label is not None)):
+                other = spelled.setdefault((what, _key(name)), name)
+                if other != name and (what, name) not in noted:
+                    noted.add((what, name))
+                    notes.count(f"{what} whose names look like another's, but count as two", 1, f"{name} and {other}")
         yield row
 
 

@@ -66,9 +66,15 @@ def found_columns(
     is missing, is there twice, or could be two things."""
     look = _Names(where, list(names))
     sensors = _sensors(look, options)
-    taken = {name for channels in sensors.values() for name in channels}
+    roles: dict[str, str] = {}
+    for placement, channels in sensors.items():
+        for name in channels:
+            _once(where, roles, name, f"a channel of {placement}")
+    taken = set(roles)
     time = _time(look, options, taken, types)
-    taken |= {time} if time else set()
+    if time:
+        _once(where, roles, time, "the time")
+        taken |= {time}
     own: dict[str, str | None] = {}
     for field, setting, likely in (
         ("subject", options.subject_column, _PEOPLE), ("session", options.session_column, _SESSIONS),
@@ -82,9 +88,19 @@ def found_columns(
             raise InputError(
                 f"{where}: {field}_column={shown(setting)} and {{{field}}} of path= both say the {field}; leave one out"
             )
-        taken |= {own[field]} if own[field] else set()  # type: ignore[arg-type]
+        chosen = own[field]
+        if chosen is not None:
+            _once(where, roles, chosen, f"the {field}")
+            taken |= {chosen}
     left = [name for name in names if name not in taken and name]
     return Columns(sensors, time, own["subject"], own["session"], own["label"], left)
+
+
+def _once(where: str, roles: dict[str, str], name: str, role: str) -> None:
+    """Note what a column is; InputError where it is something else already."""
+    if name in roles:
+        raise InputError(f"{where}: the column {shown(name)} is named twice, as {roles[name]} and as {role}; leave one out")
+    roles[name] = role
 
 
 class _Names:

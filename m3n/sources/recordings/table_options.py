@@ -100,6 +100,13 @@ class Options(BaseOptions):
         default=None, description="names of all columns, for a CSV without a line of names; null: the file has one"
     )
 
+    @field_validator("subject", "session")
+    @classmethod
+    def _not_blank(cls, value: str | None) -> str | None:
+        if value is not None and not value.strip():
+            raise ValueError("is blank: give a name, or leave it out")
+        return value
+
     @field_validator("path")
     @classmethod
     def _known_pattern(cls, value: str | None) -> str | None:

@@ -8,7 +8,7 @@ at its median unless `depth` says otherwise.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -18,7 +18,7 @@ from pydantic import Field
 from scipy.spatial.transform import Rotation
 
 from m3n.config import Positive
-from m3n.errors import InputError
+from m3n.errors import InputError, one_line
 from m3n.schema import JOINT_COUNT, Rejected
 from m3n.sources.shared.gaps import bridged, part_id, stretches
 from m3n.sources.shared.plausibility import PoseOptions, Up, repairs
@@ -26,6 +26,7 @@ from m3n.sources.shared.pose_rows import MAX_FRAMES, TURN_UP, FloatArray, pose_r
 
 # The pelvis of the neutral body at rest (m), about which a root turns: SMPL's and SMPL-X's J_regressor times v_template.
 PELVIS_AT_REST = {"smpl": (-0.0022, -0.2408, 0.0286), "smplx": (0.0031, -0.3514, 0.0120)}
+_LONGEST_NAME = 400  # characters: the path of an image
 
 
 class EstimateOptions(PoseOptions):
@@ -107,8 +108,29 @@ def track_rows(
         yield pose_row(
             part_id(clip_id, number, len(pieces)), source, fps, poses, place @ turn.T - rest,
             betas, body_model=body_model, gender=options.gender, subject=options.subject, text=options.text,
-            label=options.label, repairs=done if number == 0 else (),
+            label=options.label, repairs=done if number == 0 else (), file=where,
         )  # fmt: skip
+
+
+def names_of(keys: Iterable[Any]) -> dict[Any, str]:
+    """Key -> text, a different one for each, for what a file calls its people or its images: numbers, text, or tuples of them."""
+    made: dict[Any, str] = {}
+    taken: set[str] = set()
+    for key in keys:
+        parts = key if isinstance(key, tuple) else (key,)
+        plain = "-".join(str(part.item()) if isinstance(part, np.generic) else _as_text(part) for part in parts)
+        text = plain = one_line(plain, _LONGEST_NAME) or "unnamed"
+        count = 1
+        while text in taken:
+            count += 1
+            text = f"{plain}-{count}"
+        made[key] = text
+        taken.add(text)
+    return made
+
+
+def _as_text(key: Any) -> str:
+    return key.decode("utf-8", "replace") if isinstance(key, bytes) else str(key)
 
 
 def with_hands(body: FloatArray, body_model: str) -> FloatArray:

@@ -18,13 +18,22 @@ from m3n.body.joint_fit import ARM, LEAST_SEEN, REQUIRED, FitResult, fit_joints
 from m3n.errors import InputError
 from m3n.schema import Rejected, Repaired
 from m3n.sources.shared.gaps import long_gaps, part_id, stretches
-from m3n.sources.shared.plausibility import PoseOptions, broken_cause, described, motion_problem, repairs
+from m3n.sources.shared.plausibility import (
+    LARGEST_BETA,
+    PoseOptions,
+    broken_cause,
+    copied_frames,
+    described,
+    motion_problem,
+    repairs,
+)
 from m3n.sources.shared.pose_rows import METRES, FloatArray
 
 _ESSENTIAL = {*REQUIRED, *(f"{side}_{name}" for side in ("left", "right") for name in ARM)}
 _LARGEST_LIMB_DEG = 20.0  # between a limb given and fitted, in the median of the frames; a Kinect's stay below 13
 _USUAL_HEIGHT_M = 1.7
 _SOME = 200  # frames
+_TRUNK_MOVES_M = 0.05
 
 
 @dataclass(frozen=True)
@@ -59,7 +68,9 @@ def fitted_clips(
         raise InputError(f"{where}: holds no frames")
     seen = np.isfinite(joints_m).all(-1) & (joints_m != 0).any(-1)
     points = joints_m if seen.all() else np.where(seen[..., None], joints_m, np.nan)
-    problem = _skeleton_problem(_thinned(points), names, declared)
+    problem = _skeleton_problem(_thinned(points), names, declared) or _held_arm(points, names)
+    if problem is None and repair:
+        problem = copied_frames(points.reshape(len(points), -1), fps)
     if problem:
         raise InputError(f"{where}: {problem}")
     broken = (
@@ -100,6 +111,19 @@ def fitted_clips(
             if len(spans) == 1:
                 raise
             yield Rejected(name, str(error))
+
+
+def _held_arm(points: FloatArray, names: Sequence[str]) -> str | None:
+    """What is wrong with joints (F, K, 3) if an arm's stays where it was while the body moves."""
+    joints = limits.named(points, names)
+    trunk = joints.get("left_shoulder", np.zeros((0, 3)))
+    trunk = trunk[np.isfinite(trunk).all(1)]
+    if len(trunk) and np.ptp(trunk, axis=0).max() > _TRUNK_MOVES_M:
+        for name in (f"{side}_{joint}" for side in ("left", "right") for joint in ARM):
+            held = joints.get(name)
+            if held is not None and len(held) > 2 and (held == held[0]).all():
+                return f"{name} is at the same point in every frame while the trunk moves: is it the joint's own motion?"
+    return None
 
 
 def _thinned(points: FloatArray) -> FloatArray:
@@ -188,5 +212,11 @@ def _fitted(where: str, joints_m: FloatArray, names: Sequence[str], smooth_frame
         raise InputError(
             f"{where}: no body fits these joints: the fitted {limb} points {off:.0f} degrees away from the one given; are "
             "the names those of the joints?"
+        )
+    largest = float(np.abs(fitted.betas).max(initial=0.0))
+    if largest > LARGEST_BETA:
+        raise InputError(
+            f"{where}: no human body has these proportions (a shape coefficient of {largest:.3g}): are the names those of the "
+            "joints?"
         )
     return fitted

@@ -79,6 +79,11 @@ def smpl_joints(joints: FloatArray, names: Sequence[str], where: str) -> tuple[F
         for group in choices:
             if all(name in place for name in group):
                 points = joints[:, [place[name] for name in group]]
+                twice = next(
+                    (name for name in group if plain.count(name) > 1 and list(names).count(names[place[name]]) > 1), None
+                )
+                if twice is not None:
+                    raise InputError(f"{where}: joint_names holds '{names[place[twice]]}' twice; which of the two is it?")
                 seen = np.isfinite(points).all((1, 2)) & (points != 0).any(2).all(1)
                 found[target] = np.where(seen[:, None], points.mean(1), np.nan)
                 break

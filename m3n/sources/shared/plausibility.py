@@ -20,7 +20,7 @@ from m3n.body.broken_frames import FEWEST_FRAMES, Broken, broken_frames
 from m3n.body.kinematics import joint_positions
 from m3n.body.model import SMPL_JOINTS, standin_body
 from m3n.config import Options
-from m3n.schema import BODY_JOINTS, Rejected, Repaired, RepairedRow, check_pose_clip, repairs_of
+from m3n.schema import BODY_JOINTS, FileRow, Repaired, RepairedRow, check_pose_clip, rejected_row, repairs_of
 from m3n.sources.shared.gaps import MAX_GAP_FRAMES, bridged, part_id, stretches
 
 FloatArray = NDArray[np.float64]
@@ -29,8 +29,9 @@ Up = Literal["z", "y", "-y"]
 _NAMES = SMPL_JOINTS[:BODY_JOINTS]
 _DEGREES_RAD = 4 * np.pi  # no joint but the root turns twice about itself
 _DEGREES_ROOT_RAD = 40.0  # six turns, for people who spin with angles that go on
-_LARGEST_BETA = 20.0
+LARGEST_BETA = 20.0  # a shape coefficient
 _LEAST_KEPT = 0.5  # share of a clip's frames that must be sound
+_COPIES, _FEWEST_COPIED, _MOST_COPIED = 3, 5, 0.15  # copies of a frame, frames that are copied, and the copies' share of a clip
 _UNITS = {"cm": 0.01, "mm": 0.001, "inches": 0.0254}
 
 
@@ -84,17 +85,19 @@ def _checked(row: dict[str, Any], options: PoseOptions, whole: bool) -> Iterator
     poses = np.asarray(row["poses"], np.float64).reshape(row["n_frames"], -1, 3)
     trans = np.asarray(row["trans"], np.float64).reshape(-1, 3)
     problem = _angles(poses) or _shape(np.asarray(row["betas"], np.float64))
+    problem = problem or copied_frames(np.concatenate([poses.reshape(len(poses), -1), trans], axis=1), fps)
     if problem:
-        yield Rejected(clip_id, problem)
+        yield rejected_row(row, "clip_id", problem)
         return
     points = joint_positions(standin_body(), poses, trans, BODY_JOINTS)
     broken = broken_frames(points, _NAMES, fps)
     if broken.kept < _LEAST_KEPT * len(points):
-        yield Rejected(clip_id, f"{described(broken, _NAMES, points, fps)}; {broken_cause(points, _NAMES, fps)}")
+        reason = f"{described(broken, _NAMES, points, fps)}; {broken_cause(points, _NAMES, fps)}"
+        yield rejected_row(row, "clip_id", reason)
         return
     problem = motion_problem(points[~broken.bad], _NAMES, fps, options)
     if problem:
-        yield Rejected(clip_id, problem)
+        yield rejected_row(row, "clip_id", problem)
         return
     if not broken.jumps:
         yield row
@@ -103,7 +106,8 @@ def _checked(row: dict[str, Any], options: PoseOptions, whole: bool) -> Iterator
     pieces = stretches(frames, options.max_gap_frames, broken.breaks)
     reason = described(broken, _NAMES, points, fps)
     if not pieces or (whole and (len(pieces) > 1 or len(frames) < 2 or frames[0] > 0 or frames[-1] < len(points) - 1)):
-        yield Rejected(clip_id, f"{reason}, and the clip belongs to a recording of the same length, so it cannot be cut")
+        reason = f"{reason}, and the clip belongs to a recording of the same length, so it cannot be cut"
+        yield rejected_row(row, "clip_id", reason)
         return
     spans = [(int(frames[piece.start]), int(frames[piece.stop - 1]) + 1) for piece in pieces]
     done = repairs(clip_id, len(points), spans, sum(int(broken.bad[a:b].sum()) for a, b in spans), reason)
@@ -116,7 +120,8 @@ def _checked(row: dict[str, Any], options: PoseOptions, whole: bool) -> Iterator
             "poses": new_poses.astype(np.float32).reshape(len(new_poses), -1),
             "trans": new_trans.astype(np.float32),
         }
-        yield RepairedRow(made, (*repairs_of(row), *done) if number == 0 else ())
+        file = row.file if isinstance(row, FileRow) else ""
+        yield RepairedRow(made, (*repairs_of(row), *done) if number == 0 else (), file)
 
 
 def repairs(clip_id: str, frames: int, spans: list[tuple[int, int]], over: int, reason: str) -> tuple[Repaired, ...]:
@@ -126,6 +131,21 @@ def repairs(clip_id: str, frames: int, spans: list[tuple[int, int]], over: int, 
     counts = {"trimmed": trimmed, "bridged": over, "cut": between}
     done = [Repaired(clip_id, what, count, reason) for what, count in counts.items() if count]
     return (*done, *([Repaired(clip_id, "split", len(spans), reason)] if len(spans) > 1 else []))
+
+
+def copied_frames(frames: FloatArray, fps: float) -> str | None:
+    """What is wrong with frames (F, numbers) many of which repeat the one before, once or twice, between others that move."""
+    same = (frames[1:] == frames[:-1]).all(1)
+    edges = np.flatnonzero(np.diff(np.r_[False, same, False].astype(np.int8)))
+    lengths = edges[1::2] - edges[::2]
+    brief = lengths[lengths <= _COPIES]
+    copies = int(brief.sum())
+    if len(brief) < _FEWEST_COPIED or copies <= _MOST_COPIED * len(frames):
+        return None
+    return (
+        f"{copies} of {len(frames)} frames repeat the frame before: was the motion stretched to another frame rate? Leave the "
+        f"copies out and give the rate that is left, about {fps * (1 - copies / len(frames)):.3g} frames per second"
+    )
 
 
 def described(broken: Broken, names: Any, points: FloatArray, fps: float) -> str:
@@ -189,7 +209,7 @@ def _angles(poses: FloatArray) -> str | None:
 
 def _shape(betas: FloatArray) -> str | None:
     largest = float(np.abs(betas).max(initial=0.0))
-    return f"betas reach {largest:.3g}, expected shape coefficients of a few units" if largest > _LARGEST_BETA else None
+    return f"betas reach {largest:.3g}, expected shape coefficients of a few units" if largest > LARGEST_BETA else None
 
 
 def _centre(points: FloatArray) -> FloatArray:

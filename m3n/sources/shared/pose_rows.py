@@ -7,7 +7,7 @@ the file and the key in it. Worlds are turned by rotations only: a person is nev
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from m3n.body.rotations import TURN_UP as TURN_UP  # every source turns its world by it
 from m3n.errors import InputError, shown
-from m3n.schema import Repaired, RepairedRow
+from m3n.schema import FileRow, Repaired, RepairedRow
 from m3n.untrusted.archives import LARGEST_ARRAYS, member, opened_npz
 from m3n.untrusted.npy import plain_array
 
@@ -42,13 +42,22 @@ def files_in(path: Path, suffixes: Sequence[str], expected: str) -> list[tuple[P
     return named
 
 
-def read_npz(file: Path, wanted: Iterable[str]) -> dict[str, NDArray[Any]]:
+def read_npz(file: Path, wanted: Collection[str], needed: Collection[str] = ()) -> dict[str, NDArray[Any]]:
     """The arrays under those of the `wanted` keys that an npz file has; pickles are off, so object arrays are refused.
 
-    Raises InputError for a damaged file, an object array under a wanted key, and a file that unpacks to over 1 GiB.
+    Raises InputError for a file without one of the `needed` keys, with those that it has; for a key that it has twice, a damaged
+    file, an object array under a wanted key, and a file that unpacks to over 1 GiB.
     """
     with opened_npz(file) as archive:
-        parts = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+        names = [info.filename.removesuffix(".npy") for info in archive.infolist()]
+        twice = next((key for key in wanted if names.count(key) > 1), None)
+        if twice is not None:
+            raise InputError(f"{file.name}: holds {twice} twice; save it again with one of the two")
+        missing = [key for key in needed if key not in names]
+        if missing:
+            has = ", ".join(map(shown, names[:12])) or "nothing"
+            raise InputError(f"{file.name}: {', '.join(missing)} missing; it has {has}")
+        parts = dict(zip(names, archive.infolist(), strict=True))
         return {
             key: plain_array(member(archive, parts[key], f"{file.name}, {key}", LARGEST_ARRAYS), f"{file.name}, {key}")
             for key in wanted
@@ -64,6 +73,9 @@ def numbers(where: str, key: str, value: Any, shape: Sequence[int | None], *, ga
     if isinstance(value, list | tuple):
         flat = all(isinstance(one, int | float | np.number) for one in value)  # nested ones may unfold without end
         value = np.array(value, dtype=np.float64) if flat and len(value) <= MAX_FRAMES else value
+    if isinstance(value, np.ndarray) and value.dtype.kind in "US":
+        said = f", such as '{shown(value.astype(str).reshape(-1)[0])}'" if value.size and value.dtype.kind == "U" else ""
+        raise InputError(f"{where}: {key} holds text{said}; expected numbers: save it as numbers, not in quotes")
     if not isinstance(value, np.ndarray | np.number | float | int) or np.asarray(value).dtype.kind not in "fiu":
         held = value.dtype if isinstance(value, np.ndarray) else "nothing" if value is None else type(value).__name__
         raise InputError(f"{where}: {key} holds {held}, expected an array of numbers")
@@ -124,8 +136,10 @@ def pose_row(
     label: str | None = None,
     segments: list[dict[str, Any]] | None = None,
     repairs: Sequence[Repaired] = (),
+    file: str = "",
 ) -> dict[str, Any]:
-    """A row of `pose_clips`: poses (F, J, 3) or (F, 3 J) rad, trans (F, 3) m in a z-up world, betas (B,); `repairs` done to it."""
+    """A row of `pose_clips`: poses (F, J, 3) or (F, 3 J) rad, trans (F, 3) m in a z-up world, betas (B,); `repairs` done to it, and
+    what messages call the `file` it came from."""
     frames = len(poses)
     row = {
         "clip_id": clip_id,
@@ -142,4 +156,4 @@ def pose_row(
         "trans": np.asarray(trans, np.float32),
         "segments": segments,
     }
-    return RepairedRow(row, repairs) if repairs else row
+    return RepairedRow(row, repairs, file) if repairs else FileRow(row, file)

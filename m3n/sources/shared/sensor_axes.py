@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,7 @@ def _read_report(report: Path) -> dict[str, dict[str, tuple[FloatArray, str]]]:
     try:
         if report.stat().st_size > _LARGEST:
             raise InputError(f"{report}: over {_LARGEST >> 20} MiB; {expected}")
-        held = json.loads(report.read_text(encoding="utf-8"))
+        held = json.loads(report.read_text(encoding="utf-8"), object_pairs_hook=partial(_once, report))
     except OSError as error:
         raise InputError(f"axes_from={report}: cannot be read ({error.strerror})") from error
     except (ValueError, RecursionError) as error:
@@ -107,6 +108,15 @@ def _read_report(report: Path) -> dict[str, dict[str, tuple[FloatArray, str]]]:
         where = f"axes_from={report}, {placement}"
         made[placement] = {str(name): _entry(f"{where}, {shown(name)}", entry) for name, entry in people.items()}
     return made
+
+
+def _once(report: Path, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, in which JSON itself would keep the last of two values."""
+    names = [name for name, _ in pairs]
+    twice = next((name for number, name in enumerate(names) if name in names[:number]), None)
+    if twice is not None:
+        raise InputError(f"axes_from={report}: '{shown(twice)}' is given twice; remove one of the two")
+    return dict(pairs)
 
 
 def _entry(where: str, entry: Any) -> tuple[FloatArray, str]:

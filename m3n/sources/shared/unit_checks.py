@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from m3n.data.sensor_physics import Gravity, Pieces, rate_problem
+from m3n.data.sensor_physics import Gravity, Pieces, rate_problem, turn_problem
 from m3n.errors import InputError, shown
 from m3n.schema import GRAVITY
 
@@ -107,6 +107,11 @@ class UnitCheck:
             self._check_rate(where, gyro_unit)
         self._check_acceleration(where, acc_unit, rest, norm, hint, stated or vouched)
         self._check_rate(where, gyro_unit)
+        turned = self._pieces.turn_scale() if gyro_unit is not None else None
+        if turned is not None:
+            raise InputError(
+                f"{where}: {turn_problem(*turned)}; correct the rate (rate_hz, time_unit), or the gyroscope by gyro_scale="
+            )
 
     def _check_acceleration(
         self, where: str, unit: str, rest: NDArray[Any], norm: NDArray[Any], named: str, settled: bool

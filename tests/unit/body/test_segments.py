@@ -94,3 +94,17 @@ def test_a_trunk_without_length_or_width_is_refused() -> None:
     }
     with pytest.raises(InputError, match="the trunk has no width"):
         with_length(points | middle)
+
+
+@pytest.mark.parametrize(
+    ("moved", "said"),
+    [
+        ({"left_shoulder": "neck", "right_shoulder": "neck"}, "left_shoulder and right_shoulder at the neck"),
+        ({"left_shoulder": "neck"}, "the skeleton has left_shoulder at the neck"),
+        ({"left_shoulder": "right_shoulder"}, "both shoulders at one point"),
+    ],
+)
+def test_arms_that_begin_at_the_neck_are_refused(moved: dict[str, str], said: str) -> None:
+    points = dict(zip(PLAIN, np.moveaxis(joints_of(*walker(), PLAIN), 1, 0), strict=True))
+    with pytest.raises(InputError, match=f"{said}: name the joints at which the upper arms begin"):
+        with_length(points | {joint: points[place] for joint, place in moved.items()})

@@ -167,18 +167,34 @@ def test_a_value_is_a_yaml_scalar_or_container(text, value):
 @pytest.mark.parametrize(
     ("overrides", "value"),
     [
-        (["a=1", "a=2"], 2),
         (["a.b=1", "a.c=2"], {"b": 1, "c": 2}),
-        (["a={b: {c: 1}}", "a={b: {d: 2}}", "a.b.c=3"], {"b": {"c": 3, "d": 2}}),
+        (["a={b: {c: 1}}", "a={b: {d: 2}}", "a.e=3"], {"b": {"c": 1, "d": 2}, "e": 3}),
         (["a={b: 1}", "a={}"], {"b": 1}),
-        (["a={b: 1}", "a=null"], None),
-        (["a=null", "a.b=1"], {"b": 1}),
-        (["a=3", "a.b=1"], {"b": 1}),
-        (["a=[1,2]", "a=[3]"], [3]),
     ],
 )
-def test_a_later_override_is_laid_over_the_earlier_ones(overrides, value):
+def test_overrides_of_several_keys_of_a_section_come_together(overrides, value):
     assert resolve(Anything, "simulate", None, overrides).a == value
+
+
+@pytest.mark.parametrize(
+    ("overrides", "key"),
+    [
+        (["a=1", "a=2"], "a"),
+        (["a=1", "a=1"], "a"),
+        (["a=[1,2]", "a=[3]"], "a"),
+        (["a=null", "a.b=1"], "a.b"),
+        (["a.b=1", "a=null"], "a"),
+        (["a={b: {c: 1, d: 2}}", "a.b.c=3"], "a.b.c"),
+    ],
+)
+def test_a_setting_given_twice_is_refused_with_both_of_its_values(overrides, key):
+    message = refusal(Anything, "simulate", *overrides)
+    assert f"{key} is given twice, as '{overrides[0]}' and as '{overrides[1]}'" in message
+
+
+def test_a_setting_given_by_its_old_name_too_is_given_twice():
+    message = refusal(PretrainConfig, "pretrain", "augment.drop=0.1", "seed=1", "augment.placement_dropout=0.2")
+    assert "augment.placement_dropout is given twice" in message
 
 
 def test_a_file_is_laid_over_its_base_key_by_key(tmp_path):
@@ -317,3 +333,20 @@ def test_a_setting_of_a_part_leaves_the_stages_own_defaults_of_that_part():
     given = config.resolve(config.FinetuneConfig, "finetune", None, ["augment.scale=0"])
     assert given.augment.scale == 0
     assert given.augment.turn_rad == config.FinetuneConfig().augment.turn_rad != config.AugmentConfig().turn_rad
+
+
+@pytest.mark.parametrize("text", ["007", "no", "1.0", "1:30", "walks: slowly", "a #1", "2026-01-31", "-", "None"])
+def test_text_is_taken_as_it_is_written(text):
+    """YAML would read 7, False, 1.0, 90, a mapping, and cut a comment off."""
+    from m3n.commands.ingest import options_of
+
+    found = resolve(options_of("recordings"), "ingest", None, [f"subject={text}"])
+    assert found.subject == text
+    assert resolve(options_of("joints"), "ingest", None, [f"text={text}"]).text == text
+
+
+def test_text_that_is_quoted_or_null_is_yamls_and_a_list_is_none():
+    from m3n.commands.ingest import options_of
+
+    assert resolve(options_of("joints"), "ingest", None, ["text='a b'", "label=null", "subject="]).text == "a b"
+    assert "subject" in refusal(options_of("joints"), "ingest", "subject=[a,b]")

@@ -83,3 +83,11 @@ def test_rest_and_vigour_are_no_wrong_units() -> None:
     check_scale(normaliser, [rest], "rest")
     check_scale(normaliser, [2.5 * rest + np.float32([0, 0, 0, 9, 0, 0])], "vigour")
     check_scale(normaliser, [np.zeros((4, 6), np.float32)], "a dead sensor")
+
+
+@pytest.mark.parametrize("rate_hz", [20.0, 125.0])
+def test_windows_at_another_rate_than_stated_are_refused(rate_hz: float) -> None:
+    windows = np.concatenate(sensors.worn_sensor(np.arange(0, 40, 0.02)), axis=1).reshape(20, 100, 6)
+    check_physics(windows, 50.0, "X")
+    with pytest.raises(InputError, match=r"X: gravity turns .* as if the sampling rate were about .*; correct rate_hz"):
+        check_physics(windows, rate_hz, "X")

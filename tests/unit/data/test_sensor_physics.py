@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import sensors
 
-from m3n.data.sensor_physics import PIECE_S, Gravity, Pieces
+from m3n.data.sensor_physics import PIECE_S, Gravity, Pieces, turn_problem
 from m3n.schema import GRAVITY
 
 CLOCK = np.arange(0, 40, 0.02)
@@ -117,3 +117,32 @@ def test_a_mean_force_that_vanishes_at_rest_is_that_of_strokes(steady: float) ->
     taken_off = replace(kept, rest=0.5)
     assert taken_off.is_lacking
     assert not taken_off.is_vigorous(0.7, 1.03)
+
+
+@pytest.mark.parametrize("wrong", [0.4, 0.5, 2.0, 2.5])
+def test_a_sampling_rate_that_is_wrong_by_little_is_told_by_how_gravity_turns(wrong: float) -> None:
+    force, rate = sensors.worn_sensor(np.arange(0, 80, 0.02))
+    found = pieces(force, rate, wrong * 50.0).turn_scale()
+    assert found is not None
+    scale, rate_hz = found
+    assert rate_hz == wrong * 50.0
+    assert rate_hz / scale == pytest.approx(50.0, rel=0.3)
+    assert pieces(rate=RATE / wrong).turn_scale() == (pytest.approx(wrong, rel=0.3), 50.0)
+
+
+@pytest.mark.parametrize("size", [0.8, 1.0, 1.2])
+def test_a_right_sampling_rate_and_a_gyroscope_that_is_hardly_calibrated_are_not_doubted(size: float) -> None:
+    assert pieces(rate=size * RATE).turn_scale() is None
+    assert pieces(rate_hz=size * 50.0).turn_scale() is None
+
+
+def test_a_sensor_that_hardly_turns_does_not_tell_its_rate() -> None:
+    force, rate = sensors.worn_sensor(CLOCK[:300])
+    assert pieces(force, rate, 20.0).turn_scale() is None  # too few pieces
+    still = np.array([0.0, 0.0, 9.8]) + 0.05 * np.random.default_rng(0).normal(size=FORCE.shape)
+    assert pieces(still, 0.05 * np.random.default_rng(1).normal(size=FORCE.shape), 20.0).turn_scale() is None
+
+
+def test_an_angular_rate_of_the_opposite_sign_is_told() -> None:
+    assert pieces(rate=-RATE).turn_scale() == (-1.0, 50.0)
+    assert "gyro_scale=-1" in turn_problem(-1.0, 50.0)

@@ -19,6 +19,11 @@ def test_a_mapping_is_read(tmp_path):
         ("a: [\n", "is not valid YAML"),
         ("[" * 5000, "is not valid YAML"),
         ("- 1\n", "expected labels, found a list"),
+        (
+            "walk: [A person walks.]\nrun: [x]\nwalk: [y]\n",
+            "a.yaml is not valid YAML: the key 'walk' is given twice, again in line 3",
+        ),
+        ("!!int : x\n", "is not valid YAML"),
     ],
 )
 def test_what_is_no_mapping_is_named(tmp_path, text, message):

@@ -95,3 +95,20 @@ def test_damaged_odd_and_pickled_files_are_rejected_one_by_one(tmp_path: Path) -
 def test_folder_without_files_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no npz file"):
         list(pose_clips(tmp_path, Options()))
+
+
+def test_two_frame_rates_that_differ_are_refused_and_the_same_one_twice_is_not(tmp_path: Path) -> None:
+    for other, taken in ((120.0, True), (60.0, False)):
+        np.savez(tmp_path / "a.npz", **amass_arrays(mocap_frame_rate=np.array(other)))
+        (row,) = pose_clips(tmp_path / "a.npz", Options())
+        assert isinstance(row, Rejected) != taken
+    assert isinstance(row, Rejected)
+    assert "holds two frame rates, mocap_framerate=120.0 and mocap_frame_rate=60.0" in row.reason
+
+
+def test_a_shape_that_is_repeated_for_every_frame_is_one_shape(tmp_path: Path) -> None:
+    shape = np.arange(16) / 10
+    np.savez(tmp_path / "a.npz", **amass_arrays(betas=np.tile(shape, (5, 1))))
+    (row,) = pose_clips(tmp_path / "a.npz", Options())
+    assert isinstance(row, dict)
+    np.testing.assert_allclose(row["betas"], shape, rtol=1e-6)

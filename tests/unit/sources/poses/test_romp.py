@@ -38,3 +38,20 @@ def test_romp_people_that_cannot_be_told_apart_and_single_images_are_rejected(tm
         (row,) = romp.pose_clips(tmp_path / f"{name}.npz", romp.Options(fps=25))
         assert isinstance(row, Rejected)
         assert message in row.reason
+
+
+def test_images_with_long_paths_are_all_read(tmp_path: Path) -> None:
+    folder = "/home/someone/projects/a_dataset_with_a_long_name/videos/frames_of_subject_one"
+    video = {f"{folder}/{k:06d}.png": romp_image() for k in range(6)}
+    np.savez(tmp_path / "video_results.npz", results=np.array(video, dtype=object))
+    (row,) = romp.pose_clips(tmp_path / "video_results.npz", romp.Options(fps=25))
+    assert clip(row)["n_frames"] == 6
+
+
+def test_images_of_two_folders_are_two_clips(tmp_path: Path) -> None:
+    for video in ("a", "b"):
+        (tmp_path / "in" / video).mkdir(parents=True)
+        for k in range(3):
+            np.savez(tmp_path / "in" / video / f"{k:06d}.npz", results=np.array(romp_image(), dtype=object))
+    rows = [clip(row) for row in romp.pose_clips(tmp_path / "in", romp.Options(fps=25))]
+    assert [(row["clip_id"], row["n_frames"]) for row in rows] == [("romp-in/a", 3), ("romp-in/b", 3)]

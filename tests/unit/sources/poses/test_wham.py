@@ -71,3 +71,10 @@ def test_ids_of_every_kind_name_their_clips(tmp_path: Path, kind: Any, protocol:
     joblib.dump({kind(0): wham_person(), kind(12): wham_person()}, tmp_path / "w.pkl", protocol=protocol)
     rows = [clip(row) for row in wham.pose_clips(tmp_path / "w.pkl", wham.Options(fps=30))]
     assert [row["clip_id"] for row in rows] == ["wham-w-0", "wham-w-12"]
+
+
+def test_people_named_by_tuples_or_alike_keep_clips_of_their_own(tmp_path: Path) -> None:
+    people = {(0, 1): wham_person(), (0, 2): wham_person(), 1: wham_person(), "1": wham_person()}
+    joblib.dump(people, tmp_path / "w.pkl")
+    rows = [clip(row) for row in wham.pose_clips(tmp_path / "w.pkl", wham.Options(fps=30))]
+    assert [row["clip_id"] for row in rows] == ["wham-w-0-1", "wham-w-0-2", "wham-w-1", "wham-w-1-2"]

@@ -91,6 +91,9 @@ def test_lines_above_the_names_can_be_given_and_are_noted_where_found(tmp_path: 
         ("Device X1\n" + TEXT.replace(lines()[700], "13.98,x,0,0,0,0,0"), "a.csv, line 702: 'x'"),
         (TEXT[:-20], "line 1001: Expected 7 columns"),
         ("", "is empty; expected a line of column names"),
+        ("PK\x03\x04 and so on\n" * 9, "is a zip archive or an Excel workbook, no CSV; export the samples as CSV or Parquet"),
+        ("<html><body>404</body></html>\n" * 9, "is HTML or XML, no CSV"),
+        ('{"ax": [1, 2]}\n', "is JSON, no CSV"),
         (f"{HEADER}\n", "0 rows of samples, expected at least 2"),
     ],
 )  # fmt: skip

@@ -139,6 +139,13 @@ def test_the_command_takes_a_pattern_prints_the_columns_and_turns_the_axes(study
         ({"time": "clock"}, "no column 'clock'"), ({"subject_column": "who"}, "no column 'who' (subject_column)"),
         ({"time": None}, "time=null needs rate_hz"), ({"columns": {"head": ["ax", "ay", "up"]}}, "column 'up' of head is missing"),
         ({"columns": {"head": ["ax", "ay", "AX"]}}, "names one column twice"),
+        (
+            {"columns": {"head": ["ax", "ay", "az"], "left_wrist": ["az", "ay", "gx"]}},
+            "the column az is named twice, as a channel of head and as a channel of left_wrist",
+        ),
+        ({"label_column": "ax"}, "the column ax is named twice, as a channel of right_wrist and as the label"),
+        ({"session_column": "time"}, "the column time is named twice, as the time and as the session"),
+        ({"time": "gz"}, "the column gz is named twice, as a channel of right_wrist and as the time"),
     ],
 )  # fmt: skip
 def test_columns_that_are_missing_are_named(tmp_path: Path, options: dict[str, Any], said: str) -> None:
@@ -197,3 +204,15 @@ def test_a_pattern_that_begins_with_a_star_reaches_the_command(tmp_path: Path) -
     write(tmp_path / "study/x/anna/watch.csv", lines())
     options = ["acc_unit=m/s2", "gyro_unit=rad/s", "path=**/{subject}/watch.csv"]
     assert main(["ingest", "recordings", str(tmp_path / "study"), "--out", str(tmp_path / "out"), *options]) == 0
+
+
+def test_one_label_spelled_in_two_ways_is_noted(tmp_path: Path) -> None:
+    notes = Notes()
+    text = with_columns(lines(), label=["walk"] * 500 + ["Walk"] * 500)
+    ingested(write(tmp_path / "a.csv", text), notes)
+    assert notes.figures()["labels whose names look like another's, but count as two"] == 1
+
+
+def test_a_blank_person_is_nobody() -> None:
+    with pytest.raises(ValueError, match="is blank"):
+        Options(subject=" ")

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sensors
 from fuzz.source_files import windows_arrays
 
 from m3n.errors import InputError
@@ -55,7 +56,7 @@ def test_a_window_that_is_not_finite_is_rejected_alone(tmp_path):
     windows[2, 5, 1] = np.nan
     found = list(imu_recordings(write(tmp_path, X=windows), Options(**UNITS)))
     assert [isinstance(row, dict) for row in found].count(False) == 1
-    assert "har.npz: X of window 2 is not finite" in found[2].reason  # type: ignore[union-attr]
+    assert "har.npz: X of window 2: not finite" in found[2].reason  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
@@ -67,7 +68,17 @@ def test_a_window_that_is_not_finite_is_rejected_alone(tmp_path):
         ({}, {"acc_unit": "m/s2"}, "as if it were in g"),
         ({"X": windows_arrays()["X"].transpose(0, 2, 1)}, {}, r"save X.transpose\(0, 2, 1\)"),
         ({}, {"placements": ["right_wrist", "left_wrist"]}, r"expected \(windows, samples, 12\)"),
-        ({"subject": None}, {}, "subject missing"),
+        ({"subject": None}, {}, "subject missing; it has X, y"),
+        ({"subject": np.array(["a", " "] * 3)}, {}, "subject of window 1 is empty"),
+        ({"X": np.repeat(windows_arrays()["X"], 4, 0), "y": np.zeros(24, int), "subject": np.arange(24)}, {}, "another person"),
+        ({"X": windows_arrays()["X"][:, :2]}, {}, "windows of 2 samples, 0.04 s at 50 Hz"),
+        (
+            {"X": np.concatenate([windows_arrays()["X"]] * 2, axis=2)},
+            {"placements": ["right_wrist", "left_wrist"]},
+            "right_wrist and left_wrist hold the same samples",
+        ),
+        ({"X": (windows_arrays()["X"] - windows_arrays()["X"].min()) / np.ptp(windows_arrays()["X"])}, {}, "normalised"),
+        ({"y": np.array([0, 1] * 3), "label_names": ["walk", "walk"]}, {}, "label_names holds 'walk' twice"),
         ({"subject": np.arange(3)}, {}, r"subject holds int64 of shape \(3,\)"),
         ({"y": np.full(6, 1.5)}, {}, "y holds 1.5, expected whole numbers or text"),
         ({"y": np.full(6, 7), "label_names": ["a"]}, {}, "y must hold the places 0 to 0 in label_names"),
@@ -94,3 +105,27 @@ def test_windows_filled_up_with_zeros_are_rejected(tmp_path):
     found: list[Any] = list(imu_recordings(write(tmp_path, X=samples), Options(**UNITS)))
     assert [index for index, row in enumerate(found) if isinstance(row, Rejected)] == [1, 2]
     assert "was it filled up to a common length?" in found[1].reason
+
+
+def test_a_few_windows_in_another_unit_are_rejected_alone(tmp_path):
+    samples = np.array(windows_arrays()["X"], float)
+    samples[4, :, :3] /= GRAVITY  # the others are in g
+    found: list[Any] = list(imu_recordings(write(tmp_path, X=samples), Options(**UNITS)))
+    assert [index for index, row in enumerate(found) if isinstance(row, Rejected)] == [4]
+    assert "har.npz: X of window 4: acceleration far below 1 g" in found[4].reason
+
+
+@pytest.mark.parametrize("rate_hz", [20.0, 125.0])
+def test_a_rate_that_gravity_contradicts_is_refused(tmp_path, rate_hz):
+    clock = np.arange(0, 40, 0.02)
+    windows = np.concatenate(sensors.worn_sensor(clock), axis=1).reshape(20, 100, 6)
+    file = write(tmp_path, X=windows, y=np.zeros(20, int), subject=np.zeros(20, int))
+    units: dict[str, Any] = {"acc_unit": "m/s2", "gyro_unit": "rad/s"}
+    assert len(list(imu_recordings(file, Options(rate_hz=50, **units)))) == 20
+    with pytest.raises(InputError, match=r"har\.npz: .*as if the sampling rate were about .* instead of .*correct the rate"):
+        list(imu_recordings(file, Options(rate_hz=rate_hz, **units)))
+
+
+def test_a_window_without_a_label_has_none(tmp_path):
+    found: list[Any] = list(imu_recordings(write(tmp_path, y=np.array(["walk", ""] * 3)), Options(**UNITS)))
+    assert [row["label"] for row in found] == ["walk", None] * 3

@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 from m3n.errors import InputError
 from m3n.schema import RepairedRow
 from m3n.sources.poses import amass
-from m3n.sources.shared.plausibility import PoseOptions, plausible
+from m3n.sources.shared.plausibility import PoseOptions, copied_frames, plausible
 
 MIRROR = [0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15, 17, 16, 19, 18, 21, 20, 23, 22]
 
@@ -181,3 +181,22 @@ def test_a_clip_with_a_recording_beside_it_is_bridged_but_never_shortened(tmp_pa
         (item,) = plausible(rows, amass.Options(), whole=True)
         assert isinstance(item, dict) == kept
         assert not kept or item["n_frames"] == len(poses)
+
+
+@pytest.mark.parametrize("times", [2, 3])
+def test_frames_that_were_copied_to_reach_a_frame_rate_are_told(times: int) -> None:
+    moving = np.random.default_rng(0).normal(size=(40, 75))
+    said = copied_frames(np.repeat(moving, times, axis=0), 30.0 * times)
+    assert said is not None
+    assert "repeat the frame before" in said
+    assert said.endswith("about 30 frames per second")
+    pulled = np.repeat(moving, np.where(np.arange(40) % 4 == 0, 2, 1), axis=0)  # film at 24 frames per second, shown at 30
+    assert (copied_frames(pulled, 30.0) or "").endswith("about 24 frames per second")
+
+
+def test_a_body_that_holds_still_repeats_its_frames() -> None:
+    moving = np.random.default_rng(0).normal(size=(40, 75))
+    held = np.concatenate([moving, np.repeat(moving[-1:], 60, axis=0)])
+    assert copied_frames(held, 30.0) is None
+    assert copied_frames(np.repeat(moving[:1], 60, axis=0), 30.0) is None
+    assert copied_frames(moving, 30.0) is None

@@ -78,3 +78,10 @@ def test_a_report_that_is_none_is_refused(tmp_path: Path) -> None:
     for file in (tmp_path / "x.json", tmp_path / "absent.json"):
         with pytest.raises(InputError, match="axes_from="):
             SensorAxes({}, file)
+
+
+def test_a_report_that_names_a_person_twice_is_refused(tmp_path: Path) -> None:
+    entry = json.dumps({"rotation": np.eye(3).tolist(), "verdict": "turned"})
+    (tmp_path / "mounting.json").write_text(f'{{"right_wrist": {{"anna": {entry}, "anna": {entry}}}}}')
+    with pytest.raises(InputError, match=r"mounting\.json: 'anna' is given twice"):
+        SensorAxes({}, tmp_path / "mounting.json")
