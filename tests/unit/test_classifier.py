@@ -216,11 +216,12 @@ def test_a_placement_that_is_none_is_named(placements, said):
 
 
 class FilledUp(M3NClassifier):
-    """For scikit-learn's checks alone, whose tables have 1 to 20 columns: zeros fill them up to whole samples, which are
-    held for eight samples."""
+    """For scikit-learn's checks alone, whose tables have 1 to 20 columns: ones fill them up to whole samples, which are held for
+    eight samples, and stand for zeros, which no accelerometer reads on all axes."""
 
     def _samples(self, flat):
-        return super()._samples(np.tile(np.pad(flat, ((0, 0), (0, -flat.shape[1] % 6))), 8))
+        filled = np.pad(flat, ((0, 0), (0, -flat.shape[1] % 6)))
+        return super()._samples(np.tile(np.where(filled == 0, 1, filled), 8))
 
 
 STILL = dict.fromkeys(("turn_rad", "tilt_rad", "scale", "noise", "warp"), 0.0)  # the checks' points are no movements

@@ -41,7 +41,7 @@ def test_smplx_npz_keeps_smplx_joint_order_and_stands_up(tmp_path: Path) -> None
         ({"smplx_body_pose": np.zeros((FRAMES, 62))}, "smplx_body_pose has shape"),
         ({"smplx_lhand_pose": np.zeros((FRAMES - 1, 45))}, "frame counts differ"),
         ({"smplx_root_pose": np.full((FRAMES, 3), np.inf)}, "smplx_root_pose is inf"),
-        ({"smplx_root_pose": np.array(["a", "b"])}, "expected an array of numbers"),
+        ({"smplx_root_pose": np.array(["a", "b"])}, "smplx_root_pose holds text"),
         ({"cam_trans": np.array([None, {}], dtype=object)}, "plain arrays"),
     ],
 )
@@ -50,8 +50,9 @@ def test_smplx_npz_names_what_is_wrong(tmp_path: Path, changed: dict[str, Any], 
     with pytest.raises(InputError, match=message):
         list(smplx_npz.pose_clips(file, smplx_npz.Options(fps=24)))
     write_smplx(tmp_path / "good.npz")
-    kinds = [type(row) for row in smplx_npz.pose_clips(tmp_path, smplx_npz.Options(fps=24))]
-    assert kinds == [Rejected, dict]
+    bad, good = smplx_npz.pose_clips(tmp_path, smplx_npz.Options(fps=24))
+    assert isinstance(bad, Rejected)
+    assert isinstance(good, dict)
 
 
 @pytest.mark.parametrize("ending", ["npz", "pkl"])
