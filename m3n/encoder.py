@@ -30,7 +30,9 @@ def load(checkpoint: str | Path) -> Encoder:
 
     Raises InputError for a folder without a checkpoint, and for an unknown name, with the names there are.
     """
-    return Encoder(*load_multi3net(named(storage.location(checkpoint) if isinstance(checkpoint, str) else checkpoint)))
+    return Encoder(
+        *load_multi3net(named(storage.location(checkpoint) if isinstance(checkpoint, str) else checkpoint), whole=False)
+    )
 
 
 @dataclass(frozen=True)

@@ -37,10 +37,10 @@ class ClipEmbeddings:
 WITHOUT_POSES = ("imu.", "imu_projection.", "text_projection.")
 
 
-def load_multi3net(folder: Location, *, whole: bool = False) -> tuple[Multi3Net, Checkpoint]:
+def load_multi3net(folder: Location, *, whole: bool = True) -> tuple[Multi3Net, Checkpoint]:
     """The model of a folder made by `m3n pretrain`, ready to embed; InputError if it is missing, damaged or of another kind.
 
-    `whole`: with the pose encoder and the decoders, which weights that come with m3n lack; without, those may be random.
+    `whole`: with the pose encoder and the decoders, which weights that come with m3n lack; without, those stay random.
     """
     found = load_pretrained(folder)
     if found.text_model is None or found.text_features is None:

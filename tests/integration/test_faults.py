@@ -44,7 +44,8 @@ def save(folder: Path, rows: list[dict[str, Any]], rows_per_shard: int) -> Path:
 
 def simulate(poses: Any, out: Any, *settings: str) -> int:
     """By one worker, unless `settings` say more: it takes seconds to start each of them, and they change no byte."""
-    return main(["simulate", str(poses), "--out", str(out), "workers=1", *settings])
+    alone = [] if any(setting.startswith("workers=") for setting in settings) else ["workers=1"]
+    return main(["simulate", str(poses), "--out", str(out), *alone, *settings])
 
 
 def figures_of(poses: Any, out: Any, folder: Path, *settings: str) -> dict[str, Any]:

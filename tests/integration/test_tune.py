@@ -59,6 +59,12 @@ def inputs(corpus, recording, tmp_path_factory) -> list[str]:
 SWEEP = [*TINY, "trials=5", "scheduler=median", "reports=2"]
 
 
+def changed(settings: list[str], *others: str) -> list[str]:
+    """The settings with others, which stand for those of the same key."""
+    keys = {other.partition("=")[0] for other in others}
+    return [*(setting for setting in settings if setting.partition("=")[0] not in keys), *others]
+
+
 @pytest.fixture(scope="module")
 def undisturbed(inputs, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("undisturbed") / "sweep"
@@ -154,7 +160,7 @@ def test_a_sweep_that_is_over_goes_on_to_more_trials_two_at_a_time_and_is_tested
     shared = {file: file.stat().st_mtime_ns for file in undisturbed.glob("pretrained/*/model.safetensors")}
     assert len(shared) == len({trial["settings"]["pretrain.loss.text_imu"] for trial in before}) == 2
     assert not (undisturbed / "test").exists()
-    more = [*SWEEP, "trials=8", "concurrent=2", "test=true"]
+    more = changed(SWEEP, "trials=8", "concurrent=2", "test=true")
     assert main([*inputs, "--out", str(undisturbed), "--resume", *more]) == 0
     after = trials(undisturbed)
     assert after[:5] == before
@@ -184,7 +190,7 @@ def test_what_cannot_be_searched_is_said_before_anything_runs(inputs, undisturbe
     other = [*inputs, "--out", str(undisturbed), "--resume", *SWEEP, "finetune.lr=0.5"]
     assert "holds a sweep with config.finetune.lr = 0.001, not 0.5" in said(capfd, other)
     assert "leaves nobody to validate on" in said(
-        capfd, [*inputs, *out, *TINY, "finetune.val_subjects=[]", "finetune.train_subjects=1"]
+        capfd, [*inputs, *out, *changed(TINY, "finetune.val_subjects=[]", "finetune.train_subjects=1")]
     )
     assert "did you mean 'joint'" in said(capfd, [*inputs[:4], "jiont", *out])
     assert "grace is 9, expected fewer than the 6 reports" in said(capfd, [*inputs, *out, *TINY, "scheduler=asha", "grace=9"])
@@ -200,10 +206,10 @@ def test_poses_of_those_who_validate_or_are_tested_on_end_the_sweep_before_it_be
     ]
     (tmp_path / "recordings").mkdir()
     tables.write_table(tmp_path / "recordings", rows, schema.imu_recordings(), rows_per_shard=8)
-    arguments = [*inputs[:2], str(tmp_path / "recordings"), *inputs[3:], "--out", str(tmp_path / "out"), *TINY]
+    arguments = [*inputs[:2], str(tmp_path / "recordings"), *inputs[3:], "--out", str(tmp_path / "out")]
     for part, other in (("val", "test"), ("test", "val")):
         held = [f"finetune.{part}_subjects=[{seen}]", f"finetune.{other}_subjects=[c]"]
-        assert f"exclude_subjects=[{seen}]" in said(capfd, [*arguments, *held])
+        assert f"exclude_subjects=[{seen}]" in said(capfd, [*arguments, *changed(TINY, *held)])
 
 
 RULE = Rule("none", "f1", steps=4, grace=1, reduction=2.0)

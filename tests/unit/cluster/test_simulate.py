@@ -21,7 +21,7 @@ BOTH = ("left_wrist", "right_wrist")
 
 
 def settings(*overrides: str) -> dict[str, Any]:
-    return simulation_settings(resolve(SimulateConfig, "simulate", None, ["rate_hz=60", *overrides]))
+    return simulation_settings(resolve(SimulateConfig, "simulate", None, list(overrides) or ["rate_hz=60"]))
 
 
 @pytest.fixture
