@@ -153,6 +153,7 @@ class M3NClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         config = self._config()
         folder = self._checkpoint()
         pretrained = checkpoints.load_pretrained(folder) if folder else None
+        self._in_units_of_checkpoint = pretrained is not None
         self._own_hz = float(pretrained.windows.rate_hz if pretrained else self._rate_hz)
         self.classes_, label = np.unique(y, return_inverse=True)
         windows = self._windows(X, label)
@@ -178,7 +179,7 @@ class M3NClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         X = validate_data(self, self._flat(X), dtype=np.float32, reset=False)
         windows = self._windows(X, np.zeros(len(X), int))
-        if self._checkpoint() is not None:
+        if self._in_units_of_checkpoint:
             check_scale(self.fitted_.normaliser, [windows.imu_npt6], "X")
         probabilities = self.fitted_.predict(windows).astype(np.float64)
         return probabilities / probabilities.sum(1, keepdims=True)
