@@ -8,36 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from m3n import packaged
 from m3n.config import FinetuneConfig, WindowsConfig, check
 from m3n.config.names import AS_SET, AUTO
-from m3n.data.resampling import resample
-from m3n.data.scale import check_scale, check_windows
-from m3n.data.window_physics import numbered
+from m3n.data.scale import check_scale
 from m3n.data.windows import RecordingWindows
 from m3n.errors import InputError
-from m3n.models.imu import IMU_ENCODERS
-from m3n.schema import PLACEMENTS, check_placement_names
 from m3n.training import checkpoint as checkpoints
 from m3n.training.checkpoint import Checkpoint
 from m3n.training.rehearsal import rehearsal
 from m3n.training.starting_point import WITH_CHECKPOINT, WITH_CLIPS, Choice, choose_start, fit_from, start_as_set
+from m3n.training.window_arrays import WindowArrays
 
 WEIGHTS = "wrist-small"  # the weights that checkpoint="auto" starts from, if they come with m3n
-CHANNELS = 6  # of a placement: specific force x y z [m/s²], angular rate x y z [rad/s]
-
-SHORTEST = max(encoder.stride for encoder in IMU_ENCODERS.values())  # samples: one step of any encoder
 
 
 class M3NClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -143,8 +136,8 @@ class M3NClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         `groups`: who is in each window, for start="auto", which holds people out in turn.
         """
-        self._check_settings()
-        X, y = validate_data(self, self._flat(X), y, dtype=np.float32)
+        arrays = self._arrays
+        X, y = validate_data(self, arrays.flat(X), y, dtype=np.float32)
         check_classification_targets(y)
         if self.head == "text":
             raise InputError(
@@ -154,7 +147,7 @@ class M3NClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         folder = self._checkpoint()
         pretrained = checkpoints.load_pretrained(folder) if folder else None
         self._in_units_of_checkpoint = pretrained is not None
-        self._own_hz = float(pretrained.windows.rate_hz if pretrained else self._rate_hz)
+        self._own_hz = float(pretrained.windows.rate_hz if pretrained else arrays.rate_hz)
         self.classes_, label = np.unique(y, return_inverse=True)
         windows = self._windows(X, label)
         if groups is not None:
@@ -177,7 +170,7 @@ class M3NClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities (windows, classes), classes in the order of `classes_`."""
         check_is_fitted(self)
-        X = validate_data(self, self._flat(X), dtype=np.float32, reset=False)
+        X = validate_data(self, self._arrays.flat(X), dtype=np.float32, reset=False)
         windows = self._windows(X, np.zeros(len(X), int))
         if self._in_units_of_checkpoint:
             check_scale(self.fitted_.normaliser, [windows.imu_npt6], "X")
@@ -197,21 +190,9 @@ class M3NClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         checkpoints.save(folder, self.fitted_.checkpoint())
 
     @property
-    def _placements(self) -> tuple[str, ...]:
-        """The placements; one may be given by its name alone."""
-        if not isinstance(self.placements, str | Sequence):
-            raise InputError(f"placements is {self.placements!r}: expected the name of a placement, or several")
-        return (self.placements,) if isinstance(self.placements, str) else tuple(map(str, self.placements))
-
-    @property
-    def _rate_hz(self) -> float:
-        try:
-            rate = float(self.rate_hz)
-        except (TypeError, ValueError):
-            rate = np.nan
-        if not 1 <= rate <= 10_000:
-            raise InputError(f"rate_hz is {self.rate_hz!r}: expected the sampling rate of X, 1 to 10,000 Hz")
-        return rate
+    def _arrays(self) -> WindowArrays:
+        """How X is read."""
+        return WindowArrays.checked(self.placements, self.rate_hz)
 
     def _checkpoint(self) -> Path | None:
         """The folder to start from, if any."""
@@ -221,69 +202,7 @@ class M3NClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             return checkpoints.named(Path(self.checkpoint))
         folder = packaged.weights().get(WEIGHTS) if self.model is None else None
         known = checkpoints.load_pretrained(folder).placements if folder else []
-        return folder if set(self._placements) <= set(known) else None
-
-    def _check_settings(self) -> None:
-        """InputError for a rate or placements that cannot be meant."""
-        _ = self._rate_hz
-        check_placement_names(list(self._placements))
-        for name in self._placements:
-            if name in PLACEMENTS:
-                continue
-            sides = [known for known in PLACEMENTS if known.endswith(f"_{name}")] or get_close_matches(name, PLACEMENTS, 2, 0.8)
-            if sides:
-                raise InputError(f"placements: '{name}' is unknown; is it {' or '.join(sides)}?")
-
-    def _flat(self, X: Any) -> Any:
-        """Windows (n, samples, channels) flattened row by row; anything else as it is, for scikit-learn to check."""
-        if isinstance(X, list | tuple) and X and all(np.ndim(window) == 2 for window in X):
-            shapes = {np.shape(window) for window in X}
-            if len(shapes) > 1:
-                named = " and ".join(map(str, sorted(shapes)[:2]))
-                raise InputError(
-                    f"X is a list of windows of {len(shapes)} shapes, such as {named}: expected windows of one length"
-                )
-            X = np.stack([np.asarray(window) for window in X])
-        p = len(self._placements)
-        if isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind == "f" and X.size and X.shape[1] % (CHANNELS * p) == 0:
-            X = X.reshape(len(X), -1, CHANNELS * p)
-        if getattr(X, "ndim", None) != 3:
-            return X
-        n, samples, channels = X.shape
-        if channels not in (CHANNELS * p, CHANNELS // 2 * p):
-            turned = samples in (CHANNELS * p, CHANNELS // 2 * p)
-            hint = "; it looks like (windows, channels, samples): give X.transpose(0, 2, 1)" if turned else ""
-            raise InputError(
-                f"X is {tuple(X.shape)}: expected (windows, samples, {CHANNELS * p}), 6 channels for each of "
-                f"{', '.join(self._placements)}, or {CHANNELS // 2 * p} without gyroscopes{hint}"
-            )
-        if not n:
-            raise InputError(f"X is {tuple(X.shape)}: expected at least one window")
-        held = np.asarray(X)
-        if held.dtype.kind == "c":
-            raise InputError(f"X holds {held.dtype}: expected numbers, m/s² and rad/s")
-        if held.dtype.kind not in "fiub":
-            try:
-                held = held.astype(np.float64)
-            except (TypeError, ValueError):
-                raise InputError(f"X holds {held.dtype}: expected numbers, m/s² and rad/s") from None
-        held = held.reshape(n, samples, p, -1)
-        if held.shape[-1] == 3:
-            held = np.concatenate([held, np.zeros_like(held)], axis=-1)
-        elif held.dtype.kind == "f":
-            absent = np.isnan(held[..., 3:]).all(
-                axis=(1, 3)
-            )  # of a window and placement: no gyroscope, which windows have as zeros
-            if absent.any():
-                held = np.where(absent[:, None, :, None] & (np.arange(CHANNELS) >= 3), 0, held)
-        held = held.reshape(n, -1)
-        broken = np.flatnonzero(~np.isfinite(held).all(1))
-        if len(broken):
-            raise InputError(
-                f"X, {numbered(broken.tolist())} of {n}: NaN or infinite values; expected numbers, or NaN for the whole angular "
-                "rate of a window without a gyroscope: correct these windows or leave them out"
-            )
-        return held
+        return folder if set(self._arrays.placements) <= set(known) else None
 
     def _config(self) -> FinetuneConfig:
         seed = self.random_state
@@ -302,56 +221,17 @@ class M3NClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _windows(self, flat: np.ndarray, label: np.ndarray) -> RecordingWindows:
         """Windows at the model's own rate."""
-        samples = self._samples(flat)
-        check_windows(samples, self._placements, self._rate_hz, "X")
-        imu_npt6 = samples.transpose(0, 2, 1, 3)
-        if self._own_hz != self._rate_hz:
-            n, p, t, _ = imu_npt6.shape
-            series = imu_npt6.transpose(2, 0, 1, 3).reshape(t, -1)
-            imu_npt6 = resample(series, self._rate_hz, self._own_hz).reshape(-1, n, p, CHANNELS).transpose(1, 2, 0, 3)
-        n, p = imu_npt6.shape[:2]
-        return RecordingWindows(
-            imu_npt6=np.ascontiguousarray(imu_npt6, np.float32),
-            worn_np=np.ones((n, p), bool),
-            label=label.astype(int),
-            recording=np.arange(n),
-            start_s=np.zeros(n),
-            rate_n=np.full(n, self._rate_hz, np.float32),
-            classes=[str(name) for name in self.classes_],
-            recording_ids=[],
-            subjects=[],
-            sources=[],
-            placements=self._placements,
-        )
+        return self._arrays.windows(self._samples(flat), self._own_hz, label, self.classes_)
 
     def _samples(self, flat: np.ndarray) -> np.ndarray:
         """(windows, samples, placements, 6) from (windows, numbers)."""
-        width = CHANNELS * len(self._placements)
-        if flat.shape[1] % width:
-            raise InputError(
-                f"X has {flat.shape[1]} numbers in a window, which is no multiple of {width}: expected {CHANNELS} channels for "
-                f"each of {', '.join(self._placements)}"
-            )
-        if flat.shape[1] < SHORTEST * width:
-            raise InputError(
-                f"X has windows of {flat.shape[1] // width} samples: expected at least {SHORTEST}, one step of the encoder"
-            )
-        return flat.reshape(len(flat), -1, len(self._placements), CHANNELS)
+        return self._arrays.samples(flat)
 
     def _shape(self, windows: RecordingWindows, pretrained: Checkpoint | None) -> WindowsConfig:
         """The shape of the windows; from scratch or from a checkpoint, predicting later cuts recordings as X was cut."""
         window_s = windows.imu_npt6.shape[2] / self._own_hz
         given = {"window_s": window_s, "hop_s": window_s / 2, "rate_hz": self._own_hz}
         return WindowsConfig(**{**(pretrained.windows.model_dump() if pretrained else {}), **given})
-
-
-def array_windows(X: Any, placements: Sequence[str] | str, rate_hz: float, own_hz: float) -> RecordingWindows:
-    """Unlabelled windows at `own_hz` of an array as `M3NClassifier` takes it; InputError for what it refuses."""
-    reader = M3NClassifier(None, placements=placements, rate_hz=rate_hz)
-    reader._check_settings()
-    flat = check_array(reader._flat(X), dtype=np.float32)
-    reader.classes_, reader._own_hz = np.empty(0, str), own_hz
-    return reader._windows(flat, np.zeros(len(flat), int))
 
 
 def _people(groups: Any, windows: int) -> list[str]:

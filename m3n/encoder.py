@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.utils import check_array
 
-from m3n.classifier import array_windows
 from m3n.data import text
 from m3n.data.scale import check_scale
 from m3n.evaluation.embed import embed_recordings, embed_sentences, load_multi3net
 from m3n.io import storage
 from m3n.models import Multi3Net
 from m3n.training.checkpoint import Checkpoint, named
+from m3n.training.window_arrays import WindowArrays
 
 BATCH = 256
 
@@ -65,6 +66,9 @@ class Encoder:
         return embed_sentences(self.model, text.embed(list(sentences), str(self.checkpoint.text_model)))
 
     def _embedded(self, X: Any, rate_hz: float, placements: Sequence[str] | str) -> tuple[np.ndarray, np.ndarray]:
-        windows = array_windows(X, placements, rate_hz, float(self.checkpoint.windows.rate_hz))
+        arrays = WindowArrays.checked(placements, rate_hz)
+        flat = check_array(arrays.flat(X), dtype=np.float32)
+        own_hz = float(self.checkpoint.windows.rate_hz)
+        windows = arrays.windows(arrays.samples(flat), own_hz, np.zeros(len(flat), int), ())
         check_scale(self.checkpoint.normaliser, [windows.imu_npt6], "X")
         return embed_recordings(self.model, self.checkpoint, windows, BATCH)
