@@ -9,12 +9,11 @@ turns in the sensor's axes says how large an angular rate is.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import combinations
 
 import numpy as np
 
 from m3n.data.sensor_physics import Pieces, rate_problem, turn_problem
-from m3n.data.window_physics import normalisation, numbered, window_problems
+from m3n.data.window_physics import copied, normalisation, numbered, window_problems
 from m3n.data.windows import Normaliser
 from m3n.errors import InputError
 from m3n.schema import GRAVITY
@@ -117,9 +116,9 @@ def check_windows(samples: np.ndarray, placements: Sequence[str], rate_hz: float
     tells = samples.shape[1] >= _TELLING_S * rate_hz
     if tells and (normalised := normalisation(samples.reshape(len(samples), samples.shape[1], -1))):
         raise InputError(f"{where} {normalised}; give the samples as the sensors measured them, in m/s² and rad/s")
-    for one, two in combinations(range(len(placements)), 2):
-        if np.array_equal(samples[:, :, one], samples[:, :, two]):
-            raise InputError(f"{where}: {placements[one]} and {placements[two]} hold the same samples: is one a copy?")
+    if pair := copied([samples[:, :, number] for number in range(len(placements))]):
+        one, two = (placements[number] for number in pair)
+        raise InputError(f"{where}: {one} and {two} hold the same samples: is one a copy?")
     for number, placement in enumerate(placements):
         named = where if len(placements) == 1 else f"{where}, {placement}"
         check_physics(samples[:, :, number], rate_hz, named)

@@ -6,7 +6,8 @@ data, of filling or in another unit go unseen. These limits hold for every singl
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,12 @@ def normalisation(windows: NDArray[Any]) -> str | None:
     if known.any() and (np.abs(mean[known]) < _NORMALISED).all() and (np.abs(spread[known] - 1) < _NORMALISED).all():
         return "has mean 0 and standard deviation 1 in every channel: it was normalised (z-score)"
     return None
+
+
+def copied(sensors: Sequence[NDArray[Any]]) -> tuple[int, int] | None:
+    """The first two sensors that hold the same samples; None where no two do."""
+    pairs = combinations(range(len(sensors)), 2)
+    return next(((a, b) for a, b in pairs if np.array_equal(sensors[a], sensors[b])), None)
 
 
 def numbered(indices: list[int]) -> str:

@@ -7,7 +7,6 @@ Where windows overlap, neighbours share samples: split them by subject (as m3n d
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +16,7 @@ from pydantic import Field, field_validator
 
 from m3n.config import Options as BaseOptions
 from m3n.config import Positive
-from m3n.data.window_physics import normalisation, window_problems
+from m3n.data.window_physics import copied, normalisation, window_problems
 from m3n.errors import InputError, shown
 from m3n.schema import Rejected, check_placements
 from m3n.sources.shared.pose_rows import read_npz
@@ -163,12 +162,9 @@ def _check_subjects(where: str, subjects: list[str]) -> None:
 
 def _check_copies(where: str, windows: NDArray[Any], placements: list[str], width: int) -> None:
     """InputError where two placements hold the same samples."""
-    for one, two in combinations(range(len(placements)), 2):
-        if np.array_equal(windows[..., one * width : (one + 1) * width], windows[..., two * width : (two + 1) * width]):
-            raise InputError(
-                f"{where}: {placements[one]} and {placements[two]} hold the same samples: was one sensor's data copied to the "
-                "other?"
-            )
+    if pair := copied([windows[..., k * width : (k + 1) * width] for k in range(len(placements))]):
+        one, two = (placements[k] for k in pair)
+        raise InputError(f"{where}: {one} and {two} hold the same samples: was one sensor's data copied to the other?")
 
 
 def _samples(values: NDArray[Any], factors: NDArray[np.float64]) -> NDArray[np.float32]:
