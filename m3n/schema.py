@@ -63,6 +63,11 @@ POSE_CLIPS = pa.schema(
     ]
 )
 
+TIMELINE_FILE = "timeline.parquet"  # of `m3n predict`
+TIMELINE = pa.schema(
+    [("recording_id", pa.string()), ("subject", pa.string()), ("start_s", pa.float64()), ("stop_s", pa.float64()),
+     ("label", pa.string()), ("confidence", pa.float32()), ("start_time", INSTANT), ("stop_time", INSTANT)]
+)  # fmt: skip
 
 # columns that older tables lack: they are read as null
 ADDED_LATER = (pa.field("started_at", INSTANT), pa.field("segments", CLIP_SEGMENTS))

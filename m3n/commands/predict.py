@@ -40,10 +40,6 @@ from m3n.training.classifier import predict as classify
 UNKNOWN = "unknown"
 SHOWN = 12  # recordings in the picture
 ROWS = 1 << 14  # of a row group
-TIMELINE = pa.schema(
-    [("recording_id", pa.string()), ("subject", pa.string()), ("start_s", pa.float64()), ("stop_s", pa.float64()),
-     ("label", pa.string()), ("confidence", pa.float32()), ("start_time", schema.INSTANT), ("stop_time", schema.INSTANT)]
-)  # fmt: skip
 CELLS = pa.schema(
     [("recording_id", pa.string()), ("start_s", pa.float64()), ("label", pa.string()), ("confidence", pa.float32()),
      ("probabilities", schema.FLOATS)]
@@ -172,8 +168,8 @@ class _Output:
     def __enter__(self) -> _Output:
         sheet = self._files.enter_context((self.folder / "timeline.csv").open("w", newline="", encoding="utf-8"))
         self._sheet = csv.writer(sheet)
-        self._sheet.writerow(TIMELINE.names)
-        self._timeline = self._files.enter_context(_Appended(self.folder / "timeline.parquet", TIMELINE))
+        self._sheet.writerow(schema.TIMELINE.names)
+        self._timeline = self._files.enter_context(_Appended(self.folder / schema.TIMELINE_FILE, schema.TIMELINE))
         self._cells = self._files.enter_context(_Appended(self.folder / "cells.parquet", CELLS.with_metadata(self.facts)))
         return self
 

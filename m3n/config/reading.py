@@ -84,11 +84,12 @@ def resolve(
         for part in reversed(key.split(".")):
             value = {part: value}
         value = todays(schema, value)
-        for name in _settings(value):
+        names = list(_settings(value))
+        for name in names:
             earlier = next((one for one in said if f"{one}.".startswith(f"{name}.") or f"{name}.".startswith(f"{one}.")), None)
             if earlier is not None:
                 raise InputError(f"{name} is given twice, as '{said[earlier]}' and as '{override}': remove one of the two")
-        said |= dict.fromkeys(_settings(value), override)
+        said |= dict.fromkeys(names, override)
         values = overlay(values, value)
     return check(schema, values, file)
 

@@ -6,12 +6,12 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from m3n.config.base import AnyPlacements, Count, Options, Positive
+from m3n.config.base import AnyPlacements, Count, Options, Positive, as_names
 
 
 def _listed(value: Any) -> Any:
     """One name, or several; labels, people and clips are often called 1, 2, 3, which YAML reads as numbers."""
-    return [str(v) for v in value] if isinstance(value, list) else value if value is None else [str(value)]
+    return as_names(value if value is None or isinstance(value, list) else [value])
 
 
 Names = Annotated[list[str], BeforeValidator(_listed)]

@@ -25,7 +25,7 @@ _KINDS = {"id": "clip or recording", "label": "label", "subject": "subject"}
 
 @dataclass(frozen=True)
 class Line:
-    """An entry, and the shard and row that hold it; the row alone where there is no table."""
+    """An entry with the shard and the row that hold it; without a table, only the row."""
 
     entry: Entry
     shard: Location | None

@@ -17,6 +17,7 @@ from m3n.commands.view.places import Listed
 from m3n.errors import InputError
 from m3n.imu.fidelity import SIGNALS, align, correlation, norm
 from m3n.reports.view.clip import Clip, Trace
+from m3n.sources.shared.recording_rows import interpolated
 
 _LONGEST_S = 120.0  # that is searched for the lag
 
@@ -88,7 +89,7 @@ def _aligned(one: Trace, other: Trace) -> Trace:
     seconds = min(len(t.samples) / t.rate_hz for t in (one, other))
     at = np.arange(int(min(seconds, _LONGEST_S) * one.rate_hz)) / one.rate_hz
     theirs = np.arange(len(other.samples)) / other.rate_hz
-    same_rate = np.stack([np.interp(at, theirs, column) for column in np.asarray(other.samples, float).T], axis=1)
+    same_rate = interpolated(theirs, np.asarray(other.samples, float), at)
     pair = align(same_rate, np.asarray(one.samples[: len(at)], float), one.rate_hz)
     if pair is None:
         return other

@@ -37,13 +37,15 @@ from m3n.sources.shared.ingest_notes import Notes
 
 BOTH_WRISTS = ("left_wrist", "right_wrist")
 PER_SKETCH = 4
-TIMELINE = "timeline.parquet"
 _CLIP_LINE = [
     schema.POSE_CLIPS.field(n) for n in ("clip_id", "source", "subject", "text", "label", "fps", "n_frames", "segments")
 ]
 _RECORDING_LINE = [
     schema.imu_recordings().field(n) for n in ("recording_id", "source", "subject", "label", "segments", "rate_hz", "n_samples")
 ]
+
+
+_PREDICTED = pa.schema([schema.TIMELINE.field(n) for n in schema.TIMELINE.names if not n.endswith("_time")])
 
 
 class Listed:
@@ -161,7 +163,7 @@ class Predictions(Listed):
     moves = False
 
     def __init__(self, place: Location, config: ViewConfig, most: int) -> None:
-        self.file = place / TIMELINE
+        self.file = place / schema.TIMELINE_FILE
         table = tables.read_shard(self.file, _PREDICTED)
         parts: dict[tuple[str, str | None], list[Part]] = defaultdict(list)
         for number, row in enumerate(tables.rows(table)):
@@ -190,19 +192,13 @@ class Predictions(Listed):
         return Clip(entry.stop_s - entry.start_s, {"predicted": parts}, note=note)
 
 
-_PREDICTED = pa.schema(
-    [("recording_id", pa.string()), ("subject", pa.string()), ("start_s", pa.float64()), ("stop_s", pa.float64()),
-     ("label", pa.string()), ("confidence", pa.float32())]
-)  # fmt: skip
-
-
 def open_place(place: Location, config: ViewConfig, most: int) -> Listed:
     """A place, by what it holds; InputError where that is nothing to look at, with what to name instead."""
     if place.name.endswith((".yaml", ".yml")) or (isinstance(place, Path) and _is_folder_of_sketches(place)):
         if not isinstance(place, Path):
             raise InputError(f"{place}: expected a local file of sketches")
         return Sketches(place, config, most)
-    if place.is_dir() and (place / TIMELINE).is_file():
+    if place.is_dir() and (place / schema.TIMELINE_FILE).is_file():
         return Predictions(place, config, most)
     if isinstance(place, Path) and place.is_dir():
         _refuse_what_is_no_table(place)
