@@ -106,7 +106,7 @@ def throttled(s3_endpoint: str, bucket: str, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def made_once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
-    """A folder of all processes of this session; the first one that asks for it calls `make`, and the others wait."""
+    """A folder that all processes of a test run share: the first one to ask for it calls `make`, and the others wait."""
     root = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         root = root.parent

@@ -20,7 +20,7 @@ from m3n.schema import GRAVITY
 FloatArray = NDArray[np.float64]
 PIECE_S = 4.0
 _SHORTEST_S = 0.4
-_REST_S, _REST_SHARE, _FEWEST_RESTS = 0.32, 0.05, 3  # blocks of time, of which the steadiest are nearest to rest
+_REST_S, _REST_SHARE, _FEWEST_RESTS = 0.32, 0.05, 3  # length of a block; share and number of the steadiest, taken as rest
 _LEAST_AT_REST, _FILLS, _STROKE = 0.75, 0.75, 0.85  # g there; `steady` and `mean` from which on it may vanish in a stroke
 _PIECES_OF_ONE_ADD = 16
 _MOST_PIECES = 256
@@ -29,22 +29,12 @@ _SLOW_S, _FAST_S = 0.5, 0.2  # intervals that a gyroscope which is too small, or
 _SLOW_TURN, _FAST_TURN = 0.3, 1.0  # rad in those intervals, by the force and by the gyroscope
 _SLOWEST_HZ = 12.0  # slower gyroscopes do not follow an arm
 _FEWEST_TURNS = 4
-_SCALES = (
-    1.0,
-    0.3,
-    0.4,
-    0.5,
-    2.0,
-    2.5,
-    3.3,
-    -1.0,
-)  # factors on the angular rate, or on the time between samples, that are tried
+# factors that are tried on the angular rate, or on the time between samples
+_SCALES = (1.0, 0.3, 0.4, 0.5, 2.0, 2.5, 3.3, -1.0)
 _TURNING_SHARE = 0.1  # of gravity that a factor makes or breaks, in a piece that turns enough to tell
 _FEWEST_TURNING, _MOST_TURNING = 6, 64  # pieces
-_GAIN, _GAINING = (
-    0.06,
-    (0.03, 0.85),
-)  # share of the force that becomes steady gravity, on average, and by how much in how many pieces
+# share of the force that becomes steady gravity: on average; in one piece; and the share of pieces in which it does
+_GAIN, _PIECE_GAIN, _GAINING = 0.06, 0.03, 0.85
 _TOO_SMALL, _TOO_LARGE = 5.0, 0.2  # right ones give 0.2 to 1.8, and 0.5 to 3; off by 57 times, 13 to 100, and 0.003 to 0.3
 
 
@@ -249,7 +239,7 @@ class Pieces:
         best = int(gain.mean(1).argmax())
         low, high = np.quantile(world[best], (0.25, 0.75))
         is_gravity = 0.85 < float(np.median(world[best])) < 1.15 and low > 0.85 * high
-        if not (gain[best].mean() > _GAIN and (gain[best] > _GAINING[0]).mean() > _GAINING[1] and is_gravity):
+        if not (gain[best].mean() > _GAIN and (gain[best] > _PIECE_GAIN).mean() > _GAINING and is_gravity):
             return None
         return _SCALES[best], max(found, key=lambda rate: sum(part.shape[2] for part in found[rate]))
 

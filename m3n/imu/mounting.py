@@ -42,10 +42,8 @@ _MEAN_OVER_DEG, _SHIFTS = 40.0, 5  # reach and number of steps of the mean shift
 _SPREAD_DEG = 12.0  # of one person's mounting about the study's (standard deviation)
 _SHARES = (0.05, 0.2, 0.5, 0.95)  # of people who wear it in their own way
 _VOICES = 4.0  # people of one study do the same things, so their errors agree: they count as at most this many
-_VARIED, _MOST_DOUBT = (
-    0.1,
-    7.0,
-)  # least share of up in any direction of a forearm that takes many postures; most doubt of others
+_VARIED = 0.1  # share of up, in the direction that has least of it, from which on a forearm takes many postures
+_MOST_DOUBT = 7.0
 _RIGHT_ANGLED = 0.7  # probability that a study's mounting is one of the 24 right-angled ones
 
 _SEVERAL_FIT = "several rotations fit these recordings"

@@ -1,8 +1,9 @@
 """Who is where in a stretch of video: the same people followed from frame to frame.
 
 The landmark network needs the region in which a person is. The detector gives it once; then it comes from the person's own
-landmarks in the frame before, smoothed by a One Euro filter (Casiez et al., CHI 2012) with the settings of MediaPipe's published
-graph: the region stands still with the person and follows at once when the person moves. From time to time the detector looks
+landmarks in the frame before, smoothed by a One Euro filter (Casiez et al., CHI 2012), the kind that MediaPipe uses: the region
+stands still with the person and follows at once when the person moves. The filter's settings have not been compared with
+MediaPipe's. From time to time the detector looks
 again, for people who are not followed yet.
 """
 

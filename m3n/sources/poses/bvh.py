@@ -147,7 +147,7 @@ def read_motion(text: str, where: str) -> Motion:
             file = Path(folder) / "motion.bvh"
             file.write_text(text, encoding="utf-8")
             read = pybvh.read_bvh_file(file, world_up="+y")
-            if inner is not None:  # of which the file holds the first frame only
+            if inner is not None:  # the rewritten text holds only the first frame
                 read = pybvh.Bvh(read.nodes, inner.root, np.deg2rad(inner.angles_deg), read.frame_time, world_up="+y")
             _, local = read.to_rotmat()
     except Exception as error:  # a damaged file can fail in any way at all

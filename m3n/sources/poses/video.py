@@ -105,7 +105,7 @@ def pose_clips(path: Path, options: Options, notes: Notes | None = None) -> Iter
 def pieces(path: Path, options: Options) -> Iterator[Piece | Rejected]:
     """The stretches of the videos of `path`, in order; a file without a video is Rejected.
 
-    Raises InputError where there is no video at all, and for a name that does not match the pattern.
+    Raises InputError if there is no video, or if a file name does not match the pattern.
     """
     pattern = PathPattern(options.path, (*FIELDS, "text")) if options.path else None
     for file, name in _videos(path):

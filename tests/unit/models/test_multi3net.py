@@ -212,7 +212,7 @@ def test_a_tower_that_assumes_unknown_mountings_needs_no_flag():
     with torch.no_grad():
         known, expected = one(imu), one(imu, unknown_b=flagged)
         assert not torch.allclose(known, expected, atol=1e-3)
-        for _ in range(2):  # told twice is told once
+        for _ in range(2):  # a second call changes nothing
             assert one.assume_unknown_mounting()
             torch.testing.assert_close(one(imu), expected)
             torch.testing.assert_close(one(imu, unknown_b=flagged), expected)

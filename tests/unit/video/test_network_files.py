@@ -1,4 +1,4 @@
-"""Only the published networks are loaded, and whoever lacks them is told what to do."""
+"""Only the published networks are loaded; a missing package or file is named, with what to do about it."""
 
 from __future__ import annotations
 
