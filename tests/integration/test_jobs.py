@@ -23,12 +23,12 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
-import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import yaml
 from places import REPOSITORY
-from safetensors.numpy import load_file
+from safetensors.torch import load_file
+from weights import assert_same_weights
 
 from m3n.io import tables
 from m3n.training import checkpoint as checkpoints
@@ -178,9 +178,7 @@ def test_weights_of_a_pretraining_job_are_those_of_the_command(
     for name in ("train/loss", "val/loss"):
         assert found[name] == pytest.approx(expected[name], abs=1e-5)
     weights, here = (load_file(folder / checkpoints.WEIGHTS) for folder in (tmp_path / "job", checkpoint))
-    assert weights.keys() == here.keys()
-    for name in weights:
-        np.testing.assert_allclose(weights[name], here[name], atol=1e-5, err_msg=name)
+    assert_same_weights(weights, here)
 
 
 def test_a_job_that_is_stopped_leaves_a_run_that_the_next_job_takes_up(cluster: Cluster, corpus: Path, tmp_path: Path) -> None:
