@@ -87,14 +87,16 @@ def reports(out: Path) -> int:
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)  # under two minutes where the machine is quiet
-def test_a_sweep_cut_off_by_signals_and_losses_ends_as_one_that_was_not(inputs, undisturbed, tmp_path):
+def test_a_sweep_cut_off_by_signals_and_losses_ends_as_one_that_was_not(inputs, undisturbed, tmp_path, request):
     """Ctrl-C while the first trial pretrains, SIGTERM and a kill between reports, and at last the loss of a trial's own process."""
     out, whole = tmp_path / "sweep", reports(undisturbed)
     command = [sys.executable, "-c", "from m3n.cli import entry; entry()", *inputs, "--out", str(out), "--resume", *SWEEP]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
 
     def start() -> subprocess.Popen[str]:
-        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        started = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        request.addfinalizer(started.kill)
+        return started
 
     for until, number, status in (
         (lambda: list(out.glob("pretrained/*.partial/last.safetensors")), signal.SIGINT, 130),
