@@ -76,14 +76,14 @@ def ingest(source: str, path: Path | None, out: Path, options: Options | None = 
     return figures
 
 
-def write_poses(out: Path, items: Iterable[dict[str, Any] | Rejected], options: Options) -> None:
-    """A table of pose clips that a command makes itself, checked like those of a source; `options` are noted in its manifest.
+def write_poses(out: Path, items: Iterable[dict[str, Any] | Rejected], options: Options, notes: Notes) -> None:
+    """A table of pose clips that a command makes itself, checked like those of a source; its manifest has `options` and `notes`.
 
     Raises InputError if too much of it is rejected; then nothing is left in `out`.
     """
     with staged(out) as staging:
         noted = options.model_dump(mode="json")
-        _written(staging, "poses", plausible(items, options), IngestConfig(), str(out), {}, noted, Notes())
+        _written(staging, "poses", plausible(items, options), IngestConfig(), str(out), {}, noted, notes)
 
 
 def _written(

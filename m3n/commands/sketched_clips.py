@@ -87,7 +87,7 @@ def sketched_clips(sketches: str, windows: RecordingWindows, config: FinetuneCon
     plan = _plan(matches, known, options, simulation)
     if _finished(folder) != plan:
         (folder / PLAN).unlink(missing_ok=True)
-        write_poses(folder / "poses", _authored(matches, known, options), options)
+        _write_authored(folder / "poses", matches, known, options)
         simulate_clips(folder / "poses", folder / "synthetic", simulation)
         tables.write_text(folder / PLAN, json.dumps({"matches": [asdict(match) for match in matches], **plan}, indent=1) + "\n")
     return folder / "synthetic"
@@ -100,8 +100,16 @@ def sketched_poses(labels: Sequence[str], folder: Path, clips: int, seed: int) -
     if not any(match.sketches for match in matches):
         raise InputError(f"no sketch shows any of {', '.join(labels)}: set sketch_clips=0")
     options = source.Options(clips=clips, seed=seed)
-    write_poses(folder, _authored(matches, known, options), options)
+    _write_authored(folder, matches, known, options)
     return folder
+
+
+def _write_authored(folder: Path, matches: Sequence[Match], known: Mapping[str, Sketch], options: source.Options) -> None:
+    """Author the clips of the matched sketches into a table, and log in how many of them what was corrected."""
+    notes = Notes()
+    write_poses(folder, _authored(matches, known, options, notes), options, notes)
+    for what, clips in notes.figures().items():
+        log.warning("%s: %s of %d", what, clips, options.clips)
 
 
 def match_study(labels: Sequence[str], known: Mapping[str, Sketch], given: Path | None) -> list[Match]:
@@ -146,7 +154,7 @@ def _finished(folder: Path) -> dict[str, Any] | None:
 
 
 def _authored(
-    matches: Sequence[Match], known: Mapping[str, Sketch], options: source.Options
+    matches: Sequence[Match], known: Mapping[str, Sketch], options: source.Options, notes: Notes
 ) -> Iterator[dict[str, Any] | Rejected]:
     """Rows of pose clips with the study's labels, as many of each label, and of sequences of matched parts."""
     shown: dict[str, set[str]] = {}
@@ -172,7 +180,7 @@ def _authored(
         name: replace(told[name], weight=_SEQUENCES * labelled / len(sequences)) for name in sequences if name not in shown
     }
     whole = {match.label for match in matches if any(known[name].steps for name in match.sketches)}
-    for row in source.authored(chosen, told, options, Notes()):
+    for row in source.authored(chosen, told, options, notes):
         if isinstance(row, dict):
             parts = [] if row["label"] in whole else [p for p in row.get("segments") or () if p["label"] != _UNLABELLED]
             own = f"study-{row['clip_id']}"  # beside clips of `m3n ingest sketch`, which are numbered in the same way
