@@ -25,6 +25,7 @@ from m3n.errors import InputError, MissingError, UnwritableError
 from m3n.io import object_store
 from m3n.io.object_store import ObjectPath
 
+_COPIED_AT_ONCE = 16 << 20  # bytes: videos are large
 TEMPORARY = ".tmp"  # ending of a file that is being written; a killed process leaves it
 # errors that a user can fix, and how
 FIXES = {
@@ -145,7 +146,8 @@ def local_copy(file: Location) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="m3n-") as folder:
         copy = Path(folder) / file.name
-        copy.write_bytes(read(file))
+        with object_store.StoredFile(file) as stored, writing(copy), copy.open("wb") as target:
+            shutil.copyfileobj(stored, target, _COPIED_AT_ONCE)
         yield copy
 
 
