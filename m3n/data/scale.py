@@ -8,15 +8,18 @@ turns in the sensor's axes says how large an angular rate is.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from m3n.data.sensor_physics import Pieces, rate_problem, turn_problem
-from m3n.data.window_physics import copied, normalisation, numbered, window_problems
+from m3n.data.window_physics import copied, normalisation, numbered, repeated, stuck_channel, window_problems
 from m3n.data.windows import Normaliser
 from m3n.errors import InputError
 from m3n.schema import GRAVITY
+
+log = logging.getLogger(__name__)
 
 # (how much larger than the training samples, what the unit probably is); nearer than a factor of 2.5 counts
 ACCELERATION = (
@@ -119,10 +122,16 @@ def check_windows(samples: np.ndarray, placements: Sequence[str], rate_hz: float
     if pair := copied([samples[:, :, number] for number in range(len(placements))]):
         one, two = (placements[number] for number in pair)
         raise InputError(f"{where}: {one} and {two} hold the same samples: is one a copy?")
+    if again := repeated(samples):
+        log.warning("%s, %s of %d: the same samples as an earlier window", where, numbered(again), len(samples))
     for number, placement in enumerate(placements):
         named = where if len(placements) == 1 else f"{where}, {placement}"
-        check_physics(samples[:, :, number], rate_hz, named)
-        for problem, indices in window_problems(samples[:, :, number], rate_hz):
+        sensor = samples[:, :, number]
+        check_physics(sensor, rate_hz, named)
+        stuck = stuck_channel(sensor.min((0, 1)), sensor.max((0, 1)), sensor.shape[0] * sensor.shape[1] / rate_hz)
+        if stuck:
+            log.warning("%s: %s: is it connected?", named, stuck)
+        for problem, indices in window_problems(sensor, rate_hz):
             raise InputError(
                 f"{named}, {numbered(indices)} of {len(samples)}: {problem}; expected specific force in m/s², about 1 g at rest, "
                 "and angular rate in rad/s: correct these windows or leave them out"

@@ -7,6 +7,7 @@ data, of filling or in another unit go unseen. These limits hold for every singl
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from itertools import combinations
 from typing import Any
 
@@ -26,6 +27,8 @@ _LEAST_G, _MOST_G = 0.3, 40.0  # root mean square over a window: the least over 
 _MOST_RAD_S = 120.0  # root mean square over a window; gyroscopes end at 35 to 70
 _NORMALISED = 0.005
 _BLOCK = 1 << 20  # samples looked at together
+_STUCK_S = 5.0  # a channel with one value for as long, while another one of its sensor moves by so much, is stuck
+_MOVES = {"accelerometer": 2.0, "gyroscope": 1.0}  # m/s², rad/s: what a noisy axis shows of it is never nothing
 
 
 def window_problems(windows: NDArray[Any], rate_hz: float) -> Iterator[tuple[str, list[int]]]:
@@ -62,6 +65,35 @@ def copied(sensors: Sequence[NDArray[Any]]) -> tuple[int, int] | None:
     """The first two sensors that hold the same samples; None where no two do."""
     pairs = combinations(range(len(sensors)), 2)
     return next(((a, b) for a, b in pairs if np.array_equal(sensors[a], sensors[b])), None)
+
+
+def repeated(windows: NDArray[Any]) -> list[int]:
+    """Numbers of the windows that equal an earlier one in every sample; those without any movement aside."""
+    seen: set[bytes] = set()
+    found = []
+    for number, window in enumerate(windows):
+        told = sha256(np.ascontiguousarray(window).tobytes()).digest()
+        if told in seen and (window != window[:1]).any():
+            found.append(number)
+        seen.add(told)
+    return found
+
+
+def stuck_channel(low: NDArray[Any], high: NDArray[Any], seconds: float) -> str | None:
+    """The channel that has one value throughout while others of its sensor move, in words; None where there is none.
+
+    `low`, `high`: least and largest value of each channel (3 or 6) in m/s² and rad/s over all `seconds`; NaN where there is no
+    gyroscope, which may also be zero throughout.
+    """
+    span = high - low
+    for number, (sensor, moves) in enumerate(_MOVES.items() if seconds >= _STUCK_S else ()):
+        own = slice(3 * number, 3 * number + 3)
+        still = np.flatnonzero(span[own] == 0)
+        if len(still) and np.max(span[own], initial=0) > moves:
+            return (
+                f"the {sensor}'s {'xyz'[still[0]]} channel is {low[own][still[0]]:.3g} in every sample, while the others move"
+            )
+    return None
 
 
 def numbered(indices: list[int]) -> str:

@@ -19,7 +19,7 @@ from m3n.sources.recordings.still_values import Frozen
 from m3n.sources.recordings.time_stamps import SECONDS
 from m3n.sources.shared.ingest_notes import Notes
 from m3n.sources.shared.recording_rows import MAX_GAP_S, FloatArray
-from m3n.sources.shared.unit_checks import UnitCheck
+from m3n.sources.shared.unit_checks import STUCK, UnitCheck
 
 _RATES_HZ = (2.0, 10_000.0)  # slower ones have a gap between any two samples, faster ones are a wrong unit of time
 _LIKELY_HZ = (5.0, 2_000.0)  # of a sensor that is worn: a faster one must be declared
@@ -117,6 +117,8 @@ def _survey(rows: SampleRows, notes: Notes, vouched: bool) -> Survey | None:
             where, str(rows.options.acc_unit), rows.options.gyro_unit if len(names) == 6 else None, names[:3],
             stated=rows.options.gravity == "included", vouched=vouched,
         )  # fmt: skip
+        if stuck := check.stuck():
+            notes.count(STUCK, 1, f"{where}: {stuck}")
     _note(rows, notes, found, counts)
     return found
 

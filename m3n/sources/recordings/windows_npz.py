@@ -16,12 +16,13 @@ from pydantic import Field, field_validator
 
 from m3n.config import Options as BaseOptions
 from m3n.config import Positive
-from m3n.data.window_physics import copied, normalisation, window_problems
+from m3n.data.window_physics import copied, normalisation, numbered, repeated, window_problems
 from m3n.errors import InputError, shown
 from m3n.schema import Rejected, check_placements
+from m3n.sources.shared.ingest_notes import Notes
 from m3n.sources.shared.pose_rows import read_npz
 from m3n.sources.shared.recording_rows import recording_row
-from m3n.sources.shared.unit_checks import ACC_UNITS, GRAVITY_INCLUDED, GYRO_UNITS, UnitCheck, required
+from m3n.sources.shared.unit_checks import ACC_UNITS, GRAVITY_INCLUDED, GYRO_UNITS, STUCK, UnitCheck, required
 
 SOURCE = "windows"
 _KEYS = ("X", "y", "subject", "session", "label_names")
@@ -53,13 +54,14 @@ class Options(BaseOptions):
         return value
 
 
-def imu_recordings(path: Path, options: Options) -> Iterator[dict[str, Any] | Rejected]:
+def imu_recordings(path: Path, options: Options, notes: Notes | None = None) -> Iterator[dict[str, Any] | Rejected]:
     """Rows of `imu_recordings`, one per window of the npz file.
 
     `X` (windows, samples, 6 a placement: ax ay az gx gy gz, or 3 where there is no gyroscope), `y` (windows,) numbers or text,
     `subject` (windows,); `session` (windows,) and `label_names`, the name of each number in `y`, may follow. The angular rate of a
     window may be NaN throughout, where there was no gyroscope. A window with any other value that is not finite, or with rows of
-    zeros, which no sensor reads, is Rejected. Raises InputError for a file of another form, and for units that cannot be right.
+    zeros, which no sensor reads, is Rejected; `notes` counts windows given again and channels that stand still. Raises InputError
+    for a file of another form, and for units that cannot be right.
     """
     where = Path(path).name
     if not Path(path).is_file():
@@ -93,7 +95,12 @@ def imu_recordings(path: Path, options: Options) -> Iterator[dict[str, Any] | Re
         gyro_unit = options.gyro_unit if width == 6 else None
         named = where if len(options.placements) == 1 else f"{where}, {placement}"
         check.check(named, str(options.acc_unit), gyro_unit, stated=options.gravity == "included")
+        if notes is not None and (stuck := check.stuck()):
+            notes.count(STUCK, 1, f"{named}: {stuck}")
         faults = faulty | broken | faults
+    if notes is not None:
+        again = repeated(windows)
+        notes.count("windows with the samples of an earlier window, kept", len(again), f"{where}: {numbered(again)}")
     for index, window in enumerate(windows):
         if index in faults:
             yield Rejected(f"window {index}", f"{where}: X of window {index}: {faults[index]}")

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from m3n.data.sensor_physics import Gravity, Pieces, rate_problem, turn_problem
+from m3n.data.window_physics import stuck_channel
 from m3n.errors import InputError, shown
 from m3n.schema import GRAVITY
 
@@ -24,6 +25,7 @@ GRAVITY_INCLUDED = (  # of the setting `gravity`
     "included: you know that the acceleration has gravity in it, where movement is too vigorous for a check without a gyroscope; "
     "null: the check decides"
 )
+STUCK = "channels that have one value throughout, kept: are they connected?"  # a note
 REST_RAD_S = 0.3
 _FASTEST_STD = 30.0  # rad/s
 _REST_G = (0.8, 1.2)  # norm at rest: calibration errors of cheap sensors, and of slow motion taken for rest, stay within
@@ -59,6 +61,8 @@ class UnitCheck:
         self._norm: list[NDArray[Any]] = []
         self._gyro = np.zeros((3, 3))  # per axis: count, sum, sum of squares
         self._total = np.zeros(4)  # sum of the force, and count
+        self._low, self._high = np.full(6, np.inf), np.full(6, -np.inf)  # of each channel
+        self._seconds = 0.0
         self._pieces = Pieces()
 
     def add(self, samples: NDArray[Any], rate_hz: float) -> None:
@@ -73,7 +77,10 @@ class UnitCheck:
                 rest = norm[np.linalg.norm(rates, axis=1) < REST_RAD_S]
                 self._gyro += np.stack([np.full(3, len(rates)), rates.sum(0), (rates**2).sum(0)])
             self._total += np.r_[samples[:, :3].sum(0), len(samples)]
+            self._low = np.fmin(self._low, samples.min(0, initial=np.inf))
+            self._high = np.fmax(self._high, samples.max(0, initial=-np.inf))
             self._pieces.add(samples, rate_hz)
+        self._seconds += len(samples) / rate_hz
         self._norm.append(_thinned(norm))
         self._rest.append(_thinned(rest))
 
@@ -112,6 +119,10 @@ class UnitCheck:
             raise InputError(
                 f"{where}: {turn_problem(*turned)}; correct the rate (rate_hz, time_unit), or the gyroscope by gyro_scale="
             )
+
+    def stuck(self) -> str | None:
+        """The channel that has one value throughout, in words."""
+        return stuck_channel(self._low, self._high, self._seconds)
 
     def _check_acceleration(
         self, where: str, unit: str, rest: NDArray[Any], norm: NDArray[Any], named: str, settled: bool

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from m3n.data.window_physics import normalisation, numbered, window_problems
+from m3n.data.window_physics import normalisation, numbered, repeated, stuck_channel, window_problems
 from m3n.schema import GRAVITY
 
 RATE_HZ = 50.0
@@ -74,3 +74,29 @@ def test_windows_that_were_normalised_are_recognised():
     assert "z-score" in (normalisation((windows - windows.mean((0, 1))) / windows.std((0, 1))) or "")
     assert normalisation(windows) is None
     assert normalisation(windows / GRAVITY) is None
+
+
+def test_a_channel_that_is_stuck_is_told_from_rest_and_from_a_missing_gyroscope():
+    def told(windows: np.ndarray, seconds: float = 8.0) -> str | None:
+        return stuck_channel(windows.min((0, 1)), windows.max((0, 1)), seconds)
+
+    windows = swinging()  # y of the force and x of the rate move
+    assert told(windows) is None
+    for channel, said in (
+        (2, "the accelerometer's z channel is 1.5 in every"),
+        (4, "the gyroscope's y channel is 1.5 in every"),
+    ):
+        wrong = windows.copy()
+        wrong[..., channel] = 1.5
+        assert said in str(told(wrong))
+        assert told(wrong, 2.0) is None
+    windows[..., 3:] = 0
+    assert told(windows) is None
+    assert told(windows[..., :3]) is None
+    windows[:] = [0, 0, 9.6, 0, 0, 0]
+    assert told(windows) is None
+
+
+def test_windows_given_again_are_found_and_those_at_rest_are_not():
+    windows = np.concatenate([swinging(), swinging()[1:2], np.full((2, 100, 6), 1.0)])
+    assert repeated(windows) == [4]

@@ -13,6 +13,7 @@ from fuzz.source_files import windows_arrays
 from m3n.errors import InputError
 from m3n.schema import GRAVITY, PLACEMENTS, Rejected, check_imu_recording
 from m3n.sources.recordings.windows_npz import Options, imu_recordings
+from m3n.sources.shared.ingest_notes import Notes
 
 UNITS: dict[str, Any] = {"rate_hz": 50.0, "acc_unit": "g", "gyro_unit": "deg/s"}
 
@@ -129,3 +130,12 @@ def test_a_rate_that_gravity_contradicts_is_refused(tmp_path, rate_hz):
 def test_a_window_without_a_label_has_none(tmp_path):
     found: list[Any] = list(imu_recordings(write(tmp_path, y=np.array(["walk", ""] * 3)), Options(**UNITS)))
     assert [row["label"] for row in found] == ["walk", None] * 3
+
+
+def test_windows_given_again_and_a_channel_that_stands_still_are_noted(tmp_path):
+    data, notes = windows_arrays()["X"].copy(), Notes()
+    data[..., 1], data[3] = 0.25, data[0]
+    list(imu_recordings(write(tmp_path, X=data), Options(**UNITS), notes))
+    found = notes.facts()["notes"]
+    assert found["windows with the samples of an earlier window, kept"]["first"] == ["har.npz: window 3"]
+    assert "the accelerometer's y channel is 2.45 in every sample" in str(found)
