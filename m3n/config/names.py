@@ -187,8 +187,12 @@ SOURCES: dict[str, Source] = {
     "mmfit": Source("recordings", "MM-Fit zip: gym exercises, a smartwatch on each wrist"),
     "amass": Source("poses", "AMASS npz file, or a folder of them", "optical"),
     "joints": Source(
-        "poses", "3-D joints of any skeleton with SMPL, Kinect, MediaPipe or BVH names: npz file, or a folder of them", "video"
+        "poses",
+        "3-D joints of any skeleton with SMPL, Kinect, MediaPipe or BVH names: npz, npy, JSON, CSV, NTU skeleton, or a folder",
+        "video",
     ),
+    "aistpp": Source("poses", "AIST++ pickle (dances, SMPL), or a folder of them", "video"),
+    "smpl_pickle": Source("poses", "SMPL in pickles of 3DPW's or EMDB's layout, or a folder of them", "optical"),
     "video": Source("poses", "videos of people, one person or several: a file, or a folder of them (docs/video.md)", "video"),
     "asf_amc": Source("poses", "CMU motion capture: folder or zip of ASF skeletons and AMC motions", "optical"),
     "bvh": Source("poses", "BVH motion capture file, or a folder of them", "optical"),

@@ -26,7 +26,7 @@ def load(name: str) -> ModuleType:
 
 
 # where the command's word is no good name for a module
-_MODULES = {"recordings": "table", "windows": "windows_npz", "sketch": "sketched"}
+_MODULES = {"recordings": "table", "windows": "windows_npz", "sketch": "sketched", "smpl_pickle": "smpl_sequences"}
 
 
 def pose_kind(source: str) -> str | None:

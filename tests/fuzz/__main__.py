@@ -23,11 +23,14 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).resolve().parents[1])]
 
+from fuzz.originals import ORIGINALS
 from fuzz.verdict import judged
 
 from m3n import sources
 
-SOURCES = [name for name in sources.SOURCES if name != "video"]  # it needs a person in the picture
+SOURCES = [
+    name for name in dict.fromkeys([*sources.SOURCES, *ORIGINALS]) if name != "video"
+]  # it needs a person in the picture
 
 
 def main(arguments: list[str] | None = None) -> int:

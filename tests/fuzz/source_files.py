@@ -5,6 +5,7 @@ The motion is known (joints of the stand-in body, or gentle sines of every joint
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from m3n.body.kinematics import joint_transforms
 from m3n.body.model import SMPL_JOINTS, load_body
 from m3n.sources.paired.utd_mhad import KINECT_JOINTS
 from m3n.sources.poses import msr_action3d, ui_prmd
+from m3n.sources.shared.skeletons import SKELETONS
 
 FRAMES = 12
 
@@ -51,6 +53,82 @@ def joints_arrays(**changed: Any) -> dict[str, Any]:
 def write_joints(file: Path, **changed: Any) -> Path:
     np.savez(file, **joints_arrays(**changed))
     return file
+
+
+def joint_csv(frames: int = FRAMES, axes: str = "xyz") -> str:
+    """A line a frame, in a table like those of scripts around pose estimators."""
+    points = body_joints(frames)
+    lines = ["frame,time_ms," + ",".join(f"{name}_{axis}" for name in SMPL_JOINTS for axis in axes)]
+    for frame, row in enumerate(points):
+        values = [f"{one[k]:.5f}" for one in row for k in range(len(axes))]
+        lines.append(f"{frame},{frame * 1000 / 30:.2f}," + ",".join(values))
+    return "\n".join(lines) + "\n"
+
+
+def joint_json(frames: int = FRAMES) -> str:
+    """A list of frames with named points."""
+    rows = [[dict(zip("xyz", point, strict=True)) for point in row] for row in body_joints(frames).round(5).tolist()]
+    return json.dumps({"joint_names": list(SMPL_JOINTS), "frames": [{"frame": k, "joints": row} for k, row in enumerate(rows)]})
+
+
+def skeleton_joints(skeleton: str, frames: int = FRAMES) -> np.ndarray:
+    """The joints (F, J, 3) m, z up, of another skeleton on the stand-in body; those without a place on it are at the head."""
+    like = {"spine_base": "pelvis", "hip_center": "pelvis", "spine_mid": "spine1", "spine_shoulder": "neck"}
+    points = body_joints(frames)
+    made = []
+    for name in SKELETONS[skeleton]:
+        name = like.get(name, name.replace("foot_index", "foot").replace("pinky", "hand").replace("index", "hand"))
+        aside = {"left_ear": 0.07, "right_ear": -0.07}.get(name, 0.0)
+        joint = SMPL_JOINTS.index(name if name in SMPL_JOINTS else "head")
+        made.append(points[:, joint] + np.array([aside, 0.0, 0.0]))
+    return np.stack(made, axis=1)
+
+
+def ntu_text(frames: int = FRAMES, bodies: int = 1) -> str:
+    """As NTU RGB+D has it: bodies of 25 joints with ten more fields each, camera frame, y up."""
+    points = skeleton_joints("kinect25", frames) @ np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]]) + np.array([0, 0, 3.0])
+    lines = [str(frames)]
+    for row in points:
+        lines.append(str(bodies))
+        for body in range(bodies):
+            lines += [f"7205759403793633{body} 0 1 1 1 1 0 0.02 -0.3 2", "25"]
+            lines += [f"{x + body:.6f} {y:.6f} {z:.6f} 250.1 180.2 950.3 500.4 0.1 0.2 0.3 0.9 2" for x, y, z in row]
+    return "\n".join(lines) + "\n"
+
+
+def aist_dance(frames: int = FRAMES, scale: float = 93.0) -> dict[str, Any]:
+    """A motion as AIST++ keeps it: the translation is `scale` times that of a body in metres, y up."""
+    walk = np.linspace((0.0, 1.0, 0.0), (0.2, 1.0, 0.1), frames)
+    return {
+        "smpl_loss": 1.25, "smpl_poses": standing_pose(frames).reshape(frames, 72), "smpl_scaling": np.array([scale]),
+        "smpl_trans": scale * walk,
+    }  # fmt: skip
+
+
+def emdb_sequence(frames: int = FRAMES) -> dict[str, Any]:
+    """A sequence in EMDB's layout, its fifth frame marked as bad."""
+    poses = standing_pose(frames).reshape(frames, 72)
+    good = np.ones(frames, bool)
+    good[4] = False
+    return {
+        "gender": "female", "name": "P0_00", "emdb1": True, "n_frames": frames, "good_frames_mask": good,
+        "camera": {"intrinsics": np.eye(3), "extrinsics": np.tile(np.eye(4), (frames, 1, 1)), "width": 1440, "height": 1920},
+        "smpl": {"poses_root": poses[:, :3], "poses_body": poses[:, 3:], "trans": np.tile((0.0, 1.0, 0.0), (frames, 1)),
+                 "betas": np.zeros(10)},
+    }  # fmt: skip
+
+
+def threedpw_sequence(frames: int = FRAMES) -> dict[str, Any]:
+    """Two people in 3DPW's layout; the camera of the second is unknown in the last two frames."""
+    poses = standing_pose(frames).reshape(frames, 72)
+    valid = np.ones(frames, int)
+    valid[-2:] = 0
+    return {
+        "sequence": "courtyard_arguing_00", "genders": ["m", "f"], "betas": [np.zeros(300), np.zeros(10)],
+        "poses": [poses, poses], "trans": [np.tile((0.0, 1.0, 0.0), (frames, 1)), np.tile((1.0, 1.0, 0.0), (frames, 1))],
+        "campose_valid": [np.ones(frames, int), valid], "cam_poses": np.tile(np.eye(4), (frames, 1, 1)),
+        "img_frame_ids": np.arange(frames),
+    }  # fmt: skip
 
 
 def msr_text() -> str:

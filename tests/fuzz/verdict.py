@@ -153,7 +153,7 @@ def verdict_on(source: str, index: int, seed: int = 0) -> tuple[str, str]:
 def _input(folder: Path, source: str, index: int, seed: int) -> tuple[Path | None, list[str], Path | None]:
     rng = np.random.default_rng([seed, index, *source.encode()])
     folder.mkdir()
-    keys = list(options_of(source).model_fields)
+    keys = list(options_of(kind_of(source)).model_fields)
     if source not in ORIGINALS:  # the choreography reads no file: its input is its settings
         if rng.random() < 0.3:
             return None, ["clips=1"], _damaged_config(folder / "config.yaml", rng)
@@ -183,20 +183,25 @@ def _damaged_config(file: Path, rng: np.random.Generator) -> Path:
     return file
 
 
+def kind_of(source: str) -> str:
+    """The source of an original: `joints.csv` is another file that `joints` reads."""
+    return source.partition(".")[0]
+
+
 def _judge(source: str, path: Path | None, overrides: list[str], config_file: Path | None, out: Path) -> tuple[str, str]:
     try:
-        options = config.resolve(options_of(source), "ingest", config_file, overrides)
+        options = config.resolve(options_of(kind_of(source)), "ingest", config_file, overrides)
     except InputError as error:
         names = [*(s.partition("=")[0] for s in overrides), *([config_file.name] if config_file else [])]
         return _clear(str(error), [name.split(".")[0] for name in names])
     names = [] if path is None else _names(path)
     try:
-        ingest(source, path, out, options)
+        ingest(kind_of(source), path, out, options)
     except InputError as error:
         left = [] if not out.exists() else list(out.rglob("*"))
         if left or Path("was_run").exists():
             return "left behind", f"{left}: {error}"
-        return _clear(str(error), names or [source])
+        return _clear(str(error), names or [kind_of(source)])
     if Path("was_run").exists():
         return "ran code", "was_run"
     for table in ("poses", "recordings"):
@@ -211,7 +216,7 @@ def _judge(source: str, path: Path | None, overrides: list[str], config_file: Pa
             import pyarrow.parquet as pq
 
             for item in pq.read_table(quarantine).to_pylist():
-                unclear = _clear(f"{item['item']}: {item['reason']}", names or [source])
+                unclear = _clear(f"{item['item']}: {item['reason']}", names or [kind_of(source)])
                 if unclear[0] != "error":
                     return unclear
     return "clip", ""
@@ -261,7 +266,7 @@ def _problem(table: str, row: dict[str, object], source: str) -> str | None:
     problem = schema.check_pose_clip(row)
     if problem is None:
         samples = simulate_clip(
-            row, placements=("left_wrist", "right_wrist"), rate_hz=60.0, low_pass=motion_low_pass("source", source),
+            row, placements=("left_wrist", "right_wrist"), rate_hz=60.0, low_pass=motion_low_pass("source", kind_of(source)),
             sensor=None, seed=0,
         )  # fmt: skip
         if not all(np.isfinite(values).all() for values in samples.values()):

@@ -1,40 +1,50 @@
 """AMASS (Mahmood et al., ICCV 2019) and its like: SMPL-family motion capture, one npz file per clip.
 
 A file holds `poses` (F, 156) for SMPL-H or (F, 165) for SMPL-X, axis-angle, body first; `trans` (F, 3) m in a z-up world;
-`betas`; a frame rate under one of two names; and often `gender`. Poses of SMPL (72) and of the body alone (66) are read too. Others
-hand around files of the same kind whose world is y up (`up=y`). Files are read with pickles switched off.
+`betas`; a frame rate under one of two names; and often `gender`. Poses of SMPL (72) and of the body alone (66) are read too, and
+the SMPL-X files called stageii that keep poses in parts (`root_orient`, `pose_body`, ...). Others hand around files of the same
+kind whose world is y up (`up=y`), as BEAT2's. Files are read with pickles switched off.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy.spatial.transform import Rotation
 
 from m3n.errors import InputError, shown
 from m3n.schema import GENDERS, JOINT_COUNT, FileRow, Rejected
-from m3n.sources.shared.estimator_rows import PELVIS_AT_REST
-from m3n.sources.shared.plausibility import PoseOptions, Up
-from m3n.sources.shared.pose_rows import TURN_UP, FloatArray, numbers, read_npz
+from m3n.sources.shared.estimator_rows import PELVIS_AT_REST, turned_z_up
+from m3n.sources.shared.ingest_notes import Notes
+from m3n.sources.shared.plausibility import Up
+from m3n.sources.shared.pose_files import NamedFiles, PoseFileOptions
+from m3n.sources.shared.pose_rows import FloatArray, numbers, read_npz
 
 SOURCE = "amass"
 FRAME_RATE_KEYS = ("mocap_framerate", "mocap_frame_rate")
 _WIDTHS = {3 * count: model for model, count in JOINT_COUNT.items()}  # 72 smpl, 156 smplh, 165 smplx
 _BODY_ONLY = 66  # pelvis to wrists, as SMPL without hands
+_PARTS = {
+    "root_orient": 3,
+    "pose_body": 63,
+    "pose_jaw": 3,
+    "pose_eye": 6,
+    "pose_hand": 90,
+}  # of stageii files, in SMPL-X's order
+_NO_MOTION = ("shape", "_stagei")
 _SUFFIXES = {"poses", "stageii", "stagei", "sync"}  # bookkeeping at the end of AMASS's file names
 
 
-class Options(PoseOptions):
+class Options(PoseFileOptions):
     """Settings of `m3n ingest amass`."""
 
     text: str | None = Field(default=None, description="what every clip shows, in words; null: the words of its file name")
-    label: str | None = Field(default=None, description="activity label of every clip; null: none")
+    subject: str | None = Field(default=None, description="who moves; null: that of path=, or the folder a file lies in")
     gender: Literal["neutral", "female", "male"] | None = Field(
         default=None, description="gender of every clip; null: the file's own"
     )
@@ -45,29 +55,31 @@ class Options(PoseOptions):
         return self.up
 
 
-def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Rejected]:
+def pose_clips(path: Path, options: Options, notes: Notes | None = None) -> Iterator[dict[str, Any] | Rejected]:
     """Rows of `pose_clips`, one per npz file: `path` itself, or every one in a folder and its subfolders, by name.
 
-    The clip's id is its path below `path` without the ending, its subject the folder it lies in. Files that hold no motion
-    (such as AMASS's shape.npz) and damaged ones come out as Rejected. Raises InputError where `path` holds no npz file.
+    The clip's id is its path below `path` without the ending, its subject the folder it lies in. AMASS's files of a person's
+    shape (shape.npz, neutral_stagei.npz) are passed over in a folder; others without motion and damaged ones come out as Rejected.
+    Raises InputError where `path` holds no npz file.
     """
-    path = Path(path)
-    if path.is_dir():
-        files = sorted(path.rglob("*.npz"), key=lambda file: file.relative_to(path).as_posix())
-    else:
-        files = [path] if path.suffix == ".npz" and path.is_file() else []
-    if not files:
-        raise InputError(f"{path}: no npz file; expected an AMASS file or a folder of them")
-    for file in files:
-        name = (file.relative_to(path) if path.is_dir() else Path(file.name)).with_suffix("")
+    files = NamedFiles(path, (".npz",), "an AMASS file or a folder of them", options)
+    for file, name in files.found:
+        if file.stem.endswith(_NO_MOTION) and not files.single:
+            if notes is not None:
+                notes.count("files of a person's shape, passed over", 1, name)
+            continue
         try:
-            yield _clip(file, name, options)
+            yield _clip(file, PurePath(name), options, files.said(file, name))
         except InputError as error:
-            yield Rejected(name.as_posix(), str(error))
+            yield Rejected(name, str(error))
 
 
-def _clip(file: Path, name: Path, options: Options) -> dict[str, Any]:
-    data = read_npz(file, ("poses", "trans", "betas", "gender", *FRAME_RATE_KEYS))  # others may be pickled lists of markers
+def _clip(file: Path, name: PurePath, options: Options, said: dict[str, str | None]) -> dict[str, Any]:
+    data = read_npz(
+        file, ("poses", "trans", "betas", "gender", *FRAME_RATE_KEYS, *_PARTS)
+    )  # others may be pickled lists of markers
+    if "poses" not in data and _PARTS.keys() <= data.keys():
+        data["poses"] = _from_parts(file.name, data)
     missing = [key for key in ("poses", "trans") if key not in data]
     rates = [data[key] for key in FRAME_RATE_KEYS if key in data]
     rate = rates[0] if rates else None
@@ -91,13 +103,13 @@ def _clip(file: Path, name: Path, options: Options) -> dict[str, Any]:
         poses = np.pad(poses, ((0, 0), (0, 72 - _BODY_ONLY)))
     model = _WIDTHS[poses.shape[1]]
     if options.up != "z":
-        poses, trans = _turned(poses, trans, options.up, np.array(PELVIS_AT_REST["smplx" if model == "smplx" else "smpl"]))
+        poses, trans = turned_z_up(poses, trans, options.up, np.array(PELVIS_AT_REST["smplx" if model == "smplx" else "smpl"]))
     row = {
         "clip_id": f"{SOURCE}-{name.as_posix()}",
         "source": SOURCE,
-        "subject": name.parent.name or None,
-        "text": _words(name.name) if options.text is None else options.text,
-        "label": options.label,
+        "subject": said["subject"] or name.parent.name or None,
+        "text": _words(name.name) if said["text"] is None else said["text"],
+        "label": said["label"],
         "fps": float(fps[0]),
         "body_model": model,
         "gender": options.gender or _gender(file, data.get("gender")),
@@ -110,18 +122,17 @@ def _clip(file: Path, name: Path, options: Options) -> dict[str, Any]:
     return FileRow(row, file.name)
 
 
+def _from_parts(where: str, data: dict[str, NDArray[Any]]) -> FloatArray:
+    """Poses (F, 165) of SMPL-X from the parts of a stageii file."""
+    frames = len(data["root_orient"]) if data["root_orient"].ndim else 0
+    return np.concatenate([numbers(where, key, data[key], (frames, width)) for key, width in _PARTS.items()], axis=1)
+
+
 def _betas(file: Path, held: NDArray[Any], frames: int) -> FloatArray:
     """Shape coefficients (B,), of files that repeat them for every frame too."""
     if held.ndim == 2 and len(held) in (1, frames):
         return np.asarray(np.median(numbers(file.name, "betas", held, (None, None)), axis=0))
     return numbers(file.name, "betas", held, (None,))
-
-
-def _turned(poses: FloatArray, trans: FloatArray, up: str, pelvis: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Poses (F, 3 J) and trans (F, 3) in a world turned z up; a root turns about the pelvis, which is at `pelvis` at rest."""
-    turned = poses.copy()
-    turned[:, :3] = (Rotation.from_matrix(TURN_UP[up]) * Rotation.from_rotvec(poses[:, :3])).as_rotvec()
-    return turned, (trans + pelvis) @ TURN_UP[up].T - pelvis
 
 
 def _gender(file: Path, value: NDArray[Any] | None) -> str:

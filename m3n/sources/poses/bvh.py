@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -32,24 +32,30 @@ from m3n.schema import Rejected
 from m3n.sources.shared.fitted_rows import FittedClip, fitted_clips
 from m3n.sources.shared.joint_names import bones_of, smpl_joints
 from m3n.sources.shared.plausibility import PoseOptions, Up
-from m3n.sources.shared.pose_rows import METRES, TURN_UP, FloatArray, files_in, misread, numbers, pose_row
+from m3n.sources.shared.pose_files import NamedFiles, PoseFileOptions
+from m3n.sources.shared.pose_rows import METRES, TURN_UP, FloatArray, misread, numbers, pose_row
 
 SOURCE = "bvh"
+_METRES = METRES | {"cmu": 0.0254 / 0.45}  # CMU's skeletons are in inches times 0.45, which conversions keep
 _LARGEST = 512 << 20  # bytes
 _DEEPEST = 400  # joints; hand-animated creatures have fewer
 
 
-class Options(PoseOptions):
+class Options(PoseFileOptions):
     """Settings of `m3n ingest bvh`."""
 
-    unit: Literal["m", "cm", "mm", "in"] | None = Field(
-        default=None, description="unit of the positions; it must be given, or scale as metres per unit of the file"
+    unit: Literal["m", "cm", "mm", "in", "cmu"] | None = Field(
+        default=None,
+        description="unit of the positions: m, cm, mm, in, or cmu for conversions of CMU's recordings (5.6444 cm); must be given, "
+        "or scale as metres per unit of the file",
     )
     scale: Positive | None = Field(default=None, description="positions are multiplied by it, beside the unit; null: 1")
     up: Up = Field(default="y", description="axis that points up")
+    joint_map: dict[str, str] = Field(
+        default={}, description="joint_map.<SMPL joint>=<the rig's name of it>, for names that are not known, as left_elbow=EL"
+    )
     text: str | None = Field(default=None, description="what every clip shows, in words; null: the words of its file name")
-    subject: str | None = Field(default=None, description="who moves; null: the folder a file lies in")
-    label: str | None = Field(default=None, description="activity label of every clip; null: none")
+    subject: str | None = Field(default=None, description="who moves; null: that of path=, or the folder a file lies in")
     forearm_twist: Literal["hand", "neutral"] = Field(
         default="neutral", description="'hand': forearms turn with the rig's hands (its rest pose must have the palms down)"
     )
@@ -79,20 +85,21 @@ def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Reject
     where neither is given, where there is no bvh file, and for a single file that cannot be read.
     """
     if options.unit is None and options.scale is None:
-        raise InputError(f"{path}: BVH files do not say their unit; give unit=m, cm, mm or in, or scale=<metres per unit>")
-    single = Path(path).is_file()
-    for file, name in files_in(path, (".bvh", ".BVH"), "a BVH file or a folder of them"):
+        raise InputError(f"{path}: BVH files do not say their unit; give unit=m, cm, mm, in or cmu, or scale=<metres per unit>")
+    files = NamedFiles(path, (".bvh",), "a BVH file or a folder of them", options)
+    for file, name in files.found:
         try:
+            said = files.said(file, name)
             motion = read_motion(_text_of(file), file.name)
-            words = " ".join(re.findall(r"[^\W\d_]{2,}", Path(name).name)).lower() if options.text is None else options.text
+            words = " ".join(re.findall(r"[^\W\d_]{2,}", Path(name).name)).lower() if said["text"] is None else said["text"]
             yield from fitted_rows(
                 motion, file.name, f"{SOURCE}-{name}", options, source=SOURCE,
-                scale_m=METRES[options.unit or "m"] * (options.scale or 1.0), declared=options.unit or "m",
+                scale_m=_METRES[options.unit or "m"] * (options.scale or 1.0), declared=options.unit or "m",
                 forearm_twist=options.forearm_twist == "hand", smooth_frames=options.smooth_frames, text=words,
-                subject=options.subject or (Path(name).parent.name or None), label=options.label,
+                subject=said["subject"] or (Path(name).parent.name or None), label=said["label"], joint_map=options.joint_map,
             )  # fmt: skip
         except InputError as error:
-            if single:
+            if files.single:
                 raise
             yield Rejected(name, str(error))
 
@@ -111,6 +118,7 @@ def fitted_rows(
     text: str,
     subject: str | None,
     label: str | None,
+    joint_map: Mapping[str, str] | None = None,
 ) -> Iterator[dict[str, Any] | Rejected]:
     """Rows of `pose_clips` fitted to a motion, whose unit is `scale_m` metres: one, or several where frames had to be cut out.
 
@@ -118,7 +126,7 @@ def fitted_rows(
     """
     turn = TURN_UP[options.vertical()]
     world = scale_m * motion.positions @ turn.T
-    joints, names = smpl_joints(world, motion.names, where)
+    joints, names = smpl_joints(world, motion.names, where, joint_map)
     for found in fitted_clips(where, clip_id, joints, names, motion.fps, options, smooth_frames, declared=declared):
         if not isinstance(found, FittedClip):
             yield found
@@ -126,7 +134,7 @@ def fitted_rows(
         poses = found.fit.poses.astype(np.float64)
         if forearm_twist:
             part = found.frames
-            rig = turn @ motion.rotations[part], world[part], bones_of(motion.names)
+            rig = turn @ motion.rotations[part], world[part], bones_of(motion.names, joint_map)
             poses = _with_forearm_twist(poses, *rig, found.bridged)
         yield pose_row(
             found.clip_id, source, motion.fps, poses, found.fit.trans, found.fit.betas, subject=subject, text=text, label=label,

@@ -1,48 +1,78 @@
-"""Anybody's 3-D joints: an npz of positions becomes pose clips through the body fit.
+"""Anybody's 3-D joints: an npz, npy, JSON or CSV of positions, or NTU's skeletons, becomes pose clips through the body fit.
 
-A file holds `joints` (frames, J, 3) and `joint_names` (J,) of SMPL, Kinect, MediaPipe or BVH skeletons, and `fps`, `up`
+An npz holds `joints` (frames, J, 3) and `joint_names` (J,) of SMPL, Kinect, MediaPipe or BVH skeletons, and `fps`, `up`
 ("z", "y" or "-y", the vertical axis of a right-handed world), `unit` ("m", "cm", "mm" or "in"); `text`, `subject` and `label`
-may follow. What a file lacks is given as an option. Positions in metres are the file's times its unit times `scale`. Nothing is
-guessed: a joint that was not seen is NaN or zero.
+may follow. What a file lacks is given as an option; `joint_names` may be the name of a skeleton (`m3n.sources.shared.skeletons`).
+Positions in metres are the file's times its unit times `scale`. Nothing is guessed: a joint that was not seen is NaN or zero.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from m3n.config import Positive
-from m3n.errors import InputError, shown
+from m3n.errors import InputError, nearest, shown
 from m3n.schema import Rejected
+from m3n.sources.poses.joint_files import SUFFIXES, read_joints
+from m3n.sources.shared.bare_joints import JointFile
 from m3n.sources.shared.fitted_rows import FittedClip, fitted_clips
 from m3n.sources.shared.joint_names import smpl_joints
-from m3n.sources.shared.plausibility import PoseOptions, Up
-from m3n.sources.shared.pose_rows import METRES, TURN_UP, files_in, known_once, numbers, pose_row, read_npz
+from m3n.sources.shared.plausibility import Up
+from m3n.sources.shared.pose_files import NamedFiles, PoseFileOptions
+from m3n.sources.shared.pose_rows import METRES, TURN_UP, known_once, pose_row
+from m3n.sources.shared.skeletons import SKELETONS
+from m3n.untrusted.pickles import read_file
 
 SOURCE = "joints"
 _SURE, _PILED, _PILED_SHARE = 0.9, 0.03, 0.3  # a confidence comes near 1, and a share of them piles up there
-_KEYS = ("joints", "joint_names", "fps", "up", "unit", "text", "subject", "label")
+_OFF = 0.02  # share by which a rate that is given may be off from that of the time stamps
+_IMAGE, _CENTRED_M = (-0.5, 1.5), 0.1  # MediaPipe's image coordinates; its world landmarks have the hips' middle at 0
 
 
-class Options(PoseOptions):
+class Options(PoseFileOptions):
     """Settings of `m3n ingest joints`; each stands in for a key that the file lacks."""
 
-    joint_names: list[str] | None = Field(default=None, description="name of each joint, in the file's order; null: the file's")
+    joint_names: str | list[str] | None = Field(
+        default=None,
+        description=f"name of each joint in the file's order, or of a skeleton: {', '.join(SKELETONS)}; null: the file's",
+    )
+    joint_map: dict[str, str] = Field(
+        default={}, description="joint_map.<SMPL joint>=<the file's name of it>, for names that are not known, as left_elbow=EL"
+    )
     fps: Positive | None = Field(default=None, description="frames per second; null: the file's [Hz]")
     up: Up | None = Field(default=None, description="axis that points up; null: the file's")
     unit: Literal["m", "cm", "mm", "in"] | None = Field(default=None, description="unit of the positions; null: the file's")
     scale: Positive = Field(default=1.0, description="positions are multiplied by it, beside the unit")
-    text: str | None = Field(default=None, description="what the clip shows, in words; null: the file's, or none")
-    subject: str | None = Field(default=None, description="who moves; null: the file's, or none")
-    label: str | None = Field(default=None, description="activity label; null: the file's, or none")
+    texts: Path | None = Field(
+        default=None, description="folder with a text file of each clip's name, as HumanML3D's texts: its first line, up to a #"
+    )
     smooth_frames: float = Field(
         default=1.0, ge=0, le=1000, description="standard deviation of the Gaussian over the joints, before the fit [frames]"
     )
+
+    @field_validator("joint_names")
+    @classmethod
+    def _known_skeleton(cls, value: str | list[str] | None) -> list[str] | None:
+        if isinstance(value, str):
+            if value not in SKELETONS:
+                raise ValueError(
+                    f"joint_names={shown(value)} is no skeleton{nearest(value, SKELETONS)}; expected a list of names, or one of "
+                    f"{', '.join(SKELETONS)}"
+                )
+            return SKELETONS[value]
+        return value
+
+    @property
+    def names(self) -> list[str] | None:
+        """The joints' names, where a setting gives them."""
+        return None if self.joint_names is None else list(self.joint_names)
 
     def vertical(self) -> str:
         """The file's axis that is taken to point up."""
@@ -50,85 +80,101 @@ class Options(PoseOptions):
 
 
 def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Rejected]:
-    """Rows of `pose_clips`, one per npz file (several where frames are missing): `path` itself, or every one in a folder, where a
-    bad one is Rejected.
+    """Rows of `pose_clips`, one per person and file (several where frames are missing): `path` itself, or every file in a folder,
+    where a bad one is Rejected.
 
-    Raises InputError where `path` holds no npz file, and for a single file that cannot become a clip.
+    Raises InputError where `path` holds no such file, and for a single file that cannot become a clip.
     """
-    single = Path(path).is_file()
-    for file, name in files_in(path, (".npz",), "an npz with joints, joint_names, fps, up and unit, or a folder of them"):
+    expected = "an npz with joints, joint_names, fps, up and unit, an npy, JSON, CSV or NTU skeleton, or a folder of them"
+    files = NamedFiles(path, SUFFIXES, expected, options)
+    for file, name in files.found:
         try:
-            yield from _clips(file, name, options)
+            people = read_joints(file, options.names)
+            if len(people) > 1 and options.subject is not None:
+                raise InputError(
+                    f"{file.name}: holds {len(people)} clips or people, but subject={shown(options.subject)} says one"
+                )
+            for one in people:
+                yield from _clips(file, name, one, files, options)
         except InputError as error:
-            if single:
+            if files.single:
                 raise
             yield Rejected(name, str(error))
 
 
-def _clips(file: Path, name: str, options: Options) -> Iterator[dict[str, Any] | Rejected]:
+def _clips(file: Path, name: str, one: JointFile, files: NamedFiles, options: Options) -> Iterator[dict[str, Any] | Rejected]:
     where = file.name
-    data = read_npz(file, _KEYS, needed=("joints",))
-    positions = numbers(where, "joints", data["joints"], (None, None, 3), gaps=True)
-    names = _names(where, data.get("joint_names"), options.joint_names)
-    rate = data.get("fps")
-    fps = known_once(
-        where, "fps", None if rate is None else _one_number(where, "fps", rate), options.fps, "give fps=<frames per second>"
-    )
+    names: list[str] = known_once(
+        where, "joint_names", one.names, _same(one.names, options.names),
+        f"give joint_names=[left_hip, ...], or {' or '.join(SKELETONS)}",
+    )  # fmt: skip
+    fps = known_once(where, "fps", *_rates(where, one, options.fps), "give fps=<frames per second>")
     if not fps > 0:
         raise InputError(f"{where}: fps is {fps}, expected a positive frame rate")
-    up = known_once(where, "up", _word(where, data, "up"), options.up, "give up=z, up=y or up=-y")
-    unit = known_once(where, "unit", _word(where, data, "unit"), options.unit, "give unit=m, cm, mm or in")
+    up = known_once(where, "up", one.up, options.up, "give up=z, up=y or up=-y")
+    unit = known_once(where, "unit", one.unit, options.unit, "give unit=m, cm, mm or in")
     if up not in TURN_UP:
-        raise InputError(f"{where}: up is '{up}', expected {', '.join(TURN_UP)}")
+        raise InputError(f"{where}: up is '{shown(up)}', expected {', '.join(TURN_UP)}")
     if unit not in METRES:
-        raise InputError(f"{where}: unit is '{unit}', expected {', '.join(METRES)}")
-    world = options.scale * METRES[unit] * positions @ TURN_UP[up].T
-    kept, smpl_names = smpl_joints(world, names, where)
+        raise InputError(f"{where}: unit is '{shown(unit)}', expected {', '.join(METRES)}")
+    own = replace(one, text=_text_of(where, name, options.texts)) if options.texts is not None else one
+    said = files.said(file, name, subject=own.subject, text=own.text, label=own.label)
+    _check_image(where, one.positions, names)
+    world = options.scale * METRES[unit] * one.positions @ TURN_UP[up].T
+    kept, smpl_names = smpl_joints(world, names, where, options.joint_map)
     known = options.model_copy(update={"up": up})
-    said = {key: _either(where, data, key, getattr(options, key)) for key in ("subject", "text", "label")}
-    clips = fitted_clips(where, f"{SOURCE}-{name}", kept, smpl_names, fps, known, options.smooth_frames, declared=unit)
-    for found in _not_flat(where, positions, clips):
+    clip_id = f"{SOURCE}-{name}" + (f"-{one.person}" if one.person else "")
+    clips = fitted_clips(where, clip_id, kept, smpl_names, fps, known, options.smooth_frames, declared=unit)
+    for found in _not_flat(where, one.positions, clips):
         if not isinstance(found, FittedClip):
             yield found
             continue
+        subject = f"{said['subject']}+{one.person}" if said["subject"] and one.person else said["subject"]
         yield pose_row(
             found.clip_id, SOURCE, fps, found.fit.poses, found.fit.trans, found.fit.betas,
-            subject=said["subject"], text=said["text"] or "", label=said["label"], repairs=found.repairs, file=where,
+            subject=subject, text=said["text"] or "", label=said["label"], repairs=found.repairs, file=where,
         )  # fmt: skip
 
 
-def _names(where: str, in_file: NDArray[Any] | None, option: list[str] | None) -> list[str]:
-    held = None
-    if in_file is not None:
-        if in_file.dtype.kind not in "US" or in_file.ndim != 1:
-            raise InputError(f"{where}: joint_names holds {in_file.dtype} of shape {in_file.shape}, expected one text each")
-        held = [_text(name) for name in in_file.tolist()]
-    names: list[str] = known_once(where, "joint_names", held, option, "give joint_names=[left_hip, ...]")
-    return names
+def _rates(where: str, one: JointFile, given: float | None) -> tuple[float | None, float | None]:
+    """The file's rate and the option's; that of time stamps gives way to an option that is nearly the same."""
+    if not one.is_measured or one.fps is None or given is None:
+        return one.fps, given
+    if abs(given / one.fps - 1) > _OFF:
+        raise InputError(f"{where}: fps is {one.fps} by the time stamps but {given} in the options; leave the option out")
+    return None, given
 
 
-def _one_number(where: str, key: str, value: NDArray[Any]) -> float:
-    return float(numbers(where, key, value.reshape(-1), (1,))[0])
+def _same(held: list[str] | None, given: list[str] | None) -> list[str] | None:
+    """The names given, unless they are the file's in another spelling."""
+    if held is None or given is None:
+        return given
+    plain = [["".join(c for c in name.lower() if c.isalnum()) for name in names] for names in (held, given)]
+    return None if plain[0] == plain[1] else given
 
 
-def _word(where: str, data: dict[str, NDArray[Any]], key: str) -> str | None:
-    if key not in data:
-        return None
-    value = data[key].reshape(-1)
-    if value.dtype.kind not in "US" or value.size != 1:
-        raise InputError(f"{where}: {key} holds {data[key].dtype} of shape {data[key].shape}, expected one text")
-    return _text(value[0]).strip()
+def _text_of(where: str, name: str, folder: Path) -> str:
+    file = folder / f"{name}.txt"
+    lines = read_file(file).decode("utf-8", "replace").splitlines() if file.is_file() else []
+    first = next((line.partition("#")[0].strip() for line in lines if line.strip()), "")
+    if not first:
+        raise InputError(f"{where}: no text of it: expected a line in {file}")
+    return first
 
 
-def _either(where: str, data: dict[str, NDArray[Any]], key: str, option: str | None) -> str | None:
-    if key in data and data[key].dtype.kind in "iu" and data[key].size == 1:  # subjects are often numbers
-        data = {key: np.array(str(int(data[key].reshape(-1)[0])))}
-    value = _word(where, data, key)
-    if value is not None and option is not None and value != option:
+def _check_image(where: str, positions: NDArray[np.float64], names: list[str]) -> None:
+    """InputError for MediaPipe's landmarks of the image, whose x and y are shares of its size."""
+    if len(names) != len(SKELETONS["mediapipe33"]) or positions.shape[1] != len(names):
+        return
+    flat = positions[..., :2]
+    centre = np.nanmedian(flat[:, [23, 24]].reshape(-1, 2), axis=0) if np.isfinite(flat[:, [23, 24]]).any() else np.zeros(2)
+    seen = flat[np.isfinite(flat)]
+    inside = bool(len(seen)) and bool(((seen >= _IMAGE[0]) & (seen <= _IMAGE[1])).all())
+    if inside and (np.abs(centre) > _CENTRED_M).all() and np.median(seen) > _CENTRED_M:
         raise InputError(
-            f"{where}: {key} is '{shown(value)}' in the file but '{shown(option)}' in the options; leave the option out"
+            f"{where}: x and y lie between 0 and 1, as MediaPipe's landmarks of the image do, which have no unit; give its world "
+            "landmarks (pose_world_landmarks), which are metres about the hips"
         )
-    return option if value is None else value
 
 
 def _not_flat(
@@ -148,7 +194,3 @@ def _not_flat(
         if not from_0_to_1:
             raise
         raise InputError(f"{error}; {said}") from error
-
-
-def _text(value: Any) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

@@ -112,6 +112,13 @@ def track_rows(
         )  # fmt: skip
 
 
+def turned_z_up(poses: FloatArray, trans: FloatArray, up: str, pelvis: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Poses (F, 3 J) and trans (F, 3) m in a world turned z up; a root turns about the pelvis, which is at `pelvis` at rest."""
+    turned = poses.copy()
+    turned[:, :3] = (Rotation.from_matrix(TURN_UP[up]) * Rotation.from_rotvec(poses[:, :3])).as_rotvec()
+    return turned, (trans + pelvis) @ TURN_UP[up].T - pelvis
+
+
 def names_of(keys: Iterable[Any]) -> dict[Any, str]:
     """Key -> text, a different one for each, for what a file calls its people or its images: numbers, text, or tuples of them."""
     made: dict[Any, str] = {}

@@ -10,20 +10,21 @@ Kinect's spine, eyes) are left out.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from m3n.body.joint_fit import FITTED
-from m3n.errors import InputError
+from m3n.errors import InputError, nearest, shown
 
 FloatArray = NDArray[np.float64]
 
 # SMPL joint -> names, best first; a tuple is a joint half-way between several.
 _Names = dict[str, list[tuple[str, ...]]]
 _JOINTS_MIDDLE: _Names = {
-    "pelvis": [("pelvis",), ("hipcenter",), ("spinebase",), ("hips",), ("midhip",), ("root",)],
+    "pelvis": [("pelvis",), ("hipcenter",), ("spinebase",), ("hips",), ("midhip",), ("chip",), ("root",)],
     "spine1": [("spine1",)],
     "spine2": [("spine2",)],
     "spine3": [("spine3",)],
@@ -45,7 +46,7 @@ _JOINTS_SIDE: _Names = {
 }
 _BONES_MIDDLE: _Names = {
     "pelvis": [("hips",), ("pelvis",), ("hip",), ("root",)],
-    "neck": [("neck",), ("neck1",), ("neck01",)],
+    "neck": [("neck",), ("neck1",), ("neck01",), ("necktwist01",)],
     "head": [("head",)],
 }
 _BONES_SIDE: _Names = {
@@ -60,15 +61,19 @@ _BONES_SIDE: _Names = {
     "foot": [("toebase",), ("toe",), ("toes",), ("toe0",), ("ball",)],
 }
 _SIDES = {"left": "left", "l": "left", "right": "right", "r": "right"}
+_NEARLY_ALL = 0.8  # of the names of a skeleton begin with its character's or tool's name
 _PACKAGING = {"mixamorig", "bip", "bip01", "bip001", "biped", "character", "character1", "joint", "jnt", "def", "j"}
 
 
-def smpl_joints(joints: FloatArray, names: Sequence[str], where: str) -> tuple[FloatArray, list[str]]:
+def smpl_joints(
+    joints: FloatArray, names: Sequence[str], where: str, joint_map: Mapping[str, str] | None = None
+) -> tuple[FloatArray, list[str]]:
     """Joints (F, J, 3) of any skeleton -> those that the body fit knows (F, K, 3), and their SMPL names (K,).
 
-    Raises InputError for repeated names, and where hardly any name is known.
+    `joint_map`: SMPL joint -> one of `names`, where a user says which it is. Raises InputError for repeated names, for a map that
+    names no joint, and where hardly any name is known.
     """
-    plain = [_plain(name) for name in names]
+    plain = _plain_names(names)
     if len(plain) != joints.shape[1]:
         raise InputError(f"{where}: {len(plain)} joint names for {joints.shape[1]} joints")
     place: dict[str, int] = {}
@@ -87,6 +92,8 @@ def smpl_joints(joints: FloatArray, names: Sequence[str], where: str) -> tuple[F
                 seen = np.isfinite(points).all((1, 2)) & (points != 0).any(2).all(1)
                 found[target] = np.where(seen[:, None], points.mean(1), np.nan)
                 break
+    for target, k in _mapped(joint_map or {}, names, where).items():
+        found[target] = joints[:, k]
     if len(found) < 6:
         raise InputError(
             f"{where}: of the {len(names)} joint names only {len(found)} are known ({', '.join(found) or 'none'}); "
@@ -97,17 +104,35 @@ def smpl_joints(joints: FloatArray, names: Sequence[str], where: str) -> tuple[F
     return np.stack([found[name] for name in kept], axis=1), kept
 
 
-def bones_of(names: Sequence[str]) -> dict[str, int]:
+def _mapped(joint_map: Mapping[str, str], names: Sequence[str], where: str) -> dict[str, int]:
+    """SMPL joint -> index into `names`."""
+    made = {}
+    for target, name in joint_map.items():
+        if target not in FITTED:
+            raise InputError(
+                f"joint_map.{shown(target)}: no joint of SMPL{nearest(target, FITTED)}; expected {', '.join(FITTED)}"
+            )
+        if list(names).count(name) != 1:
+            listed = ", ".join(map(shown, names[:40]))
+            raise InputError(
+                f"{where}: joint_map.{target}={shown(name)}: no such joint, or two of them{nearest(name, names)}; there are "
+                f"{listed}"
+            )
+        made[target] = list(names).index(name)
+    return made
+
+
+def bones_of(names: Sequence[str], joint_map: Mapping[str, str] | None = None) -> dict[str, int]:
     """SMPL joint name -> index into `names`, for joints that are a single one of them."""
     place: dict[str, int] = {}
-    for k, name in enumerate(names):
-        place.setdefault(_plain(name), k)
+    for k, name in enumerate(_plain_names(names)):
+        place.setdefault(name, k)
     found = {}
     for target, choices in _table(place).items():
         chosen = next((group[0] for group in choices if len(group) == 1 and group[0] in place), None)
         if chosen is not None:
             found[target] = place[chosen]
-    return found
+    return found | _mapped(joint_map or {}, names, "the skeleton")
 
 
 def _table(place: dict[str, int]) -> _Names:
@@ -118,6 +143,20 @@ def _table(place: dict[str, int]) -> _Names:
         for side in ("left", "right"):
             table[f"{side}_{part}"] = [tuple(f"{side} {name}" for name in group) for group in choices]
     return table
+
+
+def _plain_names(names: Sequence[str]) -> list[str]:
+    """Names without what (nearly) all of them begin with: the name of a character or of its tool, as in CC_Base_L_Forearm."""
+    starts = Counter(
+        str(name)[: match.end()] for name in names for match in re.finditer(r"[A-Za-z0-9][_:|.\- ]+(?=[A-Za-z0-9])", str(name))
+    )
+    shared = [
+        start
+        for start, count in starts.items()
+        if count >= max(6, _NEARLY_ALL * len(names)) and not _SIDES.keys() & set(re.split(r"[^a-z0-9]+", start.lower()))
+    ]
+    prefix = max(shared, key=len, default="")
+    return [_plain(str(name).removeprefix(prefix)) for name in names]
 
 
 def _plain(name: str) -> str:

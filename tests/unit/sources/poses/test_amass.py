@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from clips import clip
 from fuzz.source_files import amass_arrays
 
 from m3n.errors import InputError
 from m3n.schema import POSE_CLIPS, Rejected, check_pose_clip
 from m3n.sources.poses.amass import Options, pose_clips
+from m3n.sources.shared.ingest_notes import Notes
 
 
 def write(file: Path, width: int = 156, frames: int = 5, rate_key: str = "mocap_framerate", **more: Any) -> dict[str, Any]:
@@ -55,20 +57,21 @@ def test_gender_is_understood_in_every_spelling(tmp_path: Path, gender: np.ndarr
     assert row["gender"] == "female"
 
 
-def test_folder_is_read_recursively_and_shape_files_are_rejected_with_the_reason(tmp_path: Path) -> None:
+def test_folder_is_read_recursively_and_shape_files_are_passed_over_and_counted(tmp_path: Path) -> None:
     write(tmp_path / "CMU" / "01" / "01_02_poses.npz")
     write(tmp_path / "CMU" / "02" / "Walk_turnLeft01_poses.npz")
     np.savez(tmp_path / "CMU" / "02" / "shape.npz", betas=np.zeros(16), gender="male")
-    first, second, third = pose_clips(tmp_path, Options())
+    notes = Notes()
+    first, second = pose_clips(tmp_path, Options(), notes)
     assert isinstance(first, dict)
     assert first["clip_id"] == "amass-CMU/01/01_02_poses"
     assert first["subject"] == "01"
     assert first["text"] == ""
     assert isinstance(second, dict)
     assert second["text"] == "walk turn left"
-    assert isinstance(third, Rejected)
-    assert third.item == "CMU/02/shape"
-    assert "holds no motion: poses, trans" in third.reason
+    assert notes.figures() == {"files of a person's shape, passed over": 1}
+    (alone,) = pose_clips(tmp_path / "CMU" / "02" / "shape.npz", Options())
+    assert "holds no motion: poses, trans" in alone.reason
 
 
 def test_text_option_speaks_for_every_clip(tmp_path: Path) -> None:
@@ -93,7 +96,7 @@ def test_damaged_odd_and_pickled_files_are_rejected_one_by_one(tmp_path: Path) -
 
 
 def test_folder_without_files_is_an_input_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no npz file"):
+    with pytest.raises(InputError, match=r"no \.npz file"):
         list(pose_clips(tmp_path, Options()))
 
 
@@ -112,3 +115,19 @@ def test_a_shape_that_is_repeated_for_every_frame_is_one_shape(tmp_path: Path) -
     (row,) = pose_clips(tmp_path / "a.npz", Options())
     assert isinstance(row, dict)
     np.testing.assert_allclose(row["betas"], shape, rtol=1e-6)
+
+
+def test_stageii_files_keep_poses_in_parts_and_beat2_is_y_up(tmp_path: Path) -> None:
+    data = amass_arrays(165, rate_key="mocap_frame_rate")
+    poses = data.pop("poses")
+    bounds = {"root_orient": (0, 3), "pose_body": (3, 66), "pose_jaw": (66, 69), "pose_eye": (69, 75), "pose_hand": (75, 165)}
+    np.savez(tmp_path / "a_stageii.npz", **data, **{key: poses[:, a:b] for key, (a, b) in bounds.items()})
+    row = clip(*pose_clips(tmp_path / "a_stageii.npz", Options()))
+    np.testing.assert_array_equal(row["poses"], poses.astype(np.float32))
+    beat = amass_arrays(
+        165, rate_key="mocap_frame_rate", betas=np.zeros(300), model="smplx2020", expressions=np.zeros((5, 100))
+    )
+    np.savez(tmp_path / "2_scott_0_1_1.npz", **beat)
+    row = clip(*pose_clips(tmp_path / "2_scott_0_1_1.npz", Options(up="y", path="*_{subject}_*.npz")))
+    assert (row["subject"], row["body_model"]) == ("scott", "smplx")
+    np.testing.assert_allclose(np.diff(row["trans"], axis=0)[:, 2], np.diff(beat["trans"], axis=0)[:, 1], rtol=1e-4)

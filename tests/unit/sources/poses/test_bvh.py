@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from clips import clip, faces, stands_upright
 from fuzz.source_files import (
     BENT,
+    bvh_text,
     write_bvh,
 )
 from scipy.spatial.transform import Rotation
@@ -90,3 +92,26 @@ def test_damaged_bvh_files_are_one_clear_line(tmp_path: Path, old: str, new: str
     with pytest.raises(InputError, match=r"a\.bvh") as raised:
         list(bvh.pose_clips(file, bvh.Options(unit="cm")))
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("prefix", ["mixamorig:", "CC_Base_", "Character1_", "rig|"])
+def test_what_all_joints_begin_with_is_no_part_of_their_names(tmp_path: Path, prefix: str) -> None:
+    text = re.sub(r"(ROOT|JOINT) ", rf"\1 {prefix}", bvh_text(BENT))
+    (tmp_path / "walk.bvh").write_text(text)
+    write_bvh(tmp_path / "plain.bvh", BENT)
+    named, plain = (clip(*bvh.pose_clips(tmp_path / f"{name}.bvh", bvh.Options(unit="cm"))) for name in ("walk", "plain"))
+    np.testing.assert_array_equal(named["poses"], plain["poses"])
+
+
+def test_cmu_conversions_have_a_unit_of_their_own_and_a_map_names_odd_joints(tmp_path: Path) -> None:
+    factor = 0.0254 / 0.45  # metres: their lengths are inches times 0.45
+    text = re.sub(
+        r"(OFFSET )(\S+) (\S+) (\S+)",
+        lambda found: found[1] + " ".join(str(0.01 * float(found[k]) / factor) for k in (2, 3, 4)),
+        bvh_text(BENT),
+    ).replace("LeftForeArm", "Ulna7")
+    (tmp_path / "a.bvh").write_text(text)
+    row = clip(*bvh.pose_clips(tmp_path / "a.bvh", bvh.Options(unit="cmu", joint_map={"left_elbow": "Ulna7"})))
+    write_bvh(tmp_path / "b.bvh", BENT)
+    same = clip(*bvh.pose_clips(tmp_path / "b.bvh", bvh.Options(unit="cm")))
+    np.testing.assert_allclose(row["poses"], same["poses"], atol=1e-4)

@@ -1,0 +1,72 @@
+"""AIST++ (Li et al., ICCV 2021): dances fitted with SMPL, one pickle a dance, 60 frames per second, y up.
+
+A file holds `smpl_poses` (F, 72) axis-angle, `smpl_trans` (F, 3) and `smpl_scaling` (1,). The body was fitted to joints of another
+unit by scaling SMPL's metres, so a translation in metres is the file's divided by that scale (about 93), as AIST++'s own code has
+it. Names say who and what: gBR_sBM_cAll_d04_mBR0_ch01 is dancer d04, genre BR (break). Pickles are read without running anything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from m3n.errors import InputError
+from m3n.schema import Rejected
+from m3n.sources.shared.estimator_rows import PELVIS_AT_REST, turned_z_up
+from m3n.sources.shared.pose_files import NamedFiles, PoseFileOptions
+from m3n.sources.shared.pose_rows import numbers, pose_row, require
+from m3n.untrusted.pickles import load_pickle
+
+SOURCE = "aistpp"
+FPS = 60.0
+_NAME = re.compile(r"^g([A-Z]{2})_s[A-Z]{2}_c\w+?_(d\d+)_m")
+_GENRES = {
+    "BR": "break", "PO": "pop", "LO": "lock", "MH": "middle hip-hop", "LH": "LA style hip-hop", "HO": "house", "WA": "waack",
+    "KR": "krump", "JS": "street jazz", "JB": "ballet jazz",
+}  # fmt: skip
+
+
+class Options(PoseFileOptions):
+    """Settings of `m3n ingest aistpp`."""
+
+    def vertical(self) -> str:
+        """The files' axis that points up."""
+        return "y"
+
+
+def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Rejected]:
+    """Rows of `pose_clips` (smpl, z up), one per file; `path` is a file or a folder of them, where a bad one is Rejected.
+
+    Raises InputError where there is no file, and for a single file that is none of AIST++'s.
+    """
+    files = NamedFiles(path, (".pkl",), "an AIST++ motion such as gBR_sBM_cAll_d04_mBR0_ch01.pkl, or a folder of them", options)
+    for file, name in files.found:
+        try:
+            yield _clip(file, name, files)
+        except InputError as error:
+            if files.single:
+                raise
+            yield Rejected(name, str(error))
+
+
+def _clip(file: Path, name: str, files: NamedFiles) -> dict[str, Any]:
+    held, where = load_pickle(file), file.name
+    require(where, held, ["smpl_poses", "smpl_trans", "smpl_scaling"])
+    poses = numbers(where, "smpl_poses", held["smpl_poses"], (None, 72))
+    trans = numbers(where, "smpl_trans", held["smpl_trans"], (len(poses), 3))
+    scale = float(numbers(where, "smpl_scaling", np.reshape(held["smpl_scaling"], -1), (1,))[0])
+    if not scale > 0:
+        raise InputError(f"{where}: smpl_scaling is {scale:g}, expected a positive scale (about 93)")
+    found = _NAME.match(file.name)
+    genre = _GENRES.get(found[1]) if found else None
+    said = files.said(file, name, subject=found[2] if found else None, label=genre)
+    poses, trans = turned_z_up(poses, trans / scale, "y", np.array(PELVIS_AT_REST["smpl"]))
+    text = said["text"] if said["text"] and said["label"] != genre else f"a person dances {genre}" if genre else said["text"]
+    return pose_row(
+        f"{SOURCE}-{name}", SOURCE, FPS, poses, trans, np.zeros(10), subject=said["subject"], label=said["label"], text=text or "",
+        file=where,
+    )  # fmt: skip
