@@ -158,6 +158,7 @@ class M3NClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             clips = rehearsal(Path(self.clips), shape, windows.placements, windows.classes, known)
         with torch.random.fork_rng(devices=[]):
             self.start_ = _choice(windows, shape, config, pretrained, clips, groups is not None)
+            config = self.start_.settings(config)
             self.fitted_ = fit_from(self.start_.start, windows, shape, config, pretrained, clips, where="X")
         return self
 

@@ -113,7 +113,7 @@ def finetune(
                 advance(1 / steps, f"loss {loss:.3f}")
 
             how = {"on_step": on_step, "unlabelled": without_label}
-            fitted = fit_from(choice.start, train, shape, config, pretrained, rehearsed, sentences, **how)
+            fitted = fit_from(choice.start, train, shape, choice.settings(config), pretrained, rehearsed, sentences, **how)
         figures: dict[str, Any] = {
             "method": method_name(choice.start, config),
             "start": choice.start,

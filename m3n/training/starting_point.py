@@ -5,13 +5,16 @@ the unit, and only the labelled training people are asked. They are split into f
 while on the others' windows and scored on each fold's (nested cross-validation: Varma and Simon, BMC Bioinformatics 2006). Where
 labels or people are too few to say, and where the best is not better than the usual choice by more than its standard error, the
 usual choice stays.
+
+A single label per class is enough to ask the clips themselves: what a classifier that has seen nothing else recognises of the
+labelled recordings says how far they are to be trusted, and so how much of a batch they get.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,6 +42,8 @@ FOLDS = 3
 STEPS = 150  # of a short training
 SCORED = 4096  # windows of a fold at most
 REHEARSE, FADE = 0.5, 30.0  # `rehearse` and `rehearse_fade` of a start that rehearses, where they are not given
+TRUSTED = 0.6  # macro F1 over chance, as a share of what is possible, from which on clips get all of `rehearse`
+LEAST_TRUSTED = 0.1  # of `rehearse`: clips that would get less are left out
 DRAWS = 1000  # of the bootstrap
 
 
@@ -50,6 +55,11 @@ class Choice:
     decided_by: str  # "asked", "usual" (too little to decide on) or "scores"
     reason: str
     evidence: dict[str, Any] = field(default_factory=dict)  # people, examples, scores …, as in metrics.json
+    rehearse: float | None = None  # share of the clips, where it was decided too
+
+    def settings(self, config: FinetuneConfig) -> FinetuneConfig:
+        """The settings with what was decided."""
+        return config if self.rehearse is None else config.model_copy(update={"rehearse": self.rehearse})
 
 
 def start_as_set(config: FinetuneConfig, pretrained: Checkpoint | None) -> str:
@@ -107,11 +117,64 @@ def choose_start(
 ) -> Choice:
     """Choose among the starts that a checkpoint and windows of synthetic clips allow, on the labelled windows `train` alone.
 
-    `clips` that lack a class of `train` are no option: the classifier would come to prefer the classes that are rehearsed. The
-    same data and seed give the same choice. `on_training`: called before every short training. Raises what `fit` raises.
+    `clips` that lack a class of `train` are no option: the classifier would come to prefer the classes that are rehearsed; nor are
+    those of which a classifier recognises nothing in `train`. Others get a share of `config.rehearse` that grows with what it
+    recognises. The same data and seed give the same choice. `on_training`: called before every short training. Raises what `fit`
+    raises.
     """
     started = time.perf_counter()
-    possible = _possible(train, pretrained, clips)
+    possible, asked = _possible(train, pretrained, clips), {}
+    if clips is not None and possible[0] in WITH_CLIPS:
+        alone = _recognised(clips, train, shape, config, pretrained)
+        trusted = trust(alone, len(set(train.label.tolist())))
+        if trusted < LEAST_TRUSTED:
+            possible = [start for start in possible if start not in WITH_CLIPS]
+        config = config.model_copy(update={"rehearse": trusted * (config.rehearse or REHEARSE)})
+        asked = {"clips_alone_macro_f1": alone, "rehearse": config.rehearse}
+    chosen = _chosen(possible, train, shape, config, pretrained, clips, sentences, on_training)
+    evidence = chosen.evidence | asked | {"elapsed_s": time.perf_counter() - started}
+    if not asked:
+        return replace(chosen, evidence=evidence)
+    told = f"; a classifier of the clips alone has a macro F1 of {asked['clips_alone_macro_f1']:.2f} on the labelled windows, "
+    told += f"so clips get {config.rehearse:.0%} of a batch" if possible[0] in WITH_CLIPS else "so no clips are rehearsed"
+    return replace(chosen, reason=chosen.reason + told, evidence=evidence, rehearse=config.rehearse)
+
+
+def trust(macro_f1: float, classes: int) -> float:
+    """The share of `rehearse` that clips get (0 to 1), by the macro F1 of a classifier of clips alone on labelled recordings.
+
+    The square of its skill, (F1 - chance) / (1 - chance), over `TRUSTED`: half the skill, a quarter of the share. The form is a
+    choice, made on two datasets (docs/start.md).
+    """
+    skill = (macro_f1 - 1 / classes) / (1 - 1 / classes) if classes > 1 else 0.0
+    return min(max(skill / TRUSTED, 0.0) ** 2, 1.0)
+
+
+def _recognised(
+    clips: RecordingWindows,
+    train: RecordingWindows,
+    shape: WindowsConfig,
+    config: FinetuneConfig,
+    pretrained: Checkpoint | None,
+) -> float:
+    """Macro F1 on the labelled windows of a classifier that is trained for a short while on clips alone, from random weights."""
+    shown = _at_most(clips, STEPS * config.batch_size, config.seed, FOLDS)
+    fitted = fit_from(SCRATCH, shown, shape, _short(config, shown), pretrained, None)
+    scored = _at_most(train, SCORED, config.seed, FOLDS)
+    return float(macro_f1(_confusions(fitted.predict(scored).argmax(1), scored).sum(0)))
+
+
+def _chosen(
+    possible: list[str],
+    train: RecordingWindows,
+    shape: WindowsConfig,
+    config: FinetuneConfig,
+    pretrained: Checkpoint | None,
+    clips: RecordingWindows | None,
+    sentences: Sentences | None,
+    on_training: Callable[[int, int, str], None],
+) -> Choice:
+    """The usual one of the possible starts, or the one that scores best on the training people in turn."""
     usual = possible[0]
     person = _people(train)
     per_class = examples_per_class(train)
@@ -147,7 +210,6 @@ def choose_start(
     found |= {"folds": len(folds), "steps": _short(config, train).min_steps, "macro_f1": scores}
     if best != usual:
         found["gain_over_usual"] = {"usual": usual, "best": best, "gain": gain, "standard_error": error}
-    found["elapsed_s"] = time.perf_counter() - started
     listed = ", ".join(f"{start} {scores[start]:.3f}" for start in possible)
     if chosen == usual != best:
         listed += f"; {best} is not better than {usual} by more than its standard error of {error:.3f}"

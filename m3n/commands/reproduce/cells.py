@@ -223,7 +223,8 @@ def _scores(
             )
     start = start_as_set(config, pretrained)
     if deciding:
-        start = choose_start(train, shape, config, pretrained, rehearsed, sentences).start
+        choice = choose_start(train, shape, config, pretrained, rehearsed, sentences)
+        start, config = choice.start, choice.settings(config)
     fitted = fit_from(start, train, shape, config, pretrained, rehearsed, sentences, unlabelled=unlabelled)
     return Scored(fitted.predict(test), examples, start)
 

@@ -11,7 +11,7 @@ from m3n.config import FinetuneConfig, WindowsConfig
 from m3n.data.windows import Normaliser
 from m3n.models import make_imu_tower
 from m3n.training.checkpoint import Checkpoint
-from m3n.training.starting_point import choose_start, config_of
+from m3n.training.starting_point import Choice, choose_start, config_of, trust
 
 SHAPE = WindowsConfig()
 QUICK = {"start": "auto", "epochs": 1, "min_steps": 40, "batch_size": 8, "lr": 5e-3, "model": MODEL}
@@ -63,3 +63,25 @@ def test_a_start_differs_from_the_others_in_weights_and_clips_alone(blank):
     assert config_of("co_trained", FinetuneConfig(rehearse_fade=0), None).rehearse_fade == 0
     as_set = FinetuneConfig(rehearse=0.3)
     assert config_of("co_trained", as_set, None) is as_set
+
+
+def test_clips_get_a_share_by_what_a_classifier_of_them_alone_recognises(windows):
+    few, config = people(windows, "s0"), FinetuneConfig(**QUICK, rehearse=0.4)
+    clips = replace(people(windows, "s2", "s3"), sources=["clips"] * len(windows.sources))
+    found = choose_start(few, SHAPE, config, None, clips)
+    assert found.evidence["clips_alone_macro_f1"] > 0.8
+    assert (found.start, found.rehearse) == ("co_trained", 0.4)
+    assert found.settings(config).rehearse == 0.4
+    assert "so clips get 40% of a batch" in found.reason
+    exchanged = replace(clips, label=1 - clips.label)
+    found = choose_start(few, SHAPE, config, None, exchanged)
+    assert (found.start, found.rehearse) == ("scratch", 0)
+    assert "no clips are rehearsed" in found.reason
+    assert Choice("scratch", "asked", "").settings(config) is config
+
+
+@pytest.mark.parametrize(
+    ("macro_f1", "classes", "share"), [(0.2, 5, 0), (0.1, 5, 0), (0.44, 5, 0.25), (0.68, 5, 1), (1, 2, 1), (1, 1, 0)]
+)
+def test_half_the_skill_is_worth_a_quarter_of_the_share(macro_f1, classes, share):
+    assert trust(macro_f1, classes) == pytest.approx(share)
