@@ -51,7 +51,8 @@ class FinetuneConfig(Options):
         0.0,
         description="share of every batch that is drawn from synthetic clips with the same labels (--clips; with a checkpoint, "
         "only clips it was pretrained on): helps where labels are few. Clips of the recordings' own dataset are drawn as often as "
-        "all others together. 0 with a `start` that rehearses: 0.5",
+        "all others together. 0 with a `start` that rehearses: 0.5. With start=auto this is the most, which clips get that are "
+        "recognised in the labelled recordings",
     )
     rehearse_fade: Weight | None = Field(
         None,

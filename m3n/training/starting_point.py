@@ -12,6 +12,7 @@ labelled recordings says how far they are to be trusted, and so how much of a ba
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -126,7 +127,7 @@ def choose_start(
     possible, asked = _possible(train, pretrained, clips), {}
     if clips is not None and possible[0] in WITH_CLIPS:
         alone = _recognised(clips, train, shape, config, pretrained)
-        trusted = trust(alone, len(set(train.label.tolist())))
+        trusted = trust(alone, len(set(train.label.tolist())), len(np.unique(train.example)))
         if trusted < LEAST_TRUSTED:
             possible = [start for start in possible if start not in WITH_CLIPS]
         config = config.model_copy(update={"rehearse": trusted * (config.rehearse or REHEARSE)})
@@ -140,13 +141,14 @@ def choose_start(
     return replace(chosen, reason=chosen.reason + told, evidence=evidence, rehearse=config.rehearse)
 
 
-def trust(macro_f1: float, classes: int) -> float:
-    """The share of `rehearse` that clips get (0 to 1), by the macro F1 of a classifier of clips alone on labelled recordings.
+def trust(macro_f1: float, classes: int, examples: int) -> float:
+    """The share of `rehearse` that clips get (0 to 1), by the macro F1 of a classifier of clips alone on labelled examples.
 
-    The square of its skill, (F1 - chance) / (1 - chance), over `TRUSTED`: half the skill, a quarter of the share. The form is a
-    choice, made on two datasets (docs/start.md).
+    The square of its skill, (F1 - chance) / (1 - chance), over `TRUSTED`: half the skill, a quarter of the share. Clips get the
+    benefit of the doubt: F1 is raised by its standard error, taken for that of a share of the examples. The form is a choice.
     """
-    skill = (macro_f1 - 1 / classes) / (1 - 1 / classes) if classes > 1 else 0.0
+    likely = macro_f1 + math.sqrt(max(macro_f1 * (1 - macro_f1), 0.0) / examples)
+    skill = (likely - 1 / classes) / (1 - 1 / classes) if classes > 1 else 0.0
     return min(max(skill / TRUSTED, 0.0) ** 2, 1.0)
 
 

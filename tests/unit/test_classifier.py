@@ -262,7 +262,7 @@ def test_clips_teach_beside_few_windows(clips):
     few = np.array([int(np.flatnonzero(y == label)[0]) for label in ("shake", "stir")])
     swapped = np.where(y[few] == "stir", "shake", "stir")  # two labels, both wrong: only the clips can say better
     alone = M3NClassifier(**QUICK).fit(X[few], swapped)
-    beside = M3NClassifier(**QUICK, clips=clips, rehearse=0.9).fit(X[few], swapped)
+    beside = M3NClassifier(**QUICK, clips=clips, rehearse=0.9, start="co_trained").fit(X[few], swapped)
     assert alone.score(X, y) < 0.5 < 0.9 < beside.score(X, y)
     assert list(beside.classes_) == ["shake", "stir"]
     assert clone(beside).clips == clips

@@ -67,7 +67,7 @@ def test_a_start_that_lacks_what_it_starts_from_is_refused_in_a_line(tmp_path, r
 
 def test_the_start_is_decided_without_the_held_out_people(tmp_path, recording, synthetic_clip):
     """The test subject's samples and clips change, and neither the choice nor a bit of its evidence does."""
-    small = ["windows.window_s=1", "windows.hop_s=1", "epochs=1", "min_steps=4", "model.width=16", "model.depth=1"]
+    small = ["windows.window_s=1", "windows.hop_s=1", "epochs=1", "min_steps=12", "model.width=16", "model.depth=1", "lr=1e-2"]
     layout = schema.synthetic_clips(("left_wrist", "right_wrist"))
     found = []
     for number, (gain, acted) in enumerate(((1.0, "abc"), (3.0, "abct"))):
@@ -81,6 +81,7 @@ def test_the_start_is_decided_without_the_held_out_people(tmp_path, recording, s
                 row["imu_right_wrist"] = np.float32(gain) ** np.arange(row["n_samples"])[:, None] % 3 + row["imu_right_wrist"]
         clips = [
             synthetic_clip(f"{who}-{label}", 81, 20.0, subject=who, source="film", label=label)
+            | {"imu_right_wrist": recording("", seconds=5.0, rate_hz=60.0, label=label)["imu_right_wrist"][:241]}
             for who in acted for label in ("knock", "wave")
         ]  # fmt: skip
         for name, table, kind in (("recordings", rows, schema.imu_recordings()), ("synthetic", clips, layout)):
