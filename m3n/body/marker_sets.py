@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -24,6 +24,7 @@ Landmark = Literal[
     "wrist_radial", "wrist_ulnar", "hand", "asis", "psis", "thigh", "knee_lateral", "knee_medial", "ankle_lateral",
     "ankle_medial", "toe",
 ]  # fmt: skip
+LANDMARKS: tuple[str, ...] = get_args(Landmark)
 REQUIRED: tuple[Landmark, ...] = ("elbow_lateral", "wrist_radial", "wrist_ulnar", "asis", "psis")
 
 
@@ -61,6 +62,20 @@ MARKER_SETS: dict[str, MarkerSet] = {
             "ankle_lateral": ("{s}ANK",), "toe": ("{s}MT1", "{s}MT5"),
         },
         (("LFHD", "RFHD", "LBHD", "RBHD"), ("LFWT", "RFWT", "LBWT", "RBWT")),
+    ),
+    # The anatomical markers that OpenCap adds to its keypoints (Uhlrich et al., PLOS Comput. Biol. 19(10), 2023): lateral and
+    # medial are those of the anatomical position, so lateral is the thumb's side of a wrist. They lie on the skin without a
+    # marker's radius.
+    "opencap": MarkerSet(
+        {
+            "c7": ("C7_STUDY",), "acromion": ("{s}_SHOULDER_STUDY",), "elbow_lateral": ("{s}_LELBOW_STUDY",),
+            "elbow_medial": ("{s}_MELBOW_STUDY",), "wrist_radial": ("{s}_LWRIST_STUDY",), "wrist_ulnar": ("{s}_MWRIST_STUDY",),
+            "asis": ("{s}.ASIS_STUDY",), "psis": ("{s}.PSIS_STUDY",), "knee_lateral": ("{s}_KNEE_STUDY",),
+            "knee_medial": ("{s}_MKNEE_STUDY",), "ankle_lateral": ("{s}_ANKLE_STUDY",), "ankle_medial": ("{s}_MANKLE_STUDY",),
+            "toe": ("{s}_TOE_STUDY",),
+        },
+        (("L.ASIS_STUDY", "R.ASIS_STUDY", "L.PSIS_STUDY", "R.PSIS_STUDY"),),
+        radius_m=0.0,
     ),
 }  # fmt: skip
 

@@ -28,9 +28,8 @@ from fuzz.verdict import judged
 
 from m3n import sources
 
-SOURCES = [
-    name for name in dict.fromkeys([*sources.SOURCES, *ORIGINALS]) if name != "video"
-]  # it needs a person in the picture
+NOT_HERE = ("video", "c3d")  # a person in the picture, an extra
+SOURCES = [name for name in dict.fromkeys([*sources.SOURCES, *ORIGINALS]) if name not in NOT_HERE]
 
 
 def main(arguments: list[str] | None = None) -> int:

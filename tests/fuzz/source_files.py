@@ -96,6 +96,92 @@ def ntu_text(frames: int = FRAMES, bodies: int = 1) -> str:
     return "\n".join(lines) + "\n"
 
 
+def trc_text(labels: list[str], points: np.ndarray, unit: str = "m", rate: float = 60.0) -> str:
+    """A TRC file of points (F, M, 3), z up, in OpenSim's world, y up; a point that is NaN is left blank."""
+    values = points @ np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]]) / {"m": 1.0, "mm": 0.001}[unit]
+    about = [f"{rate:g}", f"{rate:g}", str(len(points)), str(len(labels)), unit, f"{rate:g}", "1", str(len(points))]
+    lines = [
+        "PathFileType\t4\t(X/Y/Z)\tclip.trc",
+        "DataRate\tCameraRate\tNumFrames\tNumMarkers\tUnits\tOrigDataRate\tOrigDataStartFrame\tOrigNumFrames", "\t".join(about),
+        "Frame#\tTime\t" + "\t\t\t".join(labels), "\t\t" + "\t".join(f"X{k}\tY{k}\tZ{k}" for k in range(1, len(labels) + 1)),
+    ]  # fmt: skip
+    for frame, row in enumerate(values):
+        cells = ["" if np.isnan(value) else f"{value:.6f}" for value in row.reshape(-1)]
+        lines.append("\t".join([str(frame + 1), f"{frame / rate:.6f}", *cells]))
+    return "\n".join(lines) + "\n"
+
+
+HALPE = {  # Pose2Sim's names of joints
+    "CHip": "pelvis", "Neck": "neck", "Head": "head",
+    **{f"{side[0].upper()}{name}": f"{side}_{joint}" for side in ("right", "left") for name, joint in (
+        ("Hip", "hip"), ("Knee", "knee"), ("Ankle", "ankle"), ("BigToe", "foot"), ("Shoulder", "shoulder"), ("Elbow", "elbow"),
+        ("Wrist", "wrist"))},
+}  # fmt: skip
+
+
+def pose2sim_text(frames: int = FRAMES) -> str:
+    """A TRC file of joints, as Pose2Sim names them."""
+    return trc_text(list(HALPE), body_joints(frames)[:, [SMPL_JOINTS.index(joint) for joint in HALPE.values()]])
+
+
+def opencap_markers(frames: int = FRAMES) -> tuple[list[str], np.ndarray]:
+    """OpenCap's anatomical markers and their points (F, M, 3) m, z up: Plug-in Gait's, with medial ones beyond the joints."""
+    poses = standing_pose(frames)
+    poses[:, 0] = (np.pi / 2, 0, 0)
+    found = dict(zip(ui_prmd.MARKERS, np.moveaxis(body_markers(poses, np.zeros((frames, 3))), 1, 0), strict=True))
+    joints = dict(zip(SMPL_JOINTS, np.moveaxis(body_joints(frames), 1, 0), strict=True))
+    made = {"C7_study": found["C7"]}
+    for side, own in (("L", "L"), ("R", "r")):
+        long = {"L": "left", "R": "right"}[side]
+        made |= {f"{own}.ASIS_study": found[f"{side}ASI"], f"{own}.PSIS_study": found[f"{side}PSI"]}
+        made |= {f"{own}_lwrist_study": found[f"{side}WRA"], f"{own}_mwrist_study": found[f"{side}WRB"]}
+        made |= {f"{own}_shoulder_study": found[f"{side}SHO"], f"{own}_toe_study": found[f"{side}TOE"]}
+        for lateral, medial, marker, joint in (
+            ("lelbow", "melbow", "ELB", "elbow"), ("knee", "mknee", "KNE", "knee"), ("ankle", "mankle", "ANK", "ankle")
+        ):  # fmt: skip
+            outer = found[f"{side}{marker}"]
+            made |= {f"{own}_{lateral}_study": outer, f"{own}_{medial}_study": 2 * joints[f"{long}_{joint}"] - outer}
+    return list(made), np.stack(list(made.values()), axis=1)
+
+
+_MVN = {
+    "Pelvis": "pelvis", "L5": "spine1", "T8": "spine3", "Neck": "neck", "Head": "head",
+    **{f"{side}{segment}": f"{side.lower()}_{joint}" for side in ("Right", "Left") for segment, joint in (
+        ("Shoulder", "collar"), ("UpperArm", "shoulder"), ("ForeArm", "elbow"), ("Hand", "wrist"), ("UpperLeg", "hip"),
+        ("LowerLeg", "knee"), ("Foot", "ankle"), ("Toe", "foot"))},
+}  # fmt: skip
+
+
+def mvnx_text(frames: int = FRAMES, twist_rad: float = 0.0) -> str:
+    """MVNX of the stand-in body, z up; `twist_rad` turns both forearms about themselves, the thumb's side upwards at first.
+
+    An orientation is that of a bone against the T-pose, in which x is ahead, y to the left and z up."""
+    poses = standing_pose(frames)
+    poses[:, 0] = (np.pi / 2, 0, 0)
+    turns, places = joint_transforms(load_body("smpl"), poses, np.zeros((frames, 3)))
+    rest = np.array([[0.0, 1, 0], [0, 0, 1], [1, 0, 0]])  # MVN's axes (ahead, left, up) in SMPL's at rest (left, up, ahead)
+    at = [SMPL_JOINTS.index(joint) for joint in _MVN.values()]
+    own = turns[:, at] @ rest
+    for k, name in enumerate(_MVN):
+        if name.endswith("ForeArm"):
+            along = np.array([0.0, twist_rad if name.startswith("Left") else -twist_rad, 0.0])
+            own[:, k] = own[:, k] @ Rotation.from_rotvec(along).as_matrix()
+    quaternions = Rotation.from_matrix(own.reshape(-1, 3, 3)).as_quat().reshape(frames, -1, 4)[..., [3, 0, 1, 2]]
+    segments = "".join(f'<segment label="{name}" id="{k + 1}"/>' for k, name in enumerate(_MVN))
+    rows = [
+        f'<frame time="{17 * k}" index="{k}" tc="" ms="{1000 + 17 * k}" type="normal"><orientation>'
+        + " ".join(f"{value:.6f}" for value in quaternions[k].reshape(-1)) + "</orientation><position>"
+        + " ".join(f"{value:.6f}" for value in places[k, at].reshape(-1)) + "</position></frame>"
+        for k in range(frames)
+    ]  # fmt: skip
+    still = '<frame time="0" index="" type="identity"><orientation/><position/></frame>'
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n<mvnx xmlns="http://www.xsens.com/mvn/mvnx" version="4">\n'
+        f'<subject label="anna" frameRate="60" segmentCount="{len(_MVN)}"><segments>{segments}</segments><frames>{still}'
+        + "\n".join(rows) + "</frames></subject></mvnx>\n"
+    )  # fmt: skip
+
+
 def aist_dance(frames: int = FRAMES, scale: float = 93.0) -> dict[str, Any]:
     """A motion as AIST++ keeps it: the translation is `scale` times that of a body in metres, y up."""
     walk = np.linspace((0.0, 1.0, 0.0), (0.2, 1.0, 0.1), frames)

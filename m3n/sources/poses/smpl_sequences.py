@@ -113,7 +113,8 @@ def _mask(where: str, key: str, value: Any, frames: int) -> NDArray[np.bool_] | 
 
 
 def _gender(where: str, value: Any) -> Any:
-    text = str(value.item() if isinstance(value, np.ndarray) and value.size == 1 else value or "n").strip().lower()
+    plain = value.item() if isinstance(value, np.ndarray) and value.size == 1 else value
+    text = "neutral" if plain is None else str(plain).strip().lower()
     if text not in _GENDERS:
         raise InputError(f"{where}: gender is '{shown(text)}', expected {', '.join(_GENDERS)}")
     return _GENDERS[text]

@@ -16,7 +16,8 @@ from m3n.config.names import SOURCES
 from m3n.errors import LONGEST, InputError, one_line
 
 INPUTS, MORE = 40, 12  # of a source, and of each other kind of file that it reads
-OWN_TESTS = {"video"}  # needs networks and a person in the picture: see tests/unit/video/test_decoding.py
+# networks and a person in the picture (tests/unit/video/test_decoding.py); an extra (tests/unit/sources/poses/test_c3d.py)
+OWN_TESTS = {"video", "c3d"}
 
 
 def test_every_source_has_an_original_that_it_reads_whole(tmp_path: Path) -> None:
