@@ -70,24 +70,26 @@ def setup(what: str, json_file: Path | None) -> None:
 
 @cli.command(cls=StageCommand, stage="ingest")
 @click.argument("source")
-@stage_options()
-def ingest(source: str, overrides: tuple[str, ...], config_file: Path | None, out: Path, json_file: Path | None) -> None:
+@stage_options(out=LOCATION)
+def ingest(source: str, overrides: tuple[str, ...], config_file: Path | None, out: Location, json_file: Path | None) -> None:
     """Read poses or recordings into m3n's tables.
 
     Usage: m3n ingest SOURCE [PATH] --out DIR [KEY=VALUE]...
 
-    Writes the tables DIR/poses, DIR/recordings or both.
+    Writes the tables DIR/poses, DIR/recordings or both. Videos may lie on a store, and are read on Ray Data; rerun an interrupted
+    `m3n ingest video` to resume.
     """
     from m3n import config
     from m3n.commands.ingest import ingest as run
     from m3n.commands.ingest import options_of
     from m3n.errors import InputError
+    from m3n.io.storage import location
 
-    paths = [o for o in overrides if "=" not in o or Path(o).exists()]
+    paths = [o for o in overrides if "=" not in o or "://" in o.split("=")[0] or Path(o).exists()]
     if len(paths) > 1:
         raise InputError(f"expected one PATH, found {len(paths)}: {' '.join(paths)}")
     options = config.resolve(options_of(source), "ingest", config_file, [o for o in overrides if o not in paths])
-    finish(run(source, Path(paths[0]) if paths else None, out, options), json_file, out)
+    finish(run(source, location(paths[0]) if paths else None, out, options), json_file, out)
 
 
 @cli.command(cls=StageCommand, stage="view")

@@ -11,10 +11,12 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from m3n import schema, sources
+from m3n.commands import ingest_pieces
 from m3n.config import IngestConfig, Options
 from m3n.errors import InputError
 from m3n.io import tables
 from m3n.io.staging import staged
+from m3n.io.storage import Location
 from m3n.schema import Rejected, rejected_row, repairs_of
 from m3n.sources.shared.ingest_notes import Notes
 from m3n.sources.shared.plausibility import plausible
@@ -41,7 +43,7 @@ def options_of(source: str) -> type[Options]:
     return type(f"{own.__name__}", (own, IngestConfig), {"__doc__": own.__doc__})
 
 
-def ingest(source: str, path: Path | None, out: Path, options: Options | None = None) -> dict[str, Any]:
+def ingest(source: str, path: Location | None, out: Location, options: Options | None = None) -> dict[str, Any]:
     """Read `path` with a source into `out`/poses and / or `out`/recordings; returns the figures.
 
     Raises InputError if the input cannot be read or too much of it is rejected; then nothing is left in `out`.
@@ -49,13 +51,16 @@ def ingest(source: str, path: Path | None, out: Path, options: Options | None = 
     module = sources.load(source)
     options = options_of(source)() if options is None else options
     settings: Any = options
+    in_pieces = hasattr(module, "pieces")
+    if path is not None and not isinstance(path, Path) and not in_pieces:
+        raise InputError(f"{source} reads local files: copy {path} to this machine first")
     if path is not None and not path.exists():
         raise InputError(f"{path} does not exist")
     readers = {kind: getattr(module, of.table) for kind, of in KINDS.items() if hasattr(module, of.table)}
     if path is None and needs_file(source):
         raise InputError(f"{source} reads a file or folder: give its path, as in `m3n ingest {source} PATH --out {out}`")
     figures: dict[str, Any] = {}
-    inputs = {} if path is None else {path.name: tables.file_sha256(path)}
+    inputs = {} if path is None or in_pieces else {path.name: tables.file_sha256(path)}
     axes = SensorAxes(settings.axes, settings.axes_from)
     if settings.axes_from is not None:
         inputs[settings.axes_from.name] = tables.file_sha256(settings.axes_from)
@@ -63,16 +68,21 @@ def ingest(source: str, path: Path | None, out: Path, options: Options | None = 
         raise InputError(f"{source} gives no recordings: axes and axes_from have nothing to turn")
     with ExitStack() as stack:  # the tables appear together, other files in `out` stay untouched
         for kind, reader in readers.items():
-            staging = stack.enter_context(staged(out / kind, inputs=[path] if path else []))
+            staging = stack.enter_context(staged(out / kind, resume=in_pieces, inputs=[path] if path else []))
             notes = Notes()
             takes_notes = "notes" in inspect.signature(reader).parameters
-            items = reader(path, options, notes) if takes_notes else reader(path, options)
+            if in_pieces and path is not None:
+                items = ingest_pieces.piece_items(path, staging, options, notes, figures, inputs)
+            else:
+                items = reader(path, options, notes) if takes_notes else reader(path, options)
             if kind == "poses":  # a clip with a recording beside it must keep its length
                 items = plausible(items, options, whole="recordings" in readers)
             elif axes:
                 items = (item if isinstance(item, Rejected) else axes.turned(item, notes) for item in items)
-            noted = {"source": source, **options.model_dump(mode="json")}
+            noted = {"source": source, **options.model_dump(mode="json", exclude={"workers"})}
             figures |= _written(staging, kind, items, settings, f"{path or source}", inputs, noted, notes) | notes.figures()
+            if in_pieces:
+                ingest_pieces.remove_pieces(staging)
     return figures
 
 
@@ -87,7 +97,7 @@ def write_poses(out: Path, items: Iterable[dict[str, Any] | Rejected], options: 
 
 
 def _written(
-    staging: Path,
+    staging: Location,
     kind: str,
     items: Iterable[dict[str, Any] | Rejected],
     settings: IngestConfig,

@@ -75,9 +75,9 @@ class Reader:
                 self.frames += len(stretch.times_s)
                 cuts += 1
                 yield from self._shot(piece, piece.id_at(float(stretch.times_s[0])) if cuts else piece.clip_id, stretch, notes)
-            notes.count("cuts between shots", max(0, cuts), file.name)
+            notes.count("cuts between shots", max(0, cuts), piece.video)
             if cuts < 0:
-                yield Rejected(piece.clip_id, f"{file.name}: holds no frame from {piece.start_s:g} s on")
+                yield Rejected(piece.clip_id, f"{piece.video}: holds no frame from {piece.start_s:g} s on")
         except InputError as error:
             yield Rejected(piece.clip_id, str(error))
 
@@ -90,7 +90,7 @@ class Reader:
         return self._copied[1]
 
     def _shot(self, piece: Piece, clip_id: str, stretch: Stretch, notes: Notes) -> Iterator[dict[str, Any] | Rejected]:
-        options, where = self.options, storage.location(piece.file).name
+        options, where = self.options, piece.video
         tracks = _chosen(stretch, options.person)
         if not tracks:
             seconds = float(np.ptp(stretch.times_s)) if len(stretch.times_s) > 1 else None
@@ -109,7 +109,7 @@ class Reader:
 def _rows(
     piece: Piece, clip_id: str, subject: str | None, motion: Motion, options: Options
 ) -> Iterator[dict[str, Any] | Rejected]:
-    where = storage.location(piece.file).name
+    where = piece.video
     spans, hidden = in_sight(motion, ("left", "right") if options.arms == "both" else (options.arms,))
     for out in hidden:
         yield _left_out(clip_id, motion, out.start, out.stop, f"{where}: {out.reason}")

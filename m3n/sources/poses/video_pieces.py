@@ -28,10 +28,12 @@ _LONGEST = 1.5  # a span is cut from so many times `stretch_s` on
 
 @dataclass(frozen=True)
 class Piece:
-    """A stretch of a video: the file as `m3n.io.storage.location` reads it, its SHA-256, the id that its clips begin with, its
-    start and stop (s, None: the end), how long it is (s, 0 where the file does not say), and what is known of it."""
+    """A stretch of a video: the file as `m3n.io.storage.location` reads it, its name below the folder, its SHA-256, the id
+    that its clips begin with, its start and stop (s, None: the end), how long it is (s, 0 where the file does not say), and what is
+    known of it."""
 
     file: str
+    video: str
     sha256: str
     name: str
     start_s: float
@@ -87,7 +89,7 @@ def pieces(path: Location, options: Options, notes: Notes | None = None) -> Iter
                 label = span.label or known.get("label") or options.label
                 text = span.text or known.get("text") or options.text
                 yield Piece(
-                    storage.full_name(video.place), sha256, f"{SOURCE}-{video.clip}", start, stop,
+                    storage.full_name(video.place), video.name, sha256, f"{SOURCE}-{video.clip}", start, stop,
                     max(0.0, (length or 0.0 if stop is None else stop) - start),
                     span.subject or known.get("subject") or options.subject, label,
                     (label or "").replace("_", " ") if text is None else text,

@@ -21,7 +21,7 @@ def test_the_endpoint_of_the_surroundings_travels_with_the_place(monkeypatch):
 
 
 def test_where_only_local_paths_will_do_a_uri_is_refused(capfd):
-    assert main(["ingest", "choreography", "--out", "s3://bucket/data"]) == 2
+    assert main(["demo", "--out", "s3://bucket/data"]) == 2
     assert "s3://bucket/data: expected a local path here" in capfd.readouterr().err
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import zipfile
-from fractions import Fraction
 from itertools import chain
 
 import numpy as np
 import pytest
-from places import DATA
+from films import unpacked, written
 
 from m3n.errors import InputError
 from m3n.schema import Rejected, check_pose_clip
@@ -16,47 +14,24 @@ from m3n.sources.poses import video
 from m3n.sources.poses.video import Options
 from m3n.sources.shared.ingest_notes import Notes
 from m3n.video.decoding import frames
-from m3n.video.network_files import checked_folder
 
 
 @pytest.fixture(scope="session")
 def filmed(tmp_path_factory):
-    """A folder with a video of somebody balancing, 1.7 s."""
-    try:
-        checked_folder()
-    except InputError as error:
-        pytest.skip(str(error))
-    if not (DATA / "videos.zip").exists():
-        pytest.skip("M3N_DATA has no videos.zip")
+    """A folder with two films of somebody balancing, 1.7 s."""
     folder = tmp_path_factory.mktemp("filmed")
-    with zipfile.ZipFile(DATA / "videos.zip") as archive:
-        (folder / "standing_on_one_leg").mkdir()
-        for name, copy in (("single_cam04.mp4", "standing_on_one_leg/anna_1.mp4"), ("single_cam03.mp4", "other_side.mp4")):
-            found = next(n for n in archive.namelist() if n.endswith(name))
-            (folder / copy).write_bytes(archive.read(found))
+    (folder / "standing_on_one_leg").mkdir()
+    unpacked("single_cam04.mp4", folder / "standing_on_one_leg" / "anna_1.mp4")
+    unpacked("single_cam03.mp4", folder / "other_side.mp4")
     return folder
 
 
 @pytest.fixture
 def blank(tmp_path):
     """A folder with two grey films of 4 s."""
-    av = pytest.importorskip("av", reason="PyAV is not installed: pip install m3n[video]")
     for name in ("anna.mp4", "bela.mov"):
-        _write(av, tmp_path / name, (np.full((48, 64, 3), 90, np.uint8) for _ in range(40)), 10)
+        written(tmp_path / name, (np.full((48, 64, 3), 90, np.uint8) for _ in range(40)), 10)
     return tmp_path
-
-
-def _write(av, file, images, fps):
-    with av.open(str(file), "w") as container:
-        stream = None
-        for number, image in enumerate(images):
-            if stream is None:
-                stream = container.add_stream("mpeg4", rate=fps)
-                stream.height, stream.width, stream.pix_fmt, stream.bit_rate = *image.shape[:2], "yuv420p", 4_000_000
-            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-            frame.pts, frame.time_base = number, Fraction(1, fps)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
 
 
 def test_a_film_of_a_person_becomes_a_clip_with_the_words_of_its_name(filmed):
@@ -80,9 +55,8 @@ def test_a_folder_without_a_video_says_what_was_expected(tmp_path):
 
 
 def test_a_cut_film_becomes_a_clip_for_each_shot(filmed, tmp_path):
-    av = pytest.importorskip("av")
     both = (frames(filmed / name, stop_s=0.9, max_fps=10) for name in ("standing_on_one_leg/anna_1.mp4", "other_side.mp4"))
-    _write(av, tmp_path / "cut.mp4", (frame.image[::2, ::2] for frame in chain(*both)), 10)
+    written(tmp_path / "cut.mp4", (frame.image[::2, ::2] for frame in chain(*both)), 10)
     notes = Notes()
     rows = list(video.pose_clips(tmp_path / "cut.mp4", Options(label="balance", arms="left"), notes))
     assert [row["clip_id"] for row in rows] == ["video-cut", "video-cut-0.9s"]

@@ -1,0 +1,68 @@
+"""Work on many items on Ray Data, by workers that keep what takes long to load, as pose networks.
+
+One item is one row of the Ray dataset. A worker that is killed is started again, and Ray gives its item to it or to another one.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable, Generator, Sequence
+from typing import Any
+
+from m3n.errors import InputError
+
+RETRIES = 3  # of an item whose worker dies; Ray's default is unlimited
+Item = dict[str, Any]  # as JSON has it
+
+
+def run_items(make: Callable[[], Callable[[Item], Item]], items: Sequence[Item], workers: int) -> Generator[Item, None, None]:
+    """What `make()(item)` returns, for each item, in their order. `make` is called once by each of the `workers`.
+
+    The work is done when its result is taken. Raises InputError for one that the work raises, and for an item over which workers
+    die.
+    """
+    import ray
+
+    from m3n.cluster.start import configure_data
+
+    configure_data()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="`ray_remote_args` is deprecated")  # the only way to limit retries
+        rows = [{"item": json.dumps(item)} for item in items]
+        pipeline = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
+            ItemWorker,
+            fn_constructor_kwargs={"make": make},
+            batch_size=1,
+            batch_format="numpy",
+            compute=ray.data.ActorPoolStrategy(size=min(workers, len(items))),
+            num_cpus=1,
+            max_task_retries=RETRIES,
+        )
+    try:
+        for row in pipeline.iter_rows():
+            result = json.loads(row["result"])
+            if "error" in result:
+                raise InputError(result["error"])
+            yield result
+    except ray.exceptions.RayActorError:
+        raise InputError(
+            f"a worker was killed {RETRIES + 1} times over the same item, perhaps because memory ran out: use fewer workers"
+        ) from None
+
+
+class ItemWorker:
+    """One worker: does items one after the other."""
+
+    def __init__(self, make: Callable[[], Callable[[Item], Item]]) -> None:
+        self._work = make()
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
+        return {"result": [json.dumps(self._attempt(json.loads(str(item)))) for item in batch["item"]]}
+
+    def _attempt(self, item: Item) -> Item:
+        """The result; an InputError becomes its `error`, because Ray would wrap an exception and lose its one clear line."""
+        try:
+            return self._work(item)
+        except InputError as error:
+            return {"error": str(error)}
