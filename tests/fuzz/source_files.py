@@ -500,6 +500,27 @@ def sample_csv(columns: dict[str, list[Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def dot_csv() -> str:
+    """A Movella DOT's CSV: m/s², degrees/s, a counter in us."""
+    held = sample_columns()
+    lines = ["DeviceTag:,left", "OutputRate:,50Hz", "", "PacketCounter,SampleTimeFine,Acc_X,Acc_Y,Acc_Z,Gyr_X,Gyr_Y,Gyr_Z"]
+    for k, row in enumerate(zip(*(held[name] for name in ("ax", "ay", "az", "gx", "gy", "gz")), strict=True)):
+        values = [f"{9.80665 * value:.5f}" for value in row[:3]] + [f"{value:.5f}" for value in row[3:]]
+        lines.append(",".join([str(k), str(20_000 * k), *values]))
+    return "\n".join(lines) + "\n"
+
+
+def watch_zip() -> dict[str, str]:
+    """Sensor Logger's zip of an Apple Watch."""
+    held = sample_columns()
+    head = [f"{name}{axis}" for name in ("rotationRate", "gravity", "acceleration") for axis in "XYZ"]
+    lines = [",".join(["time", "seconds_elapsed", *head])]
+    for k, row in enumerate(zip(*(held[name] for name in ("ax", "ay", "az", "gx", "gy", "gz")), strict=True)):
+        values = [*np.radians(row[3:]), 0.0, 0.0, -1.0, -row[0], -row[1], 1.0 - row[2]]
+        lines.append(",".join([str(1_717_158_322 * 10**9 + 20_000_000 * k), str(0.02 * k), *(f"{value:.5f}" for value in values)]))
+    return {"WristMotion.csv": "\n".join(lines) + "\n", "HeartRate.csv": "time,bpm\n1,60\n"}
+
+
 def sketch_text() -> str:
     """A file of one sketch."""
     return (

@@ -10,7 +10,8 @@ there.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from m3n.errors import InputError
 from m3n.schema import Rejected
+from m3n.sources.recordings.device_files import Opened, opened
 from m3n.sources.recordings.sample_reader import SampleReader, Stretch
 from m3n.sources.recordings.table_options import Options
 from m3n.sources.shared.ingest_notes import Notes
@@ -86,40 +88,63 @@ def _key(name: str) -> str:
 def _recordings(path: Path, options: Options, notes: Notes | None) -> Iterator[dict[str, Any] | Rejected]:
     """Rows of all files; those that are too vigorous to show gravity come last, where the others vouch for them."""
     pattern = PathPattern(options.path) if options.path else None
-    single = Path(path).is_file()
-    doubted: list[tuple[Path, PurePath, dict[str, str], GravityDoubtError]] = []
+    if options.device is None:
+        yield from _checked_rows(_files(Path(path), pattern, options), pattern, notes, single=Path(path).is_file())
+        return
+    with tempfile.TemporaryDirectory(prefix="m3n-device-") as folder:
+        yield from _checked_rows(opened(Path(path), options, Path(folder)), pattern, notes, single=Path(path).is_file())
+
+
+def _checked_rows(
+    files: Iterable[Opened | Rejected], pattern: PathPattern | None, notes: Notes | None, *, single: bool
+) -> Iterator[dict[str, Any] | Rejected]:
+    doubted: list[tuple[Opened, dict[str, str], GravityDoubtError]] = []
     read = 0
-    for file, below in _files(Path(path), pattern):
+    for one in files:
+        if isinstance(one, Rejected):
+            yield one
+            continue
+        file, below, options = one.file, one.below, one.options
         said: dict[str, str] = {}
         try:
-            said = pattern.match(Path(path).absolute() if single else below) if pattern else {}
-            yield from _rows(file, below.with_suffix("").as_posix(), options, said, notes)
+            said = _matched(pattern, one.names) if pattern else {}
+            yield from _rows(file, below.as_posix(), options, said, notes)
             read += 1
         except GravityDoubtError as error:
             if single:
                 raise
-            doubted.append((file, below, said, error))
+            doubted.append((one, said, error))
         except InputError as error:
             if single:
                 raise
-            yield Rejected(below.as_posix(), str(error))
+            yield Rejected(one.label, str(error))
     vouched = read >= _FEWEST_VOUCHING and read >= len(doubted)
-    for file, below, said, doubt in doubted:
+    for one, said, doubt in doubted:
         try:
             if not vouched:
                 raise doubt
-            yield from _rows(file, below.with_suffix("").as_posix(), options, said, notes, vouched=True)
+            yield from _rows(one.file, one.below.as_posix(), one.options, said, notes, vouched=True)
         except InputError as error:
-            yield Rejected(below.as_posix(), str(error))
+            yield Rejected(one.label, str(error))
         else:
             if notes is not None:
-                notes.count("files too vigorous to show gravity, which the others of the folder show", 1, below.as_posix())
+                notes.count("files too vigorous to show gravity, which the others of the folder show", 1, one.label)
 
 
-def _files(path: Path, pattern: PathPattern | None) -> list[tuple[Path, PurePath]]:
-    """(file, its path below the folder) of `path` itself, or of the tables in a folder, by name."""
+def _matched(pattern: PathPattern, names: tuple[PurePath, ...]) -> dict[str, str]:
+    """What the first of the names that match says; of a joined recording, its folder or its main file."""
+    for name in names[:-1]:
+        try:
+            return pattern.match(name)
+        except InputError:
+            continue
+    return pattern.match(names[-1])
+
+
+def _files(path: Path, pattern: PathPattern | None, options: Options) -> list[Opened]:
+    """`path` itself, or the tables in a folder, by name."""
     if path.is_file():
-        return [(path, PurePath(path.name))]
+        return [Opened(path, PurePath(path.stem), options, (PurePath(path.absolute()),))]
     suffixes = {*_SUFFIXES, *((PurePath(pattern.pattern).suffix.lower(),) if pattern else ())}
     found = sorted(f for f in path.rglob("*") if f.suffix.lower() in suffixes and f.is_file() and not f.name.startswith("."))
     if not found:
@@ -128,7 +153,8 @@ def _files(path: Path, pattern: PathPattern | None) -> list[tuple[Path, PurePath
             "folder of "
             "them"
         )
-    return [(file, file.relative_to(path)) for file in found]
+    below = [PurePath(file.relative_to(path)) for file in found]
+    return [Opened(file, name.with_suffix(""), options, (name,)) for file, name in zip(found, below, strict=True)]
 
 
 def _rows(

@@ -64,7 +64,7 @@ def found_columns(
 ) -> Columns:
     """What the columns called `names` are; `said`: what the file's path says already. InputError, naming `where`, for a column that
     is missing, is there twice, or could be two things."""
-    look = _Names(where, list(names))
+    look = ColumnNames(where, list(names))
     sensors = _sensors(look, options)
     roles: dict[str, str] = {}
     for placement, channels in sensors.items():
@@ -103,7 +103,7 @@ def _once(where: str, roles: dict[str, str], name: str, role: str) -> None:
     roles[name] = role
 
 
-class _Names:
+class ColumnNames:
     """The names of a file's columns, looked up without case and blanks."""
 
     def __init__(self, where: str, names: list[str]) -> None:
@@ -147,7 +147,7 @@ class _Names:
         return several[0] if several else None
 
 
-def _time(look: _Names, options: Options, taken: set[str], types: dict[str, pa.DataType | None]) -> str | None:
+def _time(look: ColumnNames, options: Options, taken: set[str], types: dict[str, pa.DataType | None]) -> str | None:
     if options.time is None:
         return None
     if options.time != AUTO:
@@ -180,14 +180,14 @@ def _time(look: _Names, options: Options, taken: set[str], types: dict[str, pa.D
     return None
 
 
-def _no_time(look: _Names, name: str) -> InputError:
+def _no_time(look: ColumnNames, name: str) -> InputError:
     return InputError(
         f"{look.where}: no column '{shown(name)}' and no rate_hz; give rate_hz=<Hz> (with time=null) or time=<column> of "
         f"{look.listed()}"
     )
 
 
-def _sensors(look: _Names, options: Options) -> dict[str, list[str]]:
+def _sensors(look: ColumnNames, options: Options) -> dict[str, list[str]]:
     wanted: dict[str, list[str]] = {}
     if options.columns:
         wanted = dict(options.columns)
@@ -222,6 +222,6 @@ def _sensors(look: _Names, options: Options) -> dict[str, list[str]]:
     return sensors
 
 
-def _channels(look: _Names, prefix: str) -> list[str]:
+def _channels(look: ColumnNames, prefix: str) -> list[str]:
     has_gyro = any(look.find(f"{prefix}{name}") is not None for name in CHANNELS[3:])
     return [f"{prefix}{name}" for name in (CHANNELS if has_gyro else CHANNELS[:3])]

@@ -9,7 +9,9 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from m3n.config import Options as BaseOptions
 from m3n.config import Positive
+from m3n.config.base import OneOf
 from m3n.schema import check_placements
+from m3n.sources.recordings.devices import DEVICES
 from m3n.sources.shared.path_pattern import PathPattern
 from m3n.sources.shared.unit_checks import GRAVITY_INCLUDED
 
@@ -28,6 +30,10 @@ Scale = Annotated[float, AfterValidator(_nonzero)]
 class Options(BaseOptions):
     """Settings of `m3n ingest recordings`."""
 
+    device: Annotated[str, OneOf(DEVICES)] | None = Field(
+        default=None,
+        description=f"logger whose columns, units, signs and files are known: {', '.join(DEVICES)}; null: the settings say it",
+    )
     acc_unit: Literal["m/s2", "g", "mg"] | None = Field(
         default=None, description="unit of acceleration: m/s2, g or mg; must be given"
     )
@@ -42,6 +48,12 @@ class Options(BaseOptions):
     gyro_scale: Scale = Field(
         default=1.0,
         description="factor that turns the file's numbers into gyro_unit, as 0.061035 for counts of a ±2000 deg/s chip",
+    )
+    acc_range: Positive | None = Field(
+        default=None, description="with device=arduino: full scale of the accelerometer's 16-bit counts, as 2, 4, 8 or 16 [g]"
+    )
+    gyro_range: Positive | None = Field(
+        default=None, description="with device=arduino: full scale of the gyroscope's 16-bit counts, as 250 or 2000 [deg/s]"
     )
     gravity: Literal["included"] | None = Field(default=None, description=GRAVITY_INCLUDED)
     rate_hz: Positive | None = Field(
@@ -143,6 +155,16 @@ class Options(BaseOptions):
                     f"columns.{placement} names {len(names)} columns, expected 3 of acceleration or 6 with angular rate, x y z each"
                 )
         return value
+
+    @model_validator(mode="after")
+    def _known_device(self) -> Options:
+        if self.device is not None:
+            twice = [name for name in ("acc_unit", "gyro_unit", "columns") if name in self.model_fields_set]
+            if twice and any(getattr(self, name) for name in twice):
+                raise ValueError(f"device={self.device} knows its {twice[0]}; leave {twice[0]} or device out")
+        if self.device != "arduino" and (self.acc_range or self.gyro_range):
+            raise ValueError("acc_range and gyro_range are of device=arduino; give acc_scale and gyro_scale")
+        return self
 
     @model_validator(mode="after")
     def _said_once(self) -> Options:

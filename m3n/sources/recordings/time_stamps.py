@@ -64,6 +64,7 @@ class TimeStamps:
     def restart(self) -> None:
         """Read from the first row again."""
         self.unix_s: float | None = None
+        self.start_s = 0.0  # the first stamp, on the file's own clock
         self.wraps = 0
         self._first: float | None = None
         self._last: float | None = None  # raw
@@ -92,7 +93,7 @@ class TimeStamps:
         known = np.flatnonzero(np.isfinite(raw))
         if self._first is None and len(known):
             self._first = float(raw[known[0]])
-            start = self._first * scale
+            start = self.start_s = self._first * scale
             knows = (is_clock and not self.is_local) or (not is_clock and _YEAR_1995 < start < _YEAR_2100)
             self.unix_s = start if knows and not pa.types.is_duration(kind) and not pa.types.is_time(kind) else None
         return (raw - (self._first or 0.0)) * scale
