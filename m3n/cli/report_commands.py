@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from m3n.cli.options import PATH, InOrder, StageCommand, finish, stage, stage_options
+from m3n.cli.options import LOCATION, PATH, InOrder, StageCommand, finish, json_option, stage, stage_options
 
 if TYPE_CHECKING:
     from m3n import config as configs
+    from m3n.io.storage import Location
 
 
 @click.group(cls=InOrder)
@@ -29,6 +30,26 @@ def fidelity(poses: Path, recordings: Path, out: Path, config: configs.FidelityC
     from m3n.commands.fidelity import fidelity as run
 
     return run(poses, recordings, out, config)
+
+
+@report.command("video", cls=StageCommand)
+@click.argument("place", type=LOCATION)
+@click.option("--out", type=PATH, help="Folder for film.md and the contact sheets (default: PLACE/report).")
+@json_option
+def film(place: Location, out: Path | None, json_file: Path | None) -> None:
+    """Look at what `m3n ingest video` saw.
+
+    PLACE is its --out. Draws contact sheets: skeletons over frames, which arm was visible when, frames whose left and right were
+    put right; film.md lists what was left out, and why.
+    """
+    from m3n.commands.film_report import film_report as run
+    from m3n.errors import InputError
+
+    if out is None and not isinstance(place, Path):
+        raise InputError(f"{place} is on a store: say with --out which local folder the report goes to")
+    to = out if out is not None or not isinstance(place, Path) else place / "report"
+    assert to is not None
+    finish(run(place, to), json_file, to)
 
 
 @report.command(cls=StageCommand, stage="mounting")

@@ -14,7 +14,10 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
 
 import m3n
 from m3n import schema
@@ -32,6 +35,8 @@ from m3n.video.network_files import checked_folder
 
 FACT = "m3n.piece"
 PREFIX = "piece-"
+FILM = "film"  # folder below the clips: what was seen, for `m3n report video`
+LOOKS = pa.schema([("item", pa.string()), ("video", pa.string()), ("look", pa.string())])  # `m3n.video.looks` as JSON
 READ = ("model", "person", "arms", "max_fps", "allow_lying", "max_gap_frames")  # settings that decide what a piece becomes
 ALONE_S = 60.0  # of video: for less, `workers=auto` starts nobody
 
@@ -55,7 +60,9 @@ class PieceWorker:
             "rejected": [asdict(one) for one in rejected],
             "notes": notes.facts().get("notes", {}),
             "frames": self._reader.frames - before,
+            "looks": self._reader.looks,
         }
+        self._reader.looks = []
         table = tables.to_table(rows, schema.POSE_CLIPS)
         tables.write_shard(self._staging / item["file"], table, {FACT: json.dumps(facts)})
         return {"frames": facts["frames"], "seconds": piece.seconds}
@@ -96,6 +103,17 @@ def piece_items(
             yield one
         elif file is not None:
             yield from _of_piece(staging / file, one.video, notes)
+    _write_looks(staging, list(wanted))
+
+
+def _write_looks(staging: Location, files: Sequence[str]) -> None:
+    storage.remove(staging / FILM)
+    if isinstance(staging, Path):
+        with storage.writing(staging):
+            (staging / FILM).mkdir()
+    looks = (look for file in files for look in (_facts(staging / file) or {})["looks"])
+    rows = ({"item": look["item"], "video": look["video"], "look": json.dumps(look)} for look in looks)
+    tables.write_table(staging / FILM, rows, LOOKS, rows_per_shard=64)
 
 
 def remove_pieces(staging: Location) -> None:

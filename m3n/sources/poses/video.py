@@ -26,7 +26,8 @@ from m3n.sources.shared.joint_names import smpl_joints
 from m3n.sources.shared.pose_rows import pose_row
 from m3n.video import decoding
 from m3n.video.landmarks import NAMES
-from m3n.video.motion import Motion, in_sight, joints_of, motion_of
+from m3n.video.looks import Pictures, look, pictured
+from m3n.video.motion import Hidden, Motion, in_sight, joints_of, motion_of
 from m3n.video.network_files import checked_folder
 from m3n.video.networks import PoseNetworks
 from m3n.video.shots import shots
@@ -34,6 +35,7 @@ from m3n.video.tracking import Stretch, Track, follow
 
 __all__ = ["SOURCE", "Options", "Piece", "Reader", "pieces", "pose_clips"]
 
+_PICTURES = 8  # that are kept of a piece
 LEAST_S = 0.5  # of a clip: what is shorter shows no activity
 
 
@@ -55,11 +57,13 @@ def pose_clips(path: Location, options: Options, notes: Notes | None = None) -> 
 class Reader:
     """Reads pieces of videos, one after the other; holds the networks, and the last video where it came from a store.
 
-    `frames`: how many it has looked at. Raises MissingError where the networks are missing.
+    `frames`: how many it has looked at; `looks`: what it saw (`m3n.video.looks`), until somebody takes it. Raises MissingError
+    where the networks are missing.
     """
 
     def __init__(self, options: Options) -> None:
         self.options, self.frames = options, 0
+        self.looks: list[dict[str, Any]] = []
         self._networks = PoseNetworks(checked_folder(options.model), options.model)
         self._copies, self._copied = ExitStack(), ("", Path())
 
@@ -71,10 +75,12 @@ class Reader:
             found = decoding.frames(file, piece.start_s, piece.stop_s, self.options.max_fps)
             cuts = -1
             for shot in shots(found):
-                stretch = follow(shot, self._networks)
+                kept: Pictures = {}
+                stretch = follow(pictured(shot, piece.seconds / _PICTURES, kept), self._networks)
                 self.frames += len(stretch.times_s)
                 cuts += 1
-                yield from self._shot(piece, piece.id_at(float(stretch.times_s[0])) if cuts else piece.clip_id, stretch, notes)
+                clip_id = piece.id_at(float(stretch.times_s[0])) if cuts else piece.clip_id
+                yield from self._shot(piece, clip_id, stretch, kept, notes)
             notes.count("cuts between shots", max(0, cuts), piece.video)
             if cuts < 0:
                 yield Rejected(piece.clip_id, f"{piece.video}: holds no frame from {piece.start_s:g} s on")
@@ -89,7 +95,9 @@ class Reader:
             self._copied = place.uri, self._copies.enter_context(storage.local_copy(place))
         return self._copied[1]
 
-    def _shot(self, piece: Piece, clip_id: str, stretch: Stretch, notes: Notes) -> Iterator[dict[str, Any] | Rejected]:
+    def _shot(
+        self, piece: Piece, clip_id: str, stretch: Stretch, kept: Pictures, notes: Notes
+    ) -> Iterator[dict[str, Any] | Rejected]:
         options, where = self.options, piece.video
         tracks = _chosen(stretch, options.person)
         if not tracks:
@@ -103,14 +111,16 @@ class Reader:
             subject = "-".join(filter(None, (piece.subject, person))) or None
             motion = motion_of(track, stretch)
             notes.count("frames whose left and right were exchanged and put right", motion.swapped, where)
-            yield from _rows(piece, "-".join(filter(None, (clip_id, person))), subject, motion, options)
+            item = "-".join(filter(None, (clip_id, person)))
+            spans, hidden = in_sight(motion, ("left", "right") if options.arms == "both" else (options.arms,))
+            self.looks.append(look(item, where, track, stretch, motion, hidden, kept))
+            yield from _rows(piece, item, subject, motion, spans, hidden, options)
 
 
 def _rows(
-    piece: Piece, clip_id: str, subject: str | None, motion: Motion, options: Options
+    piece: Piece, clip_id: str, subject: str | None, motion: Motion, spans: list[slice], hidden: list[Hidden], options: Options
 ) -> Iterator[dict[str, Any] | Rejected]:
     where = piece.video
-    spans, hidden = in_sight(motion, ("left", "right") if options.arms == "both" else (options.arms,))
     for out in hidden:
         yield _left_out(clip_id, motion, out.start, out.stop, f"{where}: {out.reason}")
     for number, span in enumerate(spans):
