@@ -36,15 +36,31 @@ def cli() -> None:
 
 
 @cli.command(cls=StageCommand)
-@click.option("--out", default="runs/demo", type=PATH, show_default=True, help="Folder for everything the demo makes.")
+@click.argument("what", type=click.Choice(["video"]), required=False)
+@click.option("--data", type=PATH, help="Of `m3n demo video`: a zip of videos, a folder of them, or a video.")
+@click.option("--out", type=PATH, help="Folder for everything the demo makes (default: runs/demo, or runs/demo_video).")
 @json_option
-def demo(out: Path, json_file: Path | None) -> None:
+def demo(what: str | None, data: Path | None, out: Path | None, json_file: Path | None) -> None:
     """Run all stages on data that needs no licence.
 
-    Pretrains on simulated arm movements, then trains and tests a classifier on real smartwatch recordings.
+    Pretrains on simulated arm movements, then trains and tests a classifier on real smartwatch recordings. `m3n demo video --data
+    PLACE` turns films into poses, virtual IMUs and a page to look at; it needs the extra [video] and `m3n setup video`.
     """
+    from m3n.errors import InputError
+
+    if (what is None) != (data is None):
+        raise InputError(
+            "expected `m3n demo`, or `m3n demo video --data PLACE` with a zip of videos, a folder of them, or a video"
+        )
+    if data is not None:
+        from m3n.commands.demo_video import demo_video
+
+        films = out or Path("runs/demo_video")
+        finish(demo_video(data, films, run_command=_run_printed, echo=click.echo), json_file, films)
+        return
     from m3n.commands.demo import demo as run
 
+    out = out or Path("runs/demo")
     finish(run(out, run_command=_run_printed, echo=click.echo), json_file, out)
 
 
