@@ -12,7 +12,6 @@ labelled recordings says how far they are to be trusted, and so how much of a ba
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -44,6 +43,7 @@ STEPS = 150  # of a short training
 SCORED = 4096  # windows of a fold at most
 REHEARSE, FADE = 0.5, 30.0  # `rehearse` and `rehearse_fade` of a start that rehearses, where they are not given
 TRUSTED = 0.6  # macro F1 over chance, as a share of what is possible, from which on clips get all of `rehearse`
+EXPECTED, EXPECTED_EXAMPLES = 0.5, 5  # macro F1 of clips of which nothing is known, and how many examples that is worth
 LEAST_TRUSTED = 0.1  # of `rehearse`: clips that would get less are left out
 DRAWS = 1000  # of the bootstrap
 
@@ -144,10 +144,11 @@ def choose_start(
 def trust(macro_f1: float, classes: int, examples: int) -> float:
     """The share of `rehearse` that clips get (0 to 1), by the macro F1 of a classifier of clips alone on labelled examples.
 
-    The square of its skill, (F1 - chance) / (1 - chance), over `TRUSTED`: half the skill, a quarter of the share. Clips get the
-    benefit of the doubt: F1 is raised by its standard error, taken for that of a share of the examples. The form is a choice.
+    The square of its skill, (F1 - chance) / (1 - chance), over `TRUSTED`: half the skill, a quarter of the share. A few examples
+    say little, so F1 is drawn towards `EXPECTED`, as if that had been seen on `EXPECTED_EXAMPLES` more. The form and its numbers
+    are a choice, made on two datasets (docs/start.md).
     """
-    likely = macro_f1 + math.sqrt(max(macro_f1 * (1 - macro_f1), 0.0) / examples)
+    likely = (macro_f1 * examples + EXPECTED * EXPECTED_EXAMPLES) / (examples + EXPECTED_EXAMPLES)
     skill = (likely - 1 / classes) / (1 - 1 / classes) if classes > 1 else 0.0
     return min(max(skill / TRUSTED, 0.0) ** 2, 1.0)
 

@@ -517,7 +517,9 @@ def watch_zip() -> dict[str, str]:
     lines = [",".join(["time", "seconds_elapsed", *head])]
     for k, row in enumerate(zip(*(held[name] for name in ("ax", "ay", "az", "gx", "gy", "gz")), strict=True)):
         values = [*np.radians(row[3:]), 0.0, 0.0, -1.0, -row[0], -row[1], 1.0 - row[2]]
-        lines.append(",".join([str(1_717_158_322 * 10**9 + 20_000_000 * k), str(0.02 * k), *(f"{value:.5f}" for value in values)]))
+        lines.append(
+            ",".join([str(1_717_158_322 * 10**9 + 20_000_000 * k), str(0.02 * k), *(f"{value:.5f}" for value in values)])
+        )
     return {"WristMotion.csv": "\n".join(lines) + "\n", "HeartRate.csv": "time,bpm\n1,60\n"}
 
 

@@ -66,13 +66,14 @@ def test_a_start_differs_from_the_others_in_weights_and_clips_alone(blank):
 
 
 def test_clips_get_a_share_by_what_a_classifier_of_them_alone_recognises(windows):
-    few, config = people(windows, "s0"), FinetuneConfig(**QUICK, rehearse=0.4)
+    few, config = people(windows, "s0", "s1"), FinetuneConfig(**QUICK, rehearse=0.4)
     clips = replace(people(windows, "s2", "s3"), sources=["clips"] * len(windows.sources))
     found = choose_start(few, SHAPE, config, None, clips)
     assert found.evidence["clips_alone_macro_f1"] > 0.8
-    assert (found.start, found.rehearse) == ("co_trained", 0.4)
-    assert found.settings(config).rehearse == 0.4
-    assert "so clips get 40% of a batch" in found.reason
+    assert found.start == "co_trained"
+    assert found.rehearse == pytest.approx(0.4 * trust(found.evidence["clips_alone_macro_f1"], 2, 4))
+    assert found.settings(config).rehearse == found.rehearse > 0.1
+    assert f"so clips get {found.rehearse:.0%} of a batch" in found.reason
     exchanged = replace(clips, label=1 - clips.label)
     found = choose_start(few, SHAPE, config, None, exchanged)
     assert (found.start, found.rehearse) == ("scratch", 0)
@@ -87,6 +88,6 @@ def test_half_the_skill_is_worth_a_quarter_of_the_share(macro_f1, classes, share
     assert trust(macro_f1, classes, 10**9) == pytest.approx(share, abs=1e-3)
 
 
-def test_few_examples_leave_the_benefit_of_the_doubt():
-    assert trust(0.44, 5, 5) > 0.8 > trust(0.44, 5, 50) > 0.3
-    assert trust(0.0, 5, 5) == 0
+def test_few_examples_say_little():
+    assert trust(0.68, 5, 5) < 0.8 < 0.9 < trust(0.68, 5, 50) < 1
+    assert trust(0.2, 5, 5) > 0.05 > trust(0.2, 5, 50) > 0
