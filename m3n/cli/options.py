@@ -45,6 +45,9 @@ PATH = _LocalPath(path_type=Path)
 LOCATION = _AnyLocation()
 
 
+SOURCE_FOLDERS = {"recordings": "recordings", "poses": "poses", "paired": "both at once"}
+
+
 class InOrder(click.Group):
     """A group whose help lists the commands in the order in which they are used, not by name."""
 
@@ -60,6 +63,7 @@ class StageCommand(click.Command):
         self.stage = stage
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta["m3n.words"] = list(args)  # for --help, which ends the parsing
         _, _, given = self.make_parser(ctx).parse_args(list(args))
         for parameter in given:
             if isinstance(parameter, click.Option) and not parameter.multiple and given.count(parameter) > 1:
@@ -84,13 +88,24 @@ class StageCommand(click.Command):
                     [(name, str(LOW_PASSES[s.poses_from] or "none")) for name, s in SOURCES.items() if s.poses_from]
                 )
         if self.stage == "ingest":
-            from m3n import sources
-            from m3n.config.names import SOURCES
+            _format_sources(formatter, ctx)
 
-            with formatter.section("Sources"):
-                formatter.write_dl([(name, source.help) for name, source in SOURCES.items()])
-            for name in SOURCES:
-                _format_keys(formatter, f"Settings of {name}", sources.load(name).Options)
+
+def _format_sources(formatter: click.HelpFormatter, ctx: click.Context) -> None:
+    """The sources by what they give; the settings of one where the command line names it, as in `m3n ingest bvh --help`."""
+    from m3n import sources
+    from m3n.config.names import SOURCES
+
+    named = [word for word in ctx.meta.get("m3n.words", []) if word in SOURCES]
+    for name in named[:1]:
+        with formatter.section(f"Source {name}"):
+            formatter.write_text(SOURCES[name].help)
+        _format_keys(formatter, f"Settings of {name}", sources.load(name).Options)
+    if named:
+        return
+    for folder, title in SOURCE_FOLDERS.items():
+        with formatter.section(f"Sources of {title} (`m3n ingest SOURCE --help` has the settings of one)"):
+            formatter.write_dl([(name, source.help) for name, source in SOURCES.items() if source.folder == folder])
 
 
 def _check_unlike(what: str, values: Sequence[Any]) -> None:

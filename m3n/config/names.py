@@ -181,6 +181,9 @@ SOURCES: dict[str, Source] = {
     "recordings": Source(
         "recordings", "your own recordings: a CSV or Parquet file with one row per sample, or a folder of them"
     ),
+    "whar": Source(
+        "recordings", "the cache of the package whar-datasets: 37 public datasets (channels of those with a wrist are known)"
+    ),
     "windows": Source("recordings", "windows that are already cut: npz file with X, y and subject"),
     "openpack": Source("recordings", "OpenPack zip: packing work, an IMU on each wrist"),
     "geotec_watch": Source("recordings", "GeoTec's smartwatch zip: sitting, standing up, walking, turning, sitting down"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import tempfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -52,6 +53,7 @@ from fuzz.source_files import (
     watch_zip,
     wham_person,
     windows_arrays,
+    write_whar,
 )
 from joblib.numpy_pickle import NumpyPickler
 from scipy.io import savemat
@@ -169,6 +171,14 @@ def _write_text(file: Path, tree: Any) -> None:
     file.write_bytes(_member(tree))
 
 
+def whar_tree() -> dict[str, Any]:
+    """A cache of whar-datasets as its files."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = write_whar(Path(folder) / "pamap2")
+        held = {file.relative_to(place).as_posix(): file.read_bytes() for file in sorted(place.rglob("*")) if file.is_file()}
+    return {name: data.decode() if name.endswith(".csv") else data for name, data in held.items()}
+
+
 def _gvhmr() -> dict[str, Any]:
     plain = {key: held.numpy() for key, held in gvhmr_params().items()}
     return {"smpl_params_global": plain, "smpl_params_incam": dict(plain), "K_fullimg": np.eye(3)}
@@ -222,6 +232,7 @@ ORIGINALS: dict[str, Original] = {
     ),
     "recordings.dot": Original("left.csv", dot_csv, _write_text, ["device=dot", "subject=a"]),
     "recordings.watch": Original("run.zip", watch_zip, write_zip, ["device=sensor_logger", "subject=a"]),
+    "whar": Original("pamap2.zip", whar_tree, write_zip),
     "windows": Original("har.npz", windows_arrays, write_npz, ["rate_hz=50", "acc_unit=g", "gyro_unit=deg/s"]),
     "openpack": Original("openpack.zip", lambda: {**openpack_files(), **openpack_files(user="U0101")}, write_zip),
     "geotec_watch": Original("geotec.zip", lambda: {**geotec_files(), **geotec_files("s02")}, write_zip),

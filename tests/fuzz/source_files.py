@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
 from scipy.spatial.transform import Rotation
 
@@ -521,6 +523,31 @@ def watch_zip() -> dict[str, str]:
             ",".join([str(1_717_158_322 * 10**9 + 20_000_000 * k), str(0.02 * k), *(f"{value:.5f}" for value in values)])
         )
     return {"WristMotion.csv": "\n".join(lines) + "\n", "HeartRate.csv": "time,bpm\n1,60\n"}
+
+
+def write_whar(folder: Path, table: Any = None, activities: str | None = None, sessions: str | None = None) -> Path:
+    """A cache of whar-datasets, as its version 1 writes it: two sessions of two people; rows of a session are not in order.
+
+    `table`: columns in place of its own."""
+    (folder / "metadata").mkdir(parents=True)
+    (folder / "sessions").mkdir()
+    (folder / "metadata" / "activity_df.csv").write_text(activities or ",activity_id,activity_name\n0,0,walking\n1,1,ironing\n")
+    (folder / "metadata" / "session_df.csv").write_text(
+        sessions or ",session_id,subject_id,activity_id\n0,0,0,1\n1,1,4,0\n"
+    )
+    held = sample_columns(np.arange(600) / 100)
+    step = np.arange(1200) % 600
+    order = np.r_[np.arange(600)[::-1], 600 + np.arange(600)]
+    named = {"hand_acc": ("ax", "ay", "az"), "hand_gyro": ("gx", "gy", "gz")}
+    columns: dict[str, Any] = {"timestamp": pa.array((10 * step[order]).astype("datetime64[ms]"))}
+    for name, channels in named.items():
+        for axis, channel in zip("xyz", channels, strict=True):
+            size = 9.80665 if name == "hand_acc" else np.pi / 180
+            columns[f"{name}_{axis}"] = pa.array((size * np.asarray(held[channel])[step[order]]).astype(np.float32))
+    columns["hand_temp"] = pa.array(np.full(1200, 31.0, np.float32))
+    columns["session_id"] = pa.array(np.repeat([0, 1], 600)[order])
+    pq.write_table(pa.table(columns if table is None else table), folder / "sessions" / "sessions.parquet")
+    return folder
 
 
 def sketch_text() -> str:

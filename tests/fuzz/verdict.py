@@ -228,6 +228,9 @@ def _names(path: Path) -> list[str]:
     members = (
         [
             ".bvh",
+            "activity_df.csv",
+            "pamap2",
+            ".parquet",
             "_skeleton3D.txt",
             ".mat",
             ".csv",

@@ -56,7 +56,7 @@ def opened(path: Path, options: Options, folder: Path) -> Iterator[Opened | Reje
     """
     device = DEVICES[str(options.device)]
     if path.is_file() and path.suffix.lower() == ".zip":
-        path = _unpacked(path, folder / "unpacked")
+        path = unpacked(path, folder / "unpacked", (".csv", ".txt"))
     groups = _groups(path, device, str(options.device))
     for number, (below, parts) in enumerate(groups.items()):
         main = next(iter(parts.values()))
@@ -105,17 +105,22 @@ def _groups(path: Path, device: Device, name: str) -> dict[PurePath, dict[Part, 
     return whole
 
 
-def _unpacked(archive: Path, folder: Path) -> Path:
-    with zip_or_folder(archive, "", _LARGEST, "a zip that the logger exported") as (names, read):
+def unpacked(archive: Path, folder: Path, suffixes: tuple[str, ...]) -> Path:
+    """`folder`, into which the files of a zip with these endings were unpacked; InputError for one that would lie outside it."""
+    with zip_or_folder(archive, "", _LARGEST, "a zip of such files") as (names, read):
         for name in names:
-            if name.endswith("/") or not name.lower().endswith((".csv", ".txt")):
+            if name.endswith("/") or not name.lower().endswith(suffixes):
                 continue
             place = PurePath(name)
             if place.is_absolute() or ".." in place.parts:
                 raise InputError(f"{archive}: {shown(name)} would be unpacked outside its folder; it was not read")
-            (folder / place).parent.mkdir(parents=True, exist_ok=True)
-            (folder / place).write_bytes(read(name))
-    folder.mkdir(exist_ok=True)
+            data = read(name)
+            try:
+                (folder / place).parent.mkdir(parents=True, exist_ok=True)
+                (folder / place).write_bytes(data)
+            except (OSError, ValueError) as error:  # names that no file can have
+                raise InputError(f"{archive}: {shown(name)} cannot be unpacked") from error
+    folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 

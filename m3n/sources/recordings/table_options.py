@@ -27,13 +27,9 @@ def _nonzero(value: float) -> float:
 Scale = Annotated[float, AfterValidator(_nonzero)]
 
 
-class Options(BaseOptions):
-    """Settings of `m3n ingest recordings`."""
+class ChannelOptions(BaseOptions):
+    """Which columns are a sensor's channels, in which units, and how fast they were sampled."""
 
-    device: Annotated[str, OneOf(DEVICES)] | None = Field(
-        default=None,
-        description=f"logger whose columns, units, signs and files are known: {', '.join(DEVICES)}; null: the settings say it",
-    )
     acc_unit: Literal["m/s2", "g", "mg"] | None = Field(
         default=None, description="unit of acceleration: m/s2, g or mg; must be given"
     )
@@ -49,15 +45,41 @@ class Options(BaseOptions):
         default=1.0,
         description="factor that turns the file's numbers into gyro_unit, as 0.061035 for counts of a ±2000 deg/s chip",
     )
+    gravity: Literal["included"] | None = Field(default=None, description=GRAVITY_INCLUDED)
+    rate_hz: Positive | None = Field(
+        default=None, description="sampling rate [Hz]; null: that of the file's time stamps, which it then must have"
+    )
+    columns: dict[str, list[str]] = Field(
+        default={},
+        description="columns.<placement>=[...]: its 3 columns of acceleration, or 6 with angular rate; {}: ax ay az gx gy gz, or "
+        "right_wrist_ax ... for several placements",
+    )
+
+    @field_validator("columns")
+    @classmethod
+    def _known_columns(cls, value: dict[str, list[str]]) -> dict[str, list[str]]:
+        if value:
+            check_placements(list(value))
+        for placement, names in value.items():
+            if len(names) not in (3, 6) or len(set(names)) != len(names):
+                raise ValueError(
+                    f"columns.{placement} names {len(names)} columns, expected 3 of acceleration or 6 with angular rate, x y z each"
+                )
+        return value
+
+
+class Options(ChannelOptions):
+    """Settings of `m3n ingest recordings`."""
+
+    device: Annotated[str, OneOf(DEVICES)] | None = Field(
+        default=None,
+        description=f"logger whose columns, units, signs and files are known: {', '.join(DEVICES)}; null: the settings say it",
+    )
     acc_range: Positive | None = Field(
         default=None, description="with device=arduino: full scale of the accelerometer's 16-bit counts, as 2, 4, 8 or 16 [g]"
     )
     gyro_range: Positive | None = Field(
         default=None, description="with device=arduino: full scale of the gyroscope's 16-bit counts, as 250 or 2000 [deg/s]"
-    )
-    gravity: Literal["included"] | None = Field(default=None, description=GRAVITY_INCLUDED)
-    rate_hz: Positive | None = Field(
-        default=None, description="sampling rate [Hz]; null: that of the file's time stamps, which it then must have"
     )
     time: str | None = Field(
         default=AUTO,
@@ -76,11 +98,6 @@ class Options(BaseOptions):
         default=None, description="zone of dates that name none, as Europe/Berlin; null: unknown, so started_at is null"
     )
     placement: str = Field(default="right_wrist", description="where the sensor of columns ax ay az gx gy gz was worn")
-    columns: dict[str, list[str]] = Field(
-        default={},
-        description="columns.<placement>=[...]: its 3 columns of acceleration, or 6 with angular rate; {}: ax ay az gx gy gz, or "
-        "right_wrist_ax ... for several placements",
-    )
     subject: str | None = Field(
         default=None, coerce_numbers_to_str=True, description="who wore the sensor, where neither a column nor path= says so"
     )
@@ -142,18 +159,6 @@ class Options(BaseOptions):
                 ZoneInfo(value)
             except Exception as error:  # odd keys fail in any way at all
                 raise ValueError(f"timezone '{value}' is unknown; expected a name like Europe/Berlin or UTC") from error
-        return value
-
-    @field_validator("columns")
-    @classmethod
-    def _known_columns(cls, value: dict[str, list[str]]) -> dict[str, list[str]]:
-        if value:
-            check_placements(list(value))
-        for placement, names in value.items():
-            if len(names) not in (3, 6) or len(set(names)) != len(names):
-                raise ValueError(
-                    f"columns.{placement} names {len(names)} columns, expected 3 of acceleration or 6 with angular rate, x y z each"
-                )
         return value
 
     @model_validator(mode="after")

@@ -100,7 +100,8 @@ def imu_recordings(path: Path, options: Options, notes: Notes | None = None) -> 
         faults = faulty | broken | faults
     if notes is not None:
         again = repeated(windows)
-        notes.count("windows with the samples of an earlier window, kept", len(again), f"{where}: {numbered(again)}")
+        if again:
+            notes.count("windows with the samples of an earlier window, kept", len(again), f"{where}: {numbered(again)}")
     for index, window in enumerate(windows):
         if index in faults:
             yield Rejected(f"window {index}", f"{where}: X of window {index}: {faults[index]}")
