@@ -120,7 +120,7 @@ def made_once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callabl
 
 
 @pytest.fixture(scope="session")
-def corpus(tmp_path_factory: pytest.TempPathFactory, ray_cluster: None) -> Path:
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with `poses` (24 choreographed clips in 3 shards) and `synthetic` (both wrists at 60 Hz)."""
 
     def make(folder: Path) -> None:
@@ -132,11 +132,11 @@ def corpus(tmp_path_factory: pytest.TempPathFactory, ray_cluster: None) -> Path:
 
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory, corpus: Path) -> Path:
-    """A Multi3Net of width 16 after two epochs on two Ray Train workers: windows of 2 s, both wrists.
+    """A Multi3Net of width 16 after two epochs: windows of 2 s, both wrists.
 
     `store.txt` beside it names the MLflow store that has its run.
     """
-    settings = ["optim.epochs=2", "optim.batch_size=32", "windows.hop_s=2", "seed=3", *TINY]
+    settings = ["workers=1", "optim.epochs=2", "optim.batch_size=32", "windows.hop_s=2", "seed=3", *TINY]
 
     def make(folder: Path) -> None:
         assert main(["pretrain", str(corpus / "synthetic"), "--out", str(folder / "pretrained"), *settings]) == 0

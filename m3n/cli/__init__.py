@@ -161,8 +161,8 @@ def view(
 def simulate(poses: Location, out: Location, config: configs.SimulateConfig, address: str | None) -> dict[str, Any]:
     """Simulate wrist IMUs from pose clips.
 
-    POSES and --out are local folders, or s3://bucket/key or gs://bucket/key. Runs on Ray Data. Rerun an interrupted command to
-    resume.
+    POSES and --out are local folders, or s3://bucket/key or gs://bucket/key. Large tables are simulated on Ray Data. Rerun an
+    interrupted command to resume.
     """
     from m3n.commands.simulate.command import simulate_clips
 
@@ -183,8 +183,8 @@ def pretrain(
 
     CLIPS are tables made by `m3n simulate`; a placement that only some of them have is masked in the others. Recordings are tables
     made by `m3n ingest`: labelled ones are paired with sentences of their labels, all of them feed reconstruction, left_right and
-    two_views. Their people count as seen, so name test people in exclude_subjects. Runs on Ray Train. Rerun an interrupted command
-    to resume.
+    two_views. Their people count as seen, so name test people in exclude_subjects. Runs on Ray Train, unless workers=1 on a machine
+    without a GPU. Rerun an interrupted command to resume.
     """
     from m3n.commands.pretrain import pretrain as run
 

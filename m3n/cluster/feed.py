@@ -30,6 +30,15 @@ IN_MEMORY = 6  # chunks of each worker that are being read, waiting or in use
 CHUNKS = 4000  # in one stream: starting another one takes a second, and each chunk costs the driver some memory
 
 
+def cut_here(
+    shards: Sequence[Shard], folder: Path, shape: WindowsConfig, placements: tuple[str, ...], excluded: list[str]
+) -> Iterator[str]:
+    """`cut_shards` in this process, one shard after the other."""
+    for shard in shards:
+        cut_shard(shard, folder, shape, placements, excluded)
+        yield shard.folder
+
+
 def cut_shards(
     shards: Sequence[Shard], folder: Path, shape: WindowsConfig, placements: tuple[str, ...], excluded: list[str]
 ) -> Iterator[str]:

@@ -1,4 +1,5 @@
-"""Distributed pretraining on Ray Train: every worker runs the plain loop of `m3n.training.pretrain`, fed by Ray Data.
+"""Pretraining on Ray Train: every worker runs the plain loop of `m3n.training.pretrain`, fed by Ray Data. A single worker on
+the CPUs of this machine is this process, which reads a hundred times as many windows per second as it trains on.
 
 The first worker leaves the state in the staging folder, which is on this machine, on a shared disk or on an object store; windows
 are read from a scratch folder on this machine or on a shared disk. When Ray Train restarts the workers after losing one, they
@@ -9,6 +10,7 @@ alone shows progress and writes to MLflow.
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import signal
 import threading
@@ -19,6 +21,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from m3n.cluster.start import named_cluster
 from m3n.config import PretrainConfig
 from m3n.data.window_store import WindowStore
 from m3n.errors import InputError, StoppedError
@@ -31,6 +34,44 @@ NO_SNAPSHOTS: Snapshots = MappingProxyType({})
 CPU_PER_WORKER = 0.5  # logical: whole ones would leave a two-core machine none for Ray Data, which would wait for ever
 STOP = "stop"  # a file in the scratch folder that asks the workers to stop
 RAY_TRAIN = ".ray-train"
+
+
+def needs_ray(config: PretrainConfig, address: str | None) -> bool:
+    """Whether a pretraining needs Ray: for several workers, for a cluster that is named, or to feed a GPU."""
+    import torch
+
+    on_gpu = config.device == "cuda" or (config.device == "auto" and torch.cuda.is_available())
+    return config.workers > 1 or on_gpu or named_cluster(address) is not None
+
+
+def run_here(
+    store: WindowStore,
+    config: PretrainConfig,
+    staging: Location,
+    scratch: Path,
+    description: dict[str, Any],
+    on_metrics: OnMetrics,
+    snapshots: Snapshots = NO_SNAPSHOTS,
+) -> None:
+    """`run_workers` of a single worker, in this process, on its CPUs; a run that is killed is resumed by the next command."""
+    import torch
+
+    from m3n.training.pretrain import Run, batch_sampler, pretrain
+
+    def on_epoch(epoch: int, metrics: dict[str, float]) -> None:
+        if epoch in snapshots:
+            keep_snapshot(staging, snapshots[epoch])
+        on_metrics(epoch, metrics)
+
+    stop, threads = scratch / STOP, torch.get_num_threads()
+    stop.unlink(missing_ok=True)
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    try:
+        with _terminated(stop):
+            pretrain(batch_sampler(store, config), config, Run(staging, description, on_epoch, stop.exists))
+    finally:
+        torch.set_num_threads(threads)
+        stop.unlink(missing_ok=True)
 
 
 def run_workers(
@@ -162,7 +203,6 @@ def _listen(queue: Any, on_metrics: OnMetrics) -> None:
 
 def _train_on_worker(settings: dict[str, Any]) -> dict[str, Any]:
     """Runs on every worker; errors for the user are returned, because an exception would restart the workers."""
-    import os
     import warnings
 
     import torch

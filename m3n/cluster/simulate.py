@@ -1,24 +1,29 @@
-"""Virtual IMUs over shards of pose clips, in parallel on Ray Data.
+"""Virtual IMUs over shards of pose clips: in this process while that is quicker, in parallel on Ray Data beyond that.
 
 One item of the Ray dataset is one input shard; a stateful worker turns it into the output shard of the same name, which appears
-as a whole. The result therefore does not depend on the number of workers, on the order in which they finish or on which of them
-are killed (Ray gives their shards to others), and an interrupted run resumes with the missing shards.
+as a whole. The result therefore does not depend on where or by how many a table is simulated, on the order in which they finish or
+on which of them are killed (Ray gives their shards to others), and an interrupted run resumes with the missing shards.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
+import os
+import time
 import warnings
+from collections import deque
 from collections.abc import Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 
 from m3n import schema
+from m3n.cluster.start import connect, end_by_sigterm, named_cluster
 from m3n.config import Site
 from m3n.errors import InputError
 from m3n.imu.calibration import Calibration
@@ -32,6 +37,8 @@ from m3n.io.storage import Location
 INPUT_FACT, CONFIG_FACT, RESULT_FACT = "m3n.input_sha256", "m3n.simulation_sha256", "m3n.result"
 OF_DOMAIN = pa.schema([schema.POSE_CLIPS.field(name) for name in ("fps", "betas", "segments")])  # columns that a domain changes
 RETRIES = 3  # of a shard whose worker dies; Ray's default is unlimited
+RAY_S = 12.0  # to start Ray and two workers, and to stop them, on a quiet machine
+Todo = deque[dict[str, str]]
 
 
 def simulation_sha256(settings: dict[str, Any]) -> str:
@@ -43,20 +50,18 @@ def run_shards(
     shards: list[Location],
     staging: Location,
     settings: dict[str, Any],
-    workers: int,
+    workers: int | Literal["auto"],
     repeated: Mapping[str, dict[str, str]] | None = None,
+    address: str | None = None,
 ) -> Generator[dict[str, Any], None, None]:
     """Simulate every shard into `staging`, and yield the result of each when it is done.
 
     `settings`: placements, user-defined sites, method, rate_hz, low_pass by source ("" for any other), sensor, randomise, seed and
-    calibration (the maps, or None). `repeated`: name of a shard -> {clip_id that an earlier shard holds too: that shard}. A result
-    holds `shard`, `sha256` of the input, `clips`, `frames`, `samples`, `seconds`, `rejected` [[item, reason], …] and `found`, true
-    if an earlier run had finished the shard; or `error`, one line for the user.
+    calibration (the maps, or None). `workers`: Ray workers on the cluster at `address`; "auto" begins in this process, and goes on
+    with as many as there are CPUs once that saves more time than they cost. `repeated`: name of a shard -> {clip_id that an earlier
+    shard holds too: that shard}. A result holds `shard`, `sha256` of the input, `clips`, `frames`, `samples`, `seconds`, `rejected`
+    [[item, reason], …] and `found`, true if an earlier run had finished the shard; or `error`, one line for the user.
     """
-    import ray
-
-    from m3n.cluster.start import configure_data
-
     items = [(shard, (repeated or {}).get(shard.name, {})) for shard in shards]
     there = {output.name for output in storage.files(staging)}
 
@@ -66,17 +71,46 @@ def run_shards(
     with ThreadPoolExecutor(REQUESTS) as pool:
         found = list(pool.map(found_finished, items))
     yield from (done | {"found": True} for done in found if done is not None)
-    todo = [
+    todo: Todo = deque(
         {"path": storage.full_name(shard), "repeated": json.dumps(ids)}
         for (shard, ids), done in zip(items, found, strict=True)
         if done is None
-    ]
-    if not todo:
-        return
+    )
+    if workers == "auto":
+        processes = math.inf if named_cluster(address) else os.cpu_count() or 1
+        yield from _here(todo, staging, settings, saved_share=1 - 1 / processes)
+    if todo:
+        yield from _on_ray(todo, staging, settings, workers, address)
+
+
+def _here(todo: Todo, staging: Location, settings: dict[str, Any], saved_share: float) -> Generator[dict[str, Any], None, None]:
+    """Simulate shards in this process, each taken out of `todo`, until Ray would save more than it costs: `saved_share` of the time
+    that the others would take here."""
+    end_by_sigterm()
+    simulator = ShardSimulator(storage.full_name(staging), settings)
+    took: list[float] = []  # the first one is slow: it loads the compiled code
+    while todo and (len(took) < 2 or min(took) * len(todo) * saved_share < RAY_S):
+        started = time.perf_counter()
+        item = todo.popleft()
+        result = simulator.attempt(item["path"], json.loads(item["repeated"]))
+        took.append(time.perf_counter() - started)
+        yield result | {"found": False}
+
+
+def _on_ray(
+    todo: Todo, staging: Location, settings: dict[str, Any], workers: int | Literal["auto"], address: str | None
+) -> Generator[dict[str, Any], None, None]:
+    connect(address, (os.cpu_count() or 1) if workers == "auto" else workers)
+    import ray.data
+
+    from m3n.cluster.start import configure_data
+
+    if workers == "auto":
+        workers = max(1, int(ray.cluster_resources().get("CPU", 1))) if named_cluster(address) else os.cpu_count() or 1
     configure_data()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="`ray_remote_args` is deprecated")  # the only way to limit retries
-        pipeline = ray.data.from_items(todo, override_num_blocks=len(todo)).map_batches(
+        pipeline = ray.data.from_items([*todo], override_num_blocks=len(todo)).map_batches(
             ShardSimulator,
             fn_constructor_kwargs={"staging": storage.full_name(staging), "settings": settings},
             batch_size=1,
@@ -119,9 +153,9 @@ class ShardSimulator:
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
         items = zip(batch["path"], batch["repeated"], strict=True)
-        return {"result": [json.dumps(self._attempt(str(path), json.loads(ids))) for path, ids in items]}
+        return {"result": [json.dumps(self.attempt(str(path), json.loads(ids))) for path, ids in items]}
 
-    def _attempt(self, path: str, repeated: dict[str, str]) -> dict[str, Any]:
+    def attempt(self, path: str, repeated: dict[str, str]) -> dict[str, Any]:
         """The result; an InputError becomes its `error`, because Ray would wrap an exception and lose its one clear line."""
         shard = storage.location(path)
         try:

@@ -36,7 +36,7 @@ def connect(address: str | None = None, workers: int = 2) -> None:
     environment, the only place where Ray's processes read them; those that the user has set are kept. Raises InputError if the
     address does not answer.
     """
-    target = address or os.environ.get("RAY_ADDRESS")
+    target = named_cluster(address)
     if not target:
         for name, value in LOCAL.items():
             os.environ.setdefault(name, value)
@@ -52,7 +52,7 @@ def connect(address: str | None = None, workers: int = 2) -> None:
             ray.init(address=target, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise InputError(f"no Ray cluster answers at {target}: {str(error).splitlines()[0]}") from None
-        _end_by_sigterm()
+        end_by_sigterm()
         return
     with _native_stderr_silenced():
         ray.init(
@@ -63,7 +63,12 @@ def connect(address: str | None = None, workers: int = 2) -> None:
             logging_level=logging.ERROR,
             object_store_memory=_object_store_bytes(),
         )
-    _end_by_sigterm()
+    end_by_sigterm()
+
+
+def named_cluster(address: str | None) -> str | None:
+    """The cluster that the user or the surrounding job names; None: Ray, where it is needed, is a local one."""
+    return address or os.environ.get("RAY_ADDRESS")
 
 
 @contextmanager
@@ -81,7 +86,7 @@ def environment(**values: str) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _end_by_sigterm() -> None:
+def end_by_sigterm() -> None:
     """Make SIGTERM (`ray job stop`, a reclaimed spot instance) end this process with status `TERMINATED` instead of Ray's 15."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(TERMINATED))
@@ -95,7 +100,7 @@ def probe(address: str | None = None) -> dict[str, float]:
     import ray
 
     already = ray.is_initialized()
-    check_listening(address or os.environ.get("RAY_ADDRESS"))
+    check_listening(named_cluster(address))
     connect(address)
     try:
         theirs = ray.get(ray.remote(_version).remote(), timeout=120)

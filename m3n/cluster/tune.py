@@ -1,4 +1,5 @@
-"""Trials on Ray Tune: a limited number at a time, each a driver function that pretrains on Ray Train workers of its own.
+"""Trials on Ray Tune: a limited number at a time, each a driver function that pretrains by itself or on Ray Train
+workers of its own.
 
 The caller decides what to try next and what to do with a result. Tune places trials, restarts those whose process or node was
 lost, and stops those that a scheduler finds behind. Resuming a sweep needs nothing of Tune's own state: a trial repeats its
@@ -21,7 +22,7 @@ from typing import Any
 from m3n.cluster.start import environment
 from m3n.errors import one_line
 
-TRIAL_CPUS = 0.01  # a trial's driver mostly waits; its Ray Train workers request their own CPUs
+TRIAL_CPUS = 0.01  # a trial waits for its Ray Train workers, which request CPUs; without them, its machine has no other
 STEP, FINISHED, ERROR = "step", "finished", "error"  # keys of a report, beside the metrics
 
 Result = dict[str, Any]

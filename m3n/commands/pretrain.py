@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from m3n import tracking
-from m3n.cluster.feed import cut_shards
-from m3n.cluster.pretrain import NO_SNAPSHOTS, Snapshots, keep_snapshot, run_workers
+from m3n.cluster.feed import cut_here, cut_shards
+from m3n.cluster.pretrain import NO_SNAPSHOTS, Snapshots, keep_snapshot, needs_ray, run_here, run_workers
 from m3n.cluster.start import connect
 from m3n.config import PretrainConfig
 from m3n.data import text
@@ -102,7 +102,8 @@ def pretrain(
                 advance(1, "")
                 on_epoch(epoch)
             try:
-                run_workers(store, config, staging, scratch, description, on_metrics, snapshots)
+                train = run_workers if needs_ray(config, address) else run_here
+                train(store, config, staging, scratch, description, on_metrics, snapshots)
             except StoppedError as stopped:
                 if stopped.status != TERMINATED:
                     raise
@@ -145,7 +146,7 @@ def prepare(
     address: str | None = None,
     recordings: Sequence[Location] = (),
 ) -> WindowStore:
-    """Cut tables of synthetic clips and of recordings into windows on Ray, split by subject, with their sentences embedded.
+    """Cut tables of synthetic clips and of recordings into windows, split by subject, with their sentences embedded.
 
     Windows that an earlier run has cut in the same way are reused.
     """
@@ -155,9 +156,12 @@ def prepare(
     corpora = [corpus for corpus in corpora if not mixture.left_out(corpus)]
     placements = all_placements(corpora)
     shards = shards_of(corpora)
-    connect(address, config.workers)
+    cut = cut_here
+    if needs_ray(config, address):
+        connect(address, config.workers)
+        cut = cut_shards
     with bar("windows", len(shards)) as advance:
-        for _ in cut_shards(shards, folder, config.windows, placements, config.exclude_subjects):
+        for _ in cut(shards, folder, config.windows, placements, config.exclude_subjects):
             advance(1, "")
     return write_index(
         folder,

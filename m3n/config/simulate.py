@@ -115,7 +115,10 @@ class SimulateConfig(Options):
     )
     calibrate: CalibrateConfig = CalibrateConfig()
     seed: int = Field(0, ge=0, description="seed of the sensor errors, the worlds and the calibration's draws")
-    workers: Count = Field(2, description="simulating processes")
+    workers: Count | Literal["auto"] = Field(
+        "auto",
+        description="simulating processes, on Ray; auto: this process, and one per CPU once they save more than they take to start",
+    )
     max_rejected: Share = Field(0.05, description="largest share of clips that may go to quarantine before simulate fails")
 
     @model_validator(mode="after")

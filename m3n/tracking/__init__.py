@@ -186,6 +186,11 @@ def start(
     return run
 
 
+def prepare() -> None:
+    """Load MLflow, which takes seconds, in the thread that will write to it, while the caller works."""
+    _writer()
+
+
 def reference(parent: str, name: str) -> str:
     """The reference of the child run `name` of a parent: always the same, so that a part that is repeated has one run."""
     return f"{PREFIX}{parent.removeprefix(PREFIX)}-{name}"

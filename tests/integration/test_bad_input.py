@@ -237,7 +237,7 @@ def test_an_earlier_result_survives_bad_input(refused, tmp_path, poses, recordin
     (out / "manifest.json").write_text("{}")
     (out / "result").write_text("mine")
     refused(["simulate", damaged(poses())], "part-00001.parquet")
-    refused(["pretrain", synthetic(), "windows.window_s=9"], "shorter than a window")
+    refused(["pretrain", synthetic(), "workers=1", "windows.window_s=9"], "shorter than a window")
     refused(["finetune", recordings(), "test_subjects=[nobody]"], "nobody")
     refused(["ingest", "amass", tmp_path / "absent"], "absent")
 
@@ -314,7 +314,7 @@ def test_sources_and_their_paths(refused, tmp_path):
 # simulate
 
 
-def test_tables_that_cannot_be_read_are_named(refused, tmp_path, poses, ray_cluster):
+def test_tables_that_cannot_be_read_are_named(refused, tmp_path, poses):
     (tmp_path / "empty").mkdir()
     (tmp_path / "text.parquet").write_text("hello")
     good = poses()
@@ -340,15 +340,15 @@ def test_a_pose_table_with_a_missing_column_names_it(refused, poses, column):
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_bad_pose_clip_is_named_by_file_row_and_reason(refused, ray_cluster, poses, changes, reason):
-    refused(["simulate", poses(**changes), "workers=1"], "part-00001.parquet row 0", reason, "max_rejected", finished=2)
+def test_a_bad_pose_clip_is_named_by_file_row_and_reason(refused, poses, changes, reason):
+    refused(["simulate", poses(**changes)], "part-00001.parquet row 0", reason, "max_rejected", finished=2)
 
 
-def test_an_empty_pose_table_is_refused(refused, ray_cluster, tmp_path):
+def test_an_empty_pose_table_is_refused(refused, tmp_path):
     refused(["simulate", save(tmp_path / "poses", [], schema.POSE_CLIPS)], "poses is empty")
 
 
-def test_a_clip_that_stands_there_twice_is_named(refused, ray_cluster, tmp_path, pose_clip):
+def test_a_clip_that_stands_there_twice_is_named(refused, tmp_path, pose_clip):
     table = save(tmp_path / "poses", [pose_clip("same"), pose_clip("same")], schema.POSE_CLIPS)
     refused(["simulate", table], "row 1 (clip 'same')", "duplicate clip_id 'same'", finished=1)
 
@@ -381,22 +381,24 @@ def test_shards_of_different_placements_are_no_table(refused, synthetic):
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_bad_synthetic_clip_is_named_by_file_row_and_reason(refused, ray_cluster, synthetic, changes, reason):
-    refused(["pretrain", synthetic(**changes)], "part-00001.parquet row 0 (clip 'bad')", reason)
+def test_a_bad_synthetic_clip_is_named_by_file_row_and_reason(refused, synthetic, changes, reason):
+    refused(["pretrain", synthetic(**changes), "workers=1"], "part-00001.parquet row 0 (clip 'bad')", reason)
 
 
-def test_clips_that_give_no_window_are_refused(refused, ray_cluster, tmp_path, synthetic, synthetic_clip):
+def test_clips_that_give_no_window_are_refused(refused, tmp_path, synthetic, synthetic_clip):
     table = synthetic()
-    refused(["pretrain", table, "windows.window_s=4.5"], "clip 'good' lasts 3.97 s, shorter than a window of 4.5 s")
-    refused(["pretrain", table, "exclude_subjects=[s1]"], "every clip is excluded")
+    refused(
+        ["pretrain", table, "workers=1", "windows.window_s=4.5"], "clip 'good' lasts 3.97 s, shorter than a window of 4.5 s"
+    )
+    refused(["pretrain", table, "workers=1", "exclude_subjects=[s1]"], "every clip is excluded")
     rows = [synthetic_clip("long"), synthetic_clip("brief", frames=30)]
     some = save(tmp_path / "some", rows, schema.synthetic_clips(WRISTS))
-    refused(["pretrain", some], "clip 'brief' lasts 0.97 s", "1 of 2 clips", "windows.max_short")
-    refused(["pretrain", save(tmp_path / "none", [], schema.synthetic_clips(WRISTS))], "the table is empty")
+    refused(["pretrain", some, "workers=1"], "clip 'brief' lasts 0.97 s", "1 of 2 clips", "windows.max_short")
+    refused(["pretrain", save(tmp_path / "none", [], schema.synthetic_clips(WRISTS)), "workers=1"], "the table is empty")
 
 
-def test_a_text_model_that_is_not_there_is_named(refused, ray_cluster, tmp_path, synthetic):
-    refused(["pretrain", synthetic(), f"text_model={tmp_path / 'no_model'}"], "no_model")
+def test_a_text_model_that_is_not_there_is_named(refused, tmp_path, synthetic):
+    refused(["pretrain", synthetic(), "workers=1", f"text_model={tmp_path / 'no_model'}"], "no_model")
 
 
 def test_what_only_the_workers_find_out_is_one_line_too(refused, synthetic, ray_cluster):
@@ -410,9 +412,9 @@ def test_fewer_windows_than_workers_are_refused_before_any_worker_starts(refused
     refused(["pretrain", table, "windows.window_s=3.9"], "1 training windows are too few for batches on 2 workers")
 
 
-def test_validation_never_takes_everybody(refused, ray_cluster, synthetic, tmp_path, synthetic_clip):
+def test_validation_never_takes_everybody(refused, synthetic, tmp_path, synthetic_clip):
     table = save(tmp_path / "two", [synthetic_clip(s, subject=s) for s in ("s1", "s2")], schema.synthetic_clips(WRISTS))
-    refused(["pretrain", table, "val_share=0.99", "windows.window_s=3.9"], "1 training windows are too few")
+    refused(["pretrain", table, "workers=1", "val_share=0.99", "windows.window_s=3.9"], "1 training windows are too few")
 
 
 # finetune

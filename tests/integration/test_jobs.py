@@ -148,7 +148,7 @@ def wait_until_up(url: str, head: subprocess.Popen[bytes], log: Path) -> None:
 
 
 def test_simulated_rows_of_a_job_are_those_of_the_command(cluster: Cluster, corpus: Path, tmp_path: Path) -> None:
-    done = cluster.submit("simulate", "jobs/simulate.py", str(corpus / "poses"), "--out", str(tmp_path / "job"))
+    done = cluster.submit("simulate", "jobs/simulate.py", str(corpus / "poses"), "--out", str(tmp_path / "job"), "workers=2")
     assert done.returncode == 0, done.stdout + done.stderr
     assert cluster.info("simulate").status == "SUCCEEDED"
     shards = tables.shard_paths(corpus / "synthetic")

@@ -77,7 +77,6 @@ def poses(corpus, tmp_path_factory) -> Path:
 
 
 SETTINGS = ["sensor=bmi160", "seed=5", "rate_hz=50", "placements=[left_wrist,head]"]
-ALONE = ["workers=1", *SETTINGS]  # the two of `simulated` change nothing, and each takes seconds to start
 
 
 @pytest.fixture(scope="module")
@@ -103,8 +102,8 @@ def test_a_synthetic_clip_is_the_pose_clip_and_its_samples(poses, simulated):
     assert 0 < np.median(np.abs(error[:, 3:])) < 0.1  # [rad/s]
 
 
-def test_the_number_of_workers_changes_no_byte(poses, simulated, tmp_path):
-    assert main(["simulate", str(poses), "--out", str(tmp_path / "out"), *ALONE]) == 0
+def test_what_this_process_simulates_is_what_ray_workers_do(poses, simulated, tmp_path):
+    assert main(["simulate", str(poses), "--out", str(tmp_path / "out"), *SETTINGS]) == 0
     assert contents(tmp_path / "out") == contents(simulated)
 
 
@@ -112,7 +111,7 @@ def test_the_sharding_changes_no_row_and_paths_are_the_users_own(poses, simulate
     """All clips in a single file, named from a working folder that Ray's workers, started elsewhere, do not share."""
     monkeypatch.chdir(tmp_path)
     tables.write_shard(tmp_path / "clips.parquet", rows_of(poses))
-    assert main(["simulate", "clips.parquet", "--out", "out", *ALONE]) == 0
+    assert main(["simulate", "clips.parquet", "--out", "out", *SETTINGS]) == 0
     assert rows_of(Path("out")).equals(rows_of(simulated))
     assert sorted(p.name for p in tmp_path.iterdir()) == ["clips.parquet", "out"]
 
@@ -126,7 +125,7 @@ def test_an_interrupted_simulation_goes_on_with_what_is_missing(poses, simulated
     shutil.copy(simulated / "part-00000.parquet", partial / "part-00009.parquet")
     os.truncate(partial / "part-00001.parquet", 2000)
     kept = (partial / "part-00000.parquet").stat()
-    assert main(["simulate", str(poses), "--out", str(tmp_path / "out"), *ALONE]) == 0
+    assert main(["simulate", str(poses), "--out", str(tmp_path / "out"), *SETTINGS]) == 0
     assert contents(tmp_path / "out") == contents(simulated)
     assert (tmp_path / "out" / "part-00000.parquet").stat().st_ino == kept.st_ino
     assert (tmp_path / "out" / "part-00000.parquet").stat().st_mtime_ns == kept.st_mtime_ns
@@ -135,7 +134,9 @@ def test_an_interrupted_simulation_goes_on_with_what_is_missing(poses, simulated
 
 def test_shards_of_other_settings_are_not_taken_over(poses, simulated, tmp_path):
     shutil.copytree(simulated, tmp_path / "out.partial")
-    assert main(["simulate", str(poses), "--out", str(tmp_path / "out"), "seed=6", *(s for s in ALONE if s != "seed=5")]) == 0
+    assert (
+        main(["simulate", str(poses), "--out", str(tmp_path / "out"), "seed=6", *(s for s in SETTINGS if s != "seed=5")]) == 0
+    )
     for old, new in zip(tables.rows(rows_of(simulated)), tables.rows(rows_of(tmp_path / "out")), strict=True):
         assert old["clip_id"] == new["clip_id"]
         assert not np.array_equal(old["imu_head"], new["imu_head"])
@@ -148,7 +149,7 @@ def test_a_bad_clip_goes_to_quarantine_and_its_shard_is_made_again(poses, simula
     (tmp_path / "poses").mkdir()
     tables.write_table(tmp_path / "poses", rows, schema.POSE_CLIPS, rows_per_shard=3)
     shutil.copytree(simulated, tmp_path / "out.partial")
-    assert main(["simulate", str(tmp_path / "poses"), "--out", str(tmp_path / "out"), "max_rejected=0.2", *ALONE]) == 0
+    assert main(["simulate", str(tmp_path / "poses"), "--out", str(tmp_path / "out"), "max_rejected=0.2", *SETTINGS]) == 0
     assert rows_of(tmp_path / "out").equals(rows_of(simulated).take([0, 1, 2, 3, 5, 6, 7]))
     reasons = pq.ParquetFile(tmp_path / "out" / "quarantine" / "rejected.parquet").read().to_pylist()
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
@@ -208,7 +209,7 @@ def test_a_pretraining_is_described_in_mlflow_epoch_by_epoch(checkpoint, corpus,
 def test_subjects_held_out_downstream_can_be_left_out_of_pretraining(corpus, tmp_path):
     rows = list(tables.rows(rows_of(corpus / "synthetic")))
     out = rows[0]["subject"]
-    found = prepare(corpus / "synthetic", tmp_path / "windows", PretrainConfig(exclude_subjects=[out]))
+    found = prepare(corpus / "synthetic", tmp_path / "windows", PretrainConfig(workers=1, exclude_subjects=[out]))
     assert found.clips == sum(row["subject"] != out for row in rows) < len(rows)
     assert found.subjects == {"choreography": sorted({row["subject"] for row in rows} - {out})}
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from m3n import schema
 from m3n.cluster.grid import run_cells
-from m3n.cluster.start import connect
+from m3n.cluster.start import connect, named_cluster
 from m3n.commands.ingest import KINDS, ingest, needs_file, options_of
 from m3n.commands.pretrain import pretrain
 from m3n.commands.reproduce.cells import CROSS_CORPUS, NO_PRETRAINING, Cell, paper_pretraining
@@ -29,7 +29,7 @@ from m3n.io.staging import staged
 from m3n.progress import bar
 from m3n.tracking import absolute_uri
 
-DRIVER_CPUS = 0.01  # a pretraining's driver only waits; its Ray Train workers reserve the CPUs they need
+DRIVER_CPUS = 0.01  # a pretraining's driver waits for Ray Train workers, which reserve CPUs, or is alone on this machine
 Fold = tuple[list[str], list[str]]  # training subjects, test subjects
 
 
@@ -51,6 +51,7 @@ class _PretrainingJob:
     out: Path
     config: PretrainConfig
     tracking: str
+    cluster: str | None
 
 
 Files = tuple[Path, ...]  # of one dataset; none for a source that needs no file
@@ -172,7 +173,7 @@ class Study:
                 left_out = [subject for subject in _subjects(clips, config.protocol.source) if subject not in train]
                 ours = ours.model_copy(update={"exclude_subjects": left_out})
             others = () if cell.setting == "same_corpus" else self._recordings()
-            jobs.append(_PretrainingJob(clips, others, checkpoint, ours, absolute_uri()))
+            jobs.append(_PretrainingJob(clips, others, checkpoint, ours, absolute_uri(), named_cluster(self.address)))
         if jobs:
             connect(self.address, config.workers)
             with bar("pretrainings", len(jobs)) as advance:
@@ -226,7 +227,7 @@ class Study:
 def _pretrain(job: _PretrainingJob) -> dict[str, Any]:
     """One pretraining, on a worker of the cluster; an interrupted one is resumed."""
     os.environ["MLFLOW_TRACKING_URI"] = job.tracking
-    return pretrain(job.clips, job.out, job.config, recordings=job.recordings)
+    return pretrain(job.clips, job.out, job.config, job.cluster, recordings=job.recordings)
 
 
 def _joined(folder: Path, parts: Sequence[Path]) -> Path:

@@ -14,7 +14,6 @@ import pyarrow.compute as pc
 
 from m3n import schema, sources, tracking
 from m3n.cluster.simulate import ShardSimulator, run_shards
-from m3n.cluster.start import connect
 from m3n.commands.simulate import calibration
 from m3n.config import SimulateConfig
 from m3n.config.names import SOURCES
@@ -66,15 +65,16 @@ def simulate_clips(
     inputs = [poses, *([storage.location(config.calibrate.recordings)] if config.calibrate.recordings else [])]
     with staged(out, resume=True, inputs=inputs) as staging:
         facts = _calibrate(shards, staging, settings, config)
-        connect(address, config.workers)
         results: list[dict[str, Any]] = []
         with (
             bar("simulate", len(shards)) as advance,
-            closing(run_shards(shards, staging, settings, config.workers, repeated)) as run,
+            closing(run_shards(shards, staging, settings, config.workers, repeated, address)) as run,
         ):
             for result in run:
                 if "error" in result:
                     raise InputError(result["error"])
+                if not results:
+                    tracking.prepare()
                 results.append(result)
                 advance(1, _progress(results, time.perf_counter() - started))
         results.sort(key=lambda r: r["shard"])

@@ -19,7 +19,7 @@ import numpy as np
 
 from m3n import config as configs
 from m3n import tracking
-from m3n.cluster.start import connect
+from m3n.cluster.start import connect, named_cluster
 from m3n.cluster.tune import FINISHED, Outcome, Rule, run_trials
 from m3n.commands.evaluate.data import clip_people, recording_people
 from m3n.commands.finetune import finetune, load_windows
@@ -73,7 +73,9 @@ def tune(
             tables.write_text(out / PLAN, json.dumps(plan, indent=2) + "\n")
             if not study.finished:
                 connect(address, config.concurrent * config.pretrain.workers)
-                sweep = Sweep(config, data, recordings, beside, out, split, run.reference, tracking.absolute_uri())
+                sweep = Sweep(
+                    config, data, recordings, beside, out, split, run.reference, tracking.absolute_uri(), named_cluster(address)
+                )
                 with bar("tune", config.most_trials or 0) as advance:
                     _run(study, sweep, run, advance)
             if study.best is None:

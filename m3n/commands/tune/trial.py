@@ -61,6 +61,7 @@ class Sweep:
     split: Split
     parent_run: str
     tracking_uri: str
+    cluster: str | None = None  # that the user named; None: a local one
 
 
 def run_trial(sweep: Sweep, number: int, settings: Settings, send: Send) -> None:
@@ -154,11 +155,11 @@ def _pretrained(sweep: Sweep, config: PretrainConfig, log: _Log) -> Path:
                 return
             try:
                 probes.add({STEP: steps[epoch], METRIC: probe.macro_f1(snapshots[epoch])})
-            except Exception as error:  # this is the thread that listens to the workers
+            except Exception as error:  # raised below: where workers are listened to, this is a thread of its own
                 failures.append(error)
 
         if not (folder / tables.MANIFEST).is_file():
-            pretrain(sweep.data, folder, config, None, sweep.parent_run, snapshots, on_epoch, sweep.beside)
+            pretrain(sweep.data, folder, config, sweep.cluster, sweep.parent_run, snapshots, on_epoch, sweep.beside)
         if failures:
             raise failures[0]
         shutil.rmtree(folder.with_suffix(".snapshots"), ignore_errors=True)

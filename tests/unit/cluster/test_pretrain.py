@@ -67,3 +67,21 @@ def test_an_autoscaler_is_asked_for_gpus_and_the_request_is_taken_back(monkeypat
     monkeypatch.setattr(ray, "cluster_resources", lambda: {"GPU": float(len(asked))})
     assert pretrain._awaited_gpus(1, 30.0) == 1
     assert asked == [[{"GPU": 1}], []]
+
+
+def test_a_single_worker_on_the_cpus_of_this_machine_needs_no_ray(monkeypatch):
+    import torch
+
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    alone = PretrainConfig(workers=1)
+    assert not pretrain.needs_ray(alone, None)
+    assert pretrain.needs_ray(PretrainConfig(workers=2), None)
+    assert pretrain.needs_ray(alone, "127.0.0.1:6379")
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:6379")  # of the surrounding job
+    assert pretrain.needs_ray(alone, None)
+    monkeypatch.delenv("RAY_ADDRESS")
+    assert pretrain.needs_ray(PretrainConfig(workers=1, device="cuda"), None)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert pretrain.needs_ray(alone, None)
+    assert not pretrain.needs_ray(PretrainConfig(workers=1, device="cpu"), None)

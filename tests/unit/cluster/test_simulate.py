@@ -1,9 +1,10 @@
-"""One shard at a time, without Ray: what a worker writes, what it rejects, and when an earlier result still holds."""
+"""Shards without Ray: what a worker writes, what it rejects, when an earlier result still holds, and when Ray pays."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 import m3n
 from m3n import schema
+from m3n.cluster import simulate
 from m3n.cluster.simulate import ShardSimulator, _finished, simulation_sha256
 from m3n.commands.simulate.command import simulation_settings
 from m3n.config import SimulateConfig, resolve
@@ -97,3 +99,41 @@ def test_a_finished_shard_counts_only_for_the_same_input_settings_and_duplicates
 def test_the_digest_of_settings_depends_on_values_and_not_on_their_order():
     one = settings()
     assert simulation_sha256(one) == simulation_sha256(dict(reversed(one.items()))) != simulation_sha256(settings("rate_hz=61"))
+
+
+@pytest.fixture
+def todo(tmp_path: Path, pose_clip) -> deque[dict[str, str]]:
+    """Four shards of a short clip each."""
+    tables.write_table(tmp_path, [pose_clip(name, 5) for name in "abcd"], schema.POSE_CLIPS, rows_per_shard=1)
+    (tmp_path / "out").mkdir()
+    return deque({"path": str(shard), "repeated": "{}"} for shard in tables.shard_paths(tmp_path))
+
+
+def test_little_work_is_done_in_this_process(todo, tmp_path):
+    made = list(simulate._here(todo, tmp_path / "out", settings(), saved_share=1.0))
+    assert [(result["clips"], result["found"]) for result in made] == 4 * [(1, False)]
+    assert not todo
+
+
+def test_once_ray_pays_it_gets_what_is_left_and_on_one_cpu_it_never_does(todo, tmp_path, monkeypatch):
+    monkeypatch.setattr(simulate, "RAY_S", 1e-9)  # a Ray that starts at once
+    made = list(simulate._here(todo, tmp_path / "out", settings(), saved_share=0.5))
+    assert [result["shard"] for result in made] == ["part-00000.parquet", "part-00001.parquet"]
+    assert [Path(item["path"]).name for item in todo] == ["part-00002.parquet", "part-00003.parquet"]
+    assert len(list(simulate._here(todo, tmp_path / "out", settings(), saved_share=0.0))) == 2
+    assert not todo
+
+
+def test_a_small_table_starts_no_ray_and_workers_that_are_named_do(todo, tmp_path, monkeypatch):
+    class AskedForRayError(Exception): ...
+
+    def connect(address: str | None, workers: int) -> None:
+        raise AskedForRayError(workers)
+
+    monkeypatch.setattr(simulate, "connect", connect)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    shards = tables.shard_paths(tmp_path)
+    assert len(list(simulate.run_shards(shards, tmp_path / "out", settings(), "auto"))) == 4
+    assert len(list(simulate.run_shards(shards, tmp_path / "out", settings(), 3))) == 4  # all of them are finished
+    with pytest.raises(AskedForRayError, match="3"):
+        list(simulate.run_shards(shards, tmp_path / "out", settings("seed=1"), 3))

@@ -43,7 +43,7 @@ def clips_of(out):
     return folder, [row for shard in tables.shard_paths(folder) for row in tables.rows(tables.read_shard(shard, columns))]
 
 
-def test_clips_carry_the_labels_of_the_study_also_in_time_and_are_made_once(study, tmp_path, ray_cluster, caplog):
+def test_clips_carry_the_labels_of_the_study_also_in_time_and_are_made_once(study, tmp_path, caplog):
     out, match = tmp_path / "out", tmp_path / "labels.yaml"
     match.write_text("class 3: null\n", encoding="utf-8")
     given = [

@@ -38,7 +38,7 @@ def test_without_file_and_overrides_the_defaults_hold():
 def test_overrides_beat_the_file_and_the_file_beats_the_defaults(tmp_path):
     file = write(tmp_path, "simulate:\n  rate_hz: 50\n  seed: 4\npretrain:\n  seed: 9\n")
     found = resolve(SimulateConfig, "simulate", file, ["seed=5", "placements=[head,pelvis]"])
-    assert (found.rate_hz, found.seed, found.placements, found.workers) == (50.0, 5, ["head", "pelvis"], 2)
+    assert (found.rate_hz, found.seed, found.placements, found.workers) == (50.0, 5, ["head", "pelvis"], "auto")
 
 
 def test_a_stage_reads_its_own_section_only(tmp_path):

@@ -208,7 +208,7 @@ def test_what_the_recordings_do_not_have_is_named(tables_of):
         resolve(SimulateConfig, "simulate", None, ["calibrate.placements=[head]"])
 
 
-def test_a_calibrated_job_gives_the_same_bytes_for_any_workers_and_says_whom_it_used(tables_of, ray_cluster, tmp_path):
+def test_a_calibrated_job_gives_the_same_bytes_here_and_on_workers_and_says_whom_it_used(tables_of, ray_cluster, tmp_path):
     poses, recordings = tables_of("first")
     choice = ["calibrate.exclude_subjects=[s4]", *SETTINGS]
     out = [tmp_path / name for name in ("two", "one")]
@@ -218,7 +218,7 @@ def test_a_calibrated_job_gives_the_same_bytes_for_any_workers_and_says_whom_it_
     partial.mkdir()
     (partial / "part-00000.parquet").write_bytes((out[0] / "part-00000.parquet").read_bytes())
     kept = (partial / "part-00000.parquet").stat().st_ino
-    assert main(["simulate", str(poses), "--out", str(out[1]), f"calibrate.recordings={recordings}", *choice, "workers=1"]) == 0
+    assert main(["simulate", str(poses), "--out", str(out[1]), f"calibrate.recordings={recordings}", *choice]) == 0
     contents = [{p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()} for folder in out]
     assert contents[0] == contents[1]
     assert (out[1] / "part-00000.parquet").stat().st_ino == kept

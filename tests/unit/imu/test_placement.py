@@ -162,7 +162,7 @@ def test_a_table_with_own_placements_is_a_table_of_synthetic_clips():
     assert resolve(m3n.config.FinetuneConfig, "finetune", None, ["placements=[upper_back]"]).placements == ["upper_back"]
 
 
-def test_a_job_writes_a_column_for_every_own_placement(tmp_path: Path, pose_clip, ray_cluster):
+def test_a_job_writes_a_column_for_every_own_placement(tmp_path: Path, pose_clip):
     from m3n.cli import main
 
     (tmp_path / "poses").mkdir()
