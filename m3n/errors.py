@@ -11,6 +11,8 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
+from m3n.logins import without_logins
+
 LONGEST = 900  # characters in a message; files from elsewhere may contain names of any length
 TERMINATED = 143  # 128 + SIGTERM
 
@@ -18,11 +20,11 @@ TERMINATED = 143  # 128 + SIGTERM
 class InputError(ValueError):
     """Bad input or configuration. The message says what is wrong, where, what was expected and what to do.
 
-    It is always one printable line, whatever names the user's files contain.
+    It is always one printable line, whatever names the user's files contain, and holds no login.
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(one_line(message, LONGEST))
+        super().__init__(one_line(without_logins(message), LONGEST))
 
 
 class LockedError(InputError):
@@ -49,6 +51,7 @@ class StoppedError(Exception):
     """A job that ended early and kept its work; the message says what was kept and how to resume."""
 
     def __init__(self, message: str, status: int) -> None:
+        message = without_logins(message)
         super().__init__(message, status)
         self.message, self.status = message, status
 

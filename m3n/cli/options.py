@@ -217,6 +217,9 @@ def stage(
 
 def finish(figures: dict[str, Any], json_file: Path | None, where: Location | None) -> None:
     """Print the figures and where the result is; write `--json`."""
+    from m3n.logins import hidden
+
+    figures = hidden(figures)
     for key, value in figures.items():
         if isinstance(value, int | float | str) and not isinstance(value, bool):
             click.echo(f"  {key}: {value:,.4g}" if isinstance(value, float) else f"  {key}: {value}")

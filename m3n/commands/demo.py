@@ -19,7 +19,7 @@ from m3n.data.resampling import resample
 from m3n.io import tables
 from m3n.reports import classification_plots, signal_plots
 from m3n.reports.markdown import markdown_table
-from m3n.tracking import tracking_uri
+from m3n.tracking import server_name, tracking_uri
 
 LABELLED = {"1": ["train_subjects=1"], "2": ["train_subjects=2"], "all": []}  # subjects with labels -> settings
 FOLDS = (0, 1)
@@ -65,7 +65,7 @@ def demo(out: Path, run_command: Callable[[list[str]], Any], echo: Callable[[str
     _write_results(out, scores, figures, watch, synthetic)
     echo("\n" + (out / "results.md").read_text())
     echo(f"Plots: {out}/learning_curve.png, {out}/confusion.png, {out}/traces.png")
-    echo(f"Runs:  mlflow ui --backend-store-uri {tracking_uri()}   (then open http://127.0.0.1:5000)")
+    echo(f"Runs:  mlflow ui --backend-store-uri {server_name(tracking_uri())}   (then open http://127.0.0.1:5000)")
     return {
         "elapsed_s": figures["elapsed_s"],
         **{f"gain_{k}_subjects": v for k, v in gains(scores).items()},

@@ -24,6 +24,7 @@ from m3n import schema
 from m3n.errors import InputError, one_line
 from m3n.io import storage
 from m3n.io.storage import L, Location
+from m3n.logins import without_logins
 from m3n.schema import ADDED_LATER, SCHEMA_VERSION, Rejected
 
 MANIFEST = "manifest.json"
@@ -196,8 +197,8 @@ def write_shard(path: Location, table: pa.Table, facts: dict[str, str] | None = 
 
 
 def write_text(path: Location, text: str) -> None:
-    """Write a small text file whole or not at all."""
-    storage.write(path, text.encode())
+    """Write a small text file whole or not at all, without logins."""
+    storage.write(path, without_logins(text).encode())
 
 
 def write_table(folder: Location, items: Iterable[dict[str, Any]], schema: pa.Schema, rows_per_shard: int) -> int:

@@ -27,6 +27,7 @@ from m3n import config as configs
 from m3n.errors import StoppedError, one_line
 from m3n.io import storage
 from m3n.io.storage import Location
+from m3n.logins import HIDDEN, hidden, without_logins
 from m3n.tracking import outbox
 from m3n.tracking.descriptions import experiment_of, run_description
 from m3n.tracking.outbox import Record
@@ -53,9 +54,7 @@ def absolute_uri() -> str:
 
 def server_name(uri: str) -> str:
     """A tracking URI without a login, as it may be shown and kept."""
-    scheme, separator, rest = uri.partition("://")
-    host, slash, path = rest.partition("/")
-    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"
+    return without_logins(uri).replace(f"{HIDDEN}@", "")
 
 
 class Run:
@@ -88,7 +87,7 @@ class Run:
         """Log a text as an artifact."""
         with self._logged():
             if self._journal is not None:
-                file = self._journal.attach_text(name, content)
+                file = self._journal.attach_text(name, without_logins(content))
                 self._append({"kind": "artifact", "file": file, "folder": None, "time_ms": _now_ms()})
 
     def register(self, classifier: Path, metric: str, score: float, note: str = "") -> None:
@@ -125,7 +124,7 @@ class Run:
         if self._journal is None or self._writer is None or self._closed:
             return
         with self._logged():
-            self._journal.append(record)
+            self._journal.append(hidden(record))
             self._writer.notify()
 
     @contextmanager

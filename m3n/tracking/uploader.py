@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from m3n.errors import one_line
+from m3n.logins import without_logins
 from m3n.tracking.descriptions import experiment_description
 from m3n.tracking.outbox import Journal, Queue, Record
 from m3n.tracking.views import share
@@ -45,7 +46,7 @@ def client_of(uri: str) -> Any:
 
 def reason(error: Exception) -> str:
     """The reason in a few words; MLflow describes a broken connection in a paragraph."""
-    text = str(error).split("\n")[0]
+    text = without_logins(str(error).split("\n")[0])
     if (system := re.search(r"\[Errno -?\d+\] ([^'\")]+)", text)) is not None:
         return system.group(1)
     return "it does not answer" if "timed out" in text else one_line(text, 200)

@@ -164,7 +164,7 @@ def test_a_simulation_is_described_in_its_manifest_and_in_mlflow(poses, simulate
     assert (manifest["rows"], manifest["frames"], manifest["samples"], manifest["seed"]) == (8, 1200, 1000, 5)
     assert manifest["inputs"] == {shard.name: tables.file_sha256(shard) for shard in tables.shard_paths(poses)}
     run = mlflow_run("simulate", "simulated")
-    assert_described(run, "simulate", config.resolve(SimulateConfig, "simulate", None, SETTINGS), poses)
+    assert_described(run, "simulate", config.resolve(SimulateConfig, "simulate", None, ["workers=2", *SETTINGS]), poses)
     assert run.data.metrics["simulate/clips"] == 8
     assert run.data.metrics["simulate/frames"] == 1200
 

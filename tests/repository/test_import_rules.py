@@ -20,7 +20,7 @@ FILES = sorted(PACKAGE.rglob("*.py")) + sorted((ROOT / "jobs").glob("*.py"))
 
 # The floors of the house, lowest first: a room may import from its own floor and from those below it.
 FLOORS = (
-    ("errors", "packaged", "randomness", "progress", "schema"),
+    ("errors", "logins", "packaged", "randomness", "progress", "schema"),
     ("config", "io", "untrusted", "body", "motion"),
     ("imu", "sources", "data", "video"),
     ("models", "losses", "freeze", "optim"),
