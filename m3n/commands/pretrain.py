@@ -32,6 +32,7 @@ from m3n.progress import bar
 from m3n.randomness import generator
 from m3n.sources.shared.sentences import label_sentence, sentences
 from m3n.training import checkpoint as checkpoints
+from m3n.training import state
 from m3n.training.batch_order import global_batch
 from m3n.training.state import LAST, read_header
 
@@ -123,6 +124,7 @@ def pretrain(
             }
             run.metrics({"best/epoch": best, "windows": figures["windows"]}, best)
             noted.unlink(missing_ok=True)
+            state.remove_previous(staging / LAST)
             shutil.rmtree(scratch if scratch != staging else scratch / WINDOWS)
             tables.write_manifest(
                 staging,
@@ -205,13 +207,14 @@ def _fingerprint(config: PretrainConfig, data_sha256: str, batch: int) -> str:
 
 def _resumed(staging: Location, fingerprint: str, out: Location) -> list[dict[str, float]]:
     """Metrics of the epochs that an interrupted run has finished; what another run left behind is removed."""
-    header = read_header(staging / LAST)
+    header = state.recovered(staging / LAST)
     if header is not None and header["fingerprint"] == fingerprint:
         progress = header["progress"]
         log.warning("%s resumes an interrupted run at epoch %d, step %d", out, progress["epoch"] + 1, progress["step"])
         return list(progress["history"])
     if header is not None:
         log.warning("%s starts from the beginning: the interrupted run had another config or other data", out)
-    for left in (LAST, checkpoints.WEIGHTS, checkpoints.DESCRIPTION, RUN_ID):
+    state.remove(staging / LAST)
+    for left in (checkpoints.WEIGHTS, checkpoints.DESCRIPTION, RUN_ID):
         (staging / left).unlink(missing_ok=True)
     return []

@@ -219,11 +219,11 @@ def publish(staging: ObjectPath, out: ObjectPath) -> None:
     for old in set(files_in(out, recursive=True)) - {*new, PUBLISHING}:
         (out / old).unlink(missing_ok=True)
     with ThreadPoolExecutor(REQUESTS) as pool:
-        list(pool.map(lambda name: _copy(staging / name, out / name), new))
+        list(pool.map(lambda name: copy(staging / name, out / name), new))
     (out / PUBLISHING).unlink()
     remove(staging)
 
 
-def _copy(source: ObjectPath, target: ObjectPath) -> None:
+def copy(source: ObjectPath, target: ObjectPath) -> None:
     with store_errors(target):
         source.filesystem.copy_file(source.path, target.path)

@@ -108,6 +108,15 @@ def writing(path: Path) -> Iterator[None]:
         raise UnwritableError(f"cannot write {path}: {error.strerror}; {FIXES[error.errno]}, and run this again") from None
 
 
+def keep(path: L, kept: L) -> None:
+    """Give a file another name, under which an earlier file is replaced; on a store, by a copy, and the file stays too."""
+    if isinstance(path, Path) and isinstance(kept, Path):
+        with writing(kept):
+            os.replace(path, kept)
+    elif isinstance(path, ObjectPath) and isinstance(kept, ObjectPath):
+        object_store.copy(path, kept)
+
+
 def remove(folder: Location) -> None:
     """Remove a folder with everything in it, if there is one."""
     if isinstance(folder, Path):

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from m3n.models import Classifier
-from m3n.training.state import Progress, read_header, restore, save_state
+from m3n.training.state import Progress, recovered, restore, save_state
 
 # number of the evaluation, counted from 1, and the classifier as it is then
 OnEvaluation = Callable[[int, Classifier], None]
@@ -27,7 +27,7 @@ class EvalCheckpoint:
 
     def resume(self, model: Classifier, optimizer: torch.optim.Optimizer, draws: torch.Generator) -> int:
         """Restore the saved state, if there is one; returns the number of steps it had done."""
-        header = read_header(self.path)
+        header = recovered(self.path)
         if header is None:
             return 0
         step = restore(self.path, model, optimizer).step

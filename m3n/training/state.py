@@ -1,13 +1,14 @@
-"""The state of a training run in progress: one safetensors file, replaced atomically.
+"""The state of a training run in progress: one safetensors file, replaced atomically, and the one before it.
 
 Weights and moments are tensors; the rest is JSON in the file's header: the position in the data, the sums of the current epoch, and
 the metrics of the epochs before. A pretraining needs no state of a random generator, because its random numbers depend on (seed,
-epoch, batch) only.
+epoch, batch) only. A file that a disk damages costs the steps since the state before it.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -19,11 +20,13 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from m3n.io import storage
-from m3n.io.storage import Location
+from m3n.io.storage import L, Location
 from m3n.training.renamed_weights import todays_names
 
 LAST = "last.safetensors"
+PREVIOUS, DAMAGED = ".previous", ".damaged"  # endings beside the name of the state
 VERSION = 1
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -43,14 +46,49 @@ class Progress:
 def save_state(
     path: Location, progress: Progress, model: nn.Module, optimizer: torch.optim.Optimizer, description: dict[str, Any]
 ) -> None:
-    """Write the state atomically; `description` (fingerprint, config, normaliser, …) is put into the header unchanged."""
+    """Write the state atomically, and keep the last one; `description` (fingerprint, config, …) is put into the header unchanged."""
     names: dict[Any, str] = {parameter: name for name, parameter in model.named_parameters()}
     tensors = {f"model/{name}": value for name, value in model.state_dict().items()}
     for parameter, moments in optimizer.state.items():
         tensors |= {f"optimizer/{names[parameter]}/{key}": value for key, value in moments.items()}
     header = {"version": VERSION, "progress": asdict(progress), **description}
     kept = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    storage.write(path, safetensors.torch.save(kept, {"state": json.dumps(header)}))
+    content = safetensors.torch.save(kept, {"state": json.dumps(header)})
+    if path.is_file():
+        storage.keep(path, _beside(path, PREVIOUS))
+    storage.write(path, content)
+
+
+def recovered(path: Location) -> dict[str, Any] | None:
+    """The header of the state, after the one before it has taken its place where its file is damaged or missing; None without a
+    state. A damaged file is kept beside it, and named in the log."""
+    if (header := read_header(path)) is not None:
+        return header
+    before = _beside(path, PREVIOUS)
+    header = read_header(before)
+    if path.is_file():
+        storage.keep(path, _beside(path, DAMAGED))
+        path.unlink(missing_ok=True)
+        goes_on = "the training goes on from the state before it" if header else "no state before it is left: it starts anew"
+        log.warning("%s is damaged, and is kept as %s; %s", path, _beside(path, DAMAGED).name, goes_on)
+    if header is not None:
+        storage.keep(before, path)
+    return header
+
+
+def remove_previous(path: Location) -> None:
+    """Remove the state before the last."""
+    _beside(path, PREVIOUS).unlink(missing_ok=True)
+
+
+def remove(path: Location) -> None:
+    """Remove the state and the one before it."""
+    path.unlink(missing_ok=True)
+    remove_previous(path)
+
+
+def _beside(path: L, ending: str) -> L:
+    return path.with_name(f"{path.name}{ending}")
 
 
 def read_header(path: Location) -> dict[str, Any] | None:
@@ -66,8 +104,11 @@ def read_header(path: Location) -> dict[str, Any] | None:
 
 
 def restore(path: Location, model: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
-    """Load the saved state into model and optimiser; a new `Progress` if there is none."""
+    """Load the saved state, or the one before it, into model and optimiser; a new `Progress` if there is none."""
     header = read_header(path)
+    if header is None:  # as of a worker that was killed between the two
+        path = _beside(path, PREVIOUS)
+        header = read_header(path)
     if header is None:
         return Progress()
     tensors = todays_names(safetensors.torch.load(storage.read(path)))

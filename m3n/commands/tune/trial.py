@@ -41,6 +41,7 @@ from m3n.training.classifier import predict
 from m3n.training.eval_checkpoint import EvalCheckpoint
 from m3n.training.fit import fit, window_shape
 from m3n.training.rehearsal import rehearsal
+from m3n.training.state import remove as remove_state
 
 Send = Callable[[dict[str, Any]], None]
 REPORTS, STATE = "reports.jsonl", "finetune.safetensors"
@@ -87,7 +88,7 @@ def run_trial(sweep: Sweep, number: int, settings: Settings, send: Send) -> None
             log.add({STEP: log.step + 1, METRIC: math.nan, ERROR: str(error.args[0])})
             return
         log.add({STEP: sweep.config.steps, **figures, FINISHED: True})
-        (folder / STATE).unlink(missing_ok=True)
+        remove_state(folder / STATE)
 
 
 class _Log:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
+import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from m3n.training.state import Progress, read_header, restore, save_state
+from m3n.io import storage
+from m3n.training.state import Progress, read_header, recovered, remove, restore, save_state
 
 
 def network() -> tuple[torch.nn.Module, torch.optim.Optimizer]:
@@ -64,3 +68,40 @@ def test_a_state_with_the_names_of_an_earlier_version_is_restored(tmp_path):
     assert restore(tmp_path / "old", other, fresh).step == 1
     assert torch.equal(other["rate_embedding"].weight, net["rate_embedding"].weight)
     assert set(fresh.state[other["rate_embedding"].weight]) == {"step", "exp_avg", "exp_avg_sq"}
+
+
+def saved_twice(path, moment: int = 2) -> None:
+    net, optimizer = network()
+    for number in range(1, moment + 1):
+        step(net, optimizer)
+        save_state(path, Progress(step=number), net, optimizer, {"fingerprint": "x"})
+
+
+@pytest.mark.parametrize("damage", [lambda file: os.truncate(file, file.stat().st_size // 2), lambda file: file.unlink()])
+def test_a_damaged_state_is_named_and_kept_and_the_one_before_it_goes_on(tmp_path, caplog, damage):
+    saved_twice(tmp_path / "last")
+    assert recovered(tmp_path / "last")["progress"]["step"] == 2
+    damage(tmp_path / "last")
+    assert restore(tmp_path / "last", *network()).step == 1
+    was_there = (tmp_path / "last").exists()
+    assert recovered(tmp_path / "last")["progress"]["step"] == 1
+    assert restore(tmp_path / "last", *network()).step == 1
+    assert (tmp_path / "last.damaged").exists() == was_there == ("last is damaged" in caplog.text)
+    remove(tmp_path / "last")
+    assert {file.name for file in tmp_path.iterdir()} <= {"last.damaged"}
+
+
+def test_a_damaged_state_without_one_before_it_is_named_and_starts_anew(tmp_path, caplog):
+    saved_twice(tmp_path / "last", 1)
+    (tmp_path / "last").write_bytes(b"half")
+    assert recovered(tmp_path / "last") is None
+    assert "last is damaged, and is kept as last.damaged; no state before it is left" in caplog.text
+    assert (tmp_path / "last.damaged").read_bytes() == b"half"
+
+
+def test_on_a_store_the_state_before_the_last_goes_on_too(bucket):
+    place = storage.location(f"{bucket}/last")
+    saved_twice(place)
+    storage.write(place, b"half")
+    assert recovered(place)["progress"]["step"] == 1
+    assert storage.read(place.with_name("last.damaged")) == b"half"
