@@ -14,7 +14,7 @@ from typing import Any
 from m3n.logins import without_logins
 
 LONGEST = 900  # characters in a message; files from elsewhere may contain names of any length
-TERMINATED = 143  # 128 + SIGTERM
+TERMINATED, INTERRUPTED = 143, 130  # 128 + SIGTERM, 128 + SIGINT
 
 
 class InputError(ValueError):

@@ -14,15 +14,17 @@ from typing import Any
 
 from m3n.errors import TERMINATED, InputError
 
+QUIET = {  # for any cluster: what Ray says of itself, m3n says in fewer words
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+}
 LOCAL = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AUTH_MODE": "disabled",  # a local cluster listens on loopback only; the default writes a token into the home folder
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_BACKEND_LOG_LEVEL": "fatal",
-    "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_worker_maximum_startup_concurrency": "8",  # with Ray's one per core, a sweep on two cores prints pages of warnings
 }
 ANSWER_S = 10.0  # how long a cluster may take to answer; Ray itself tries for minutes
@@ -37,9 +39,8 @@ def connect(address: str | None = None, workers: int = 2) -> None:
     address does not answer.
     """
     target = named_cluster(address)
-    if not target:
-        for name, value in LOCAL.items():
-            os.environ.setdefault(name, value)
+    for name, value in (QUIET if target else QUIET | LOCAL).items():
+        os.environ.setdefault(name, value)
     import ray
 
     if ray.is_initialized():

@@ -56,6 +56,7 @@ def run_trials(
     *,
     draw: Callable[[], tuple[int, dict[str, Any]] | None],
     on_end: Callable[[int, Outcome], None],
+    on_report: Callable[[int, Result], None] = lambda number, result: None,
     rule: Rule,
     past: Sequence[Reports],
     concurrent: int,
@@ -64,7 +65,8 @@ def run_trials(
 ) -> int:
     """Run the trials that `draw()` returns, until it returns None; returns 0, or the exit status if a signal ended the sweep.
 
-    `on_end(number, outcome)` is called in this process when a trial ends. `past`: the reports of trials that ended in an earlier
+    `on_end(number, outcome)` is called in this process when a trial ends, `on_report(number, report)` at each of its new reports.
+    `past`: the reports of trials that ended in an earlier
     run. `run_trial` runs on a worker of the cluster, and starts over if that worker is lost; its steps count from 1, and steps that
     it reports again are ignored. `storage` is Tune's scratch folder.
     """
@@ -96,7 +98,10 @@ def run_trials(
             return {}
 
         def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: Result, **info: Any) -> None:
-            self.results.setdefault(trial.config["number"], {})[result[STEP]] = result
+            known = self.results.setdefault(trial.config["number"], {})
+            if result[STEP] not in known:
+                on_report(trial.config["number"], result)
+            known[result[STEP]] = result
 
         def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
             self.end(trial, trial.last_result.get(ERROR))

@@ -99,7 +99,7 @@ def finetune(
     data_sha = tables.data_sha256(recordings)
     with (
         staged(out, inputs=[place for place in (recordings, checkpoint, clips) if place]) as staging,
-        tracking.track("finetune", out.name, config, out=out, data_sha=data_sha, parent_id=parent_run) as run,
+        tracking.track("finetune", out.name, config, out=out, data=recordings, data_sha=data_sha, parent_id=parent_run) as run,
     ):
         choice = _choice(train, shape, config, pretrained, rehearsed, sentences)
         uses_checkpoint = choice.start in WITH_CHECKPOINT

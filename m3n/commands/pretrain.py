@@ -82,7 +82,14 @@ def pretrain(
         run_id = storage.read(noted).decode() if history and noted.is_file() else None
         with (
             tracking.track(
-                "pretrain", out.name, config, out=out, data_sha=store.data_sha256, parent_id=parent_run, run_id=run_id
+                "pretrain",
+                out.name,
+                config,
+                out=out,
+                data=(clips or list(recordings))[0],
+                data_sha=store.data_sha256,
+                parent_id=parent_run,
+                run_id=run_id,
             ) as run,
             bar("pretrain", config.optim.epochs) as advance,
         ):

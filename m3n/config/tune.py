@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -45,10 +45,21 @@ class TuneConfig(Options):
         False,
         description="after the sweep, train the best settings on all but the test subjects and score the test subjects once",
     )
+    registered: bool = Field(
+        False, description="as test=true, which also registers the classifier in MLflow; may be written register=true"
+    )
     restarts: Annotated[int, Field(ge=0)] = Field(3, description="restarts of a trial after its process or node is lost")
     seed: int = Field(0, ge=0, description="seed of the sampler")
     pretrain: PretrainConfig = PretrainConfig()
     finetune: FinetuneConfig = FinetuneConfig(start=AS_SET)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _register(cls, values: Any) -> Any:
+        """Take `register`, a name that pydantic's classes have for something else."""
+        if isinstance(values, dict) and "register" in values and "registered" not in values:
+            return {("registered" if key == "register" else key): value for key, value in values.items()}
+        return values
 
     @field_validator("finetune")
     @classmethod

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import getpass
 import logging
+import math
 import os
 import subprocess
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
@@ -24,7 +25,7 @@ from typing import Any
 from uuid import uuid4
 
 from m3n import config as configs
-from m3n.errors import StoppedError, one_line
+from m3n.errors import INTERRUPTED, TERMINATED, StoppedError, one_line
 from m3n.io import storage
 from m3n.io.storage import Location
 from m3n.logins import HIDDEN, hidden, without_logins
@@ -37,6 +38,7 @@ from m3n.tracking.writer import FLUSH_S, MODEL_S, MlflowWriter, WriterPool
 
 log = logging.getLogger(__name__)
 CONFIG = "config.yaml"
+JOB_FOLDER = "/runtime_resources/working_dir_files/"  # of Ray, in which jobs run
 _WRITERS = WriterPool()
 
 
@@ -90,8 +92,10 @@ class Run:
                 file = self._journal.attach_text(name, without_logins(content))
                 self._append({"kind": "artifact", "file": file, "folder": None, "time_ms": _now_ms()})
 
-    def register(self, classifier: Path, metric: str, score: float, note: str = "") -> None:
-        """Register the classifier in a folder made by `m3n finetune` as a version of the model `m3n-wrist-har`.
+    def register(
+        self, classifier: Path, metric: str, score: float, note: str = "", facts: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """Register the classifier in a folder made by `m3n finetune` as a version of the model `m3n-wrist-har`, with tags.
 
         It gets the alias `best` unless the present holder has a higher `score` by the same `metric` on the same data.
         """
@@ -100,13 +104,18 @@ class Run:
                 self._flush_s = MODEL_S
                 file = self._journal.attach(classifier)
                 self._append(
-                    {"kind": "model", "file": file, "metric": metric, "score": float(score), "note": note, "time_ms": _now_ms()}
-                )
+                    {"kind": "model", "file": file, "metric": metric, "score": float(score), "note": note, "facts": dict(facts),
+                     "time_ms": _now_ms()}
+                )  # fmt: skip
 
-    def compare(self, params: Sequence[str], metric: str = "val/macro_f1") -> None:
-        """Add a link to this sweep's description: all trials in parallel coordinates, with their drawn settings and `metric`."""
-        names = list(short_names(params).values())
-        self._append({"kind": "view", "params": names, "metric": metric, "time_ms": _now_ms()})
+    def compare(self, params: Sequence[str], metric: str = "val/macro_f1", logarithmic: Collection[str] = ()) -> None:
+        """Add a link to this sweep's description: all trials in parallel coordinates, with their drawn settings and `metric`.
+
+        Axes of the `logarithmic` settings show the decimal logarithm.
+        """
+        names = short_names(params)
+        axes = [log_name(name) if key in logarithmic else name for key, name in names.items()]
+        self._append({"kind": "view", "params": [*names.values()], "axes": axes, "metric": metric, "time_ms": _now_ms()})
 
     def close(self, status: str) -> None:
         """End the run (FINISHED, FAILED or KILLED), and wait a limited time for the last values to be uploaded."""
@@ -141,6 +150,7 @@ def start(
     config: configs.Options,
     *,
     out: Location | None = None,
+    data: Location | None = None,
     data_sha: str = "",
     parent_id: str | None = None,
     run_id: str | None = None,
@@ -149,7 +159,8 @@ def start(
 ) -> Run:
     """Start a run of one stage; the caller closes it.
 
-    `out`: the folder of the result, named in the run's description after the text `about`; `parent_id`: the `reference` (or
+    `out`: the folder of the result, named in the run's description after the text `about`; `data`: the table it is made from, whose
+    digest is `data_sha`; `parent_id`: the `reference` (or
     MLflow's id) of the parent run; `run_id`: that of an earlier run to resume; `params`: logged in addition to the config.
     """
     import yaml
@@ -177,8 +188,16 @@ def start(
         "tags": tags,
         "params": {k[:250]: str(v)[:500] for k, v in described.items()},
         "parent": parent_id,
+        "data": {
+            "name": f"{data.parent.name}/{data.name}" if isinstance(data, Path) else str(data),
+            "source": str(data),
+            "digest": data_sha,
+        }
+        if data and data_sha
+        else None,
         "time_ms": _now_ms(),
     }
+    _warn_of_a_job()
     run = Run(record, _writer(), system=parent_id is None)
     section = next((s for s, schema in configs.STAGES.items() if type(config) is schema), stage)
     run.text(CONFIG, yaml.safe_dump({section: config.model_dump(mode="json")}, sort_keys=False))
@@ -196,18 +215,29 @@ def reference(parent: str, name: str) -> str:
 
 
 def trial(
-    sweep: Run, number: int, config: configs.Options, drawn: Mapping[str, Any], *, data_sha: str = "", run_id: str | None = None
-) -> Run:
-    """Start the run of one trial of a sweep; `config`: the trial's own, which includes the `drawn` settings (dotted key -> value).
+    sweep: Run, number: int, config: configs.Options, drawn: Mapping[str, Any], *, logarithmic: Collection[str] = (),
+    data: Location | None = None, data_sha: str = "",
+) -> Run:  # fmt: skip
+    """Start, or take up, the run of one trial of a sweep; `config`: the trial's own, which includes the `drawn` settings (dotted
+    key -> value).
 
-    The drawn settings are logged under short names too, for the axes and columns of MLflow's pages.
+    The drawn settings are logged under short names too, for the axes and columns of MLflow's pages; those of the `logarithmic`
+    keys also as their decimal logarithm, because MLflow's axes are linear.
     """
     rows = [f"| `{key}` | {_short(value)} |" for key, value in drawn.items()]
     about = "\n".join([f"Trial {number} of a sweep.\n", "| setting | drawn |", "| --- | --- |", *rows, ""])
+    names = short_names(drawn)
+    scaled = {log_name(names[key]): _short(math.log10(drawn[key])) for key in drawn if key in logarithmic and drawn[key] > 0}
     return start(
-        "tune", f"trial {number:03d}", config, data_sha=data_sha, parent_id=sweep.reference, run_id=run_id,
-        params={"trial": number, **{name: _short(drawn[key]) for key, name in short_names(drawn).items()}}, about=about,
+        "tune", f"trial {number:03d}", config, data=data, data_sha=data_sha, parent_id=sweep.reference,
+        run_id=reference(sweep.reference, f"trial-{number}"),
+        params={"trial": number, **{name: _short(drawn[key]) for key, name in names.items()}, **scaled}, about=about,
     )  # fmt: skip
+
+
+def log_name(name: str) -> str:
+    """The name of the decimal logarithm of a setting."""
+    return f"lg {name}"
 
 
 def short_names(keys: Iterable[str]) -> dict[str, str]:
@@ -219,10 +249,14 @@ def short_names(keys: Iterable[str]) -> dict[str, str]:
 
 @contextmanager
 def track(stage: str, name: str, config: configs.Options, **how: Any) -> Iterator[Run]:
-    """`start` a run and close it: FINISHED, or FAILED if the block raises."""
+    """`start` a run and close it: FINISHED; KILLED if somebody stops it; or FAILED if the block raises."""
     run = start(stage, name, config, **how)
     try:
         yield run
+    except (StoppedError, KeyboardInterrupt, SystemExit) as stopped:
+        deliberate = not isinstance(stopped, StoppedError) or stopped.status in (INTERRUPTED, TERMINATED)
+        run.close("KILLED" if deliberate else "FAILED")
+        raise
     except BaseException:
         run.close("FAILED")
         raise
@@ -263,6 +297,15 @@ def git_sha() -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return found.stdout.strip() if found.returncode == 0 else ""
+
+
+def _warn_of_a_job() -> None:
+    """Say it where runs would be removed with the files of a Ray job, whose working folder is a copy."""
+    if JOB_FOLDER in absolute_uri():
+        log.warning(
+            "runs go to %s, which is removed with the files of this job: set MLFLOW_TRACKING_URI in runtime_env.yaml",
+            absolute_uri(),
+        )
 
 
 def _writer() -> MlflowWriter | None:

@@ -46,7 +46,7 @@ GLOSSARIES: Mapping[str, Glossary] = {
         "val/macro_f1": (
             "0 to 1", "higher", "of a trial: macro F1 on the validation people after fine-tuning; the search maximises it",
         ),
-        "tune/val_macro_f1": ("0 to 1", "higher", "of the sweep: the same, by trial number"),
+        "tune/val_macro_f1": ("0 to 1", "higher", "of the sweep: the best so far, by the number of trials that have ended"),
         "tune/best_val_macro_f1": ("0 to 1", "higher", "of the sweep: its best trial"),
     },
     "reproduce": {

@@ -28,7 +28,7 @@ ABOUT = (
 def register(client: Any, run_id: str, folder: Path, record: dict[str, Any]) -> None:
     """Log the checkpoint in `folder` to a run as a model, and register it as a new version; repeating this changes nothing.
 
-    `record`: `metric` and `score` (higher is better), which decide whether it becomes the best, and `note`.
+    `record`: `metric` and `score` (higher is better), which decide whether it becomes the best, `note`, and `facts`, its tags.
     """
     with tempfile.TemporaryDirectory(prefix="m3n-") as name:
         made = Path(name) / FOLDER
@@ -39,7 +39,7 @@ def register(client: Any, run_id: str, folder: Path, record: dict[str, Any]) -> 
     version = next(iter(client.search_model_versions(f"name = '{MODEL}' and run_id = '{run_id}'")), None)
     if version is None:
         tags = {name: value for name, value in run.data.tags.items() if name.startswith("m3n.")}
-        tags |= {"metric": record["metric"], "score": repr(float(record["score"]))}
+        tags |= {"metric": record["metric"], "score": repr(float(record["score"])), **record.get("facts", {})}
         source = f"{run.info.artifact_uri.rstrip('/')}/{FOLDER}"
         version = client.create_model_version(MODEL, source, run_id, tags=tags, description=record["note"])
     if _best(client, version):

@@ -7,6 +7,7 @@ and states again. Values that are uploaded late carry the times at which they we
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 RUN_TAG = "mlflow.m3nRun"  # MLflow's pages hide tags with this prefix
 PREFIX = "m3n-"
 PARENT_S = 60.0  # how long a child run waits for its parent to be created
+DIGEST = 36  # characters of a dataset's digest that MLflow keeps
 PARAMS, METRICS, RECORDS = 100, 1000, 500  # MLflow's limits per request; records read from a journal at a time
 # errors that a retry will not change; any other may be temporary
 REFUSALS = {"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS"}
@@ -44,6 +46,13 @@ def client_of(uri: str) -> Any:
     return MlflowClient(uri)
 
 
+def artifacts_beside(uri: str) -> str | None:
+    """Where artifacts go that no server takes: beside an SQLite file, which MLflow would put below the working folder, as of a job
+    that is removed with it; None where a server, or MLflow itself, says where."""
+    path = uri.removeprefix("sqlite:///")
+    return None if path == uri else (Path(path).resolve().parent / "mlartifacts").as_uri()
+
+
 def reason(error: Exception) -> str:
     """The reason in a few words; MLflow describes a broken connection in a paragraph."""
     text = without_logins(str(error).split("\n")[0])
@@ -61,6 +70,7 @@ class Uploader:
 
     def __init__(self, uri: str) -> None:
         self.client = client_of(uri)
+        self._artifacts = artifacts_beside(uri)
         self._runs: dict[str, str] = {}  # reference -> MLflow's id
         self._missing_parents: dict[str, float] = {}  # reference of a parent run -> missing since [s, monotonic]
         self._warned: set[Path] = set()
@@ -116,9 +126,19 @@ class Uploader:
             experiment = self._experiment(record["experiment"])
             run = self.client.create_run(experiment, record["time_ms"], tags=tags, run_name=record["name"])
             run_id = self._runs[record["reference"]] = run.info.run_id
+        if record.get("data"):
+            self._input(run_id, record["data"])
         params = [Param(name, value) for name, value in record["params"].items()]
         for at in range(0, len(params), PARAMS):
             self.client.log_batch(run_id, params=params[at : at + PARAMS])
+
+    def _input(self, run_id: str, data: dict[str, str]) -> None:
+        """The table that a run is made from, in MLflow's column Dataset."""
+        from mlflow.entities import Dataset, DatasetInput
+
+        source = json.dumps({"uri": data["source"]})
+        found = Dataset(data["name"], data["digest"][:DIGEST], source_type="local", source=source)
+        self.client.log_inputs(run_id, [DatasetInput(found)])
 
     def _parent(self, record: Record) -> str | None:
         """The parent's id; another process may be about to create it."""
@@ -153,7 +173,7 @@ class Uploader:
 
     def _view(self, first: Record, record: Record, journal: Journal) -> None:
         note = first["tags"]["mlflow.note.content"]
-        share(self.client, self.client.get_run(self._id(first)), record["params"], record["metric"], note)
+        share(self.client, self.client.get_run(self._id(first)), record["params"], record["metric"], note, record.get("axes"))
 
     def _end(self, first: Record, record: Record, journal: Journal) -> None:
         run_id = self._id(first)
@@ -199,7 +219,8 @@ class Uploader:
             from mlflow.exceptions import MlflowException
 
             try:
-                return self.client.create_experiment(name, tags=_experiment_tags(name))
+                place = f"{self._artifacts}/{name}" if self._artifacts else None
+                return str(self.client.create_experiment(name, place, _experiment_tags(name)))
             except MlflowException as error:  # created by another process meanwhile
                 if error.error_code != "RESOURCE_ALREADY_EXISTS":
                     raise

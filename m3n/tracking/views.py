@@ -14,21 +14,21 @@ TAG = "mlflow.sharedViewState."
 SECTION = "m3n-sweep"
 
 
-def share(client: Any, run: Any, params: Sequence[str], metric: str, note: str) -> None:
+def share(client: Any, run: Any, params: Sequence[str], metric: str, note: str, axes: Sequence[str] | None = None) -> None:
     """Tag the experiment with the view, and put the link at the top of the sweep's description, above `note`."""
     experiment, key = run.info.experiment_id, f"m3n-{run.info.run_id[:12]}"
-    state = view(run.info.run_id, params, metric)
+    state = view(run.info.run_id, params, metric, axes)
     client.set_experiment_tag(experiment, f"{TAG}{key}", json.dumps(state))
     link = f"#/experiments/{experiment}/runs?viewStateShareKey={key}&compareRunsMode=CHART&workflowType=machine_learning"
     text = f"**[Which settings matter: all trials in parallel coordinates]({link})**\n\n{note}"
     client.set_tag(run.info.run_id, "mlflow.note.content", text)
 
 
-def view(sweep: str, params: Sequence[str], metric: str) -> dict[str, Any]:
-    """The state of MLflow's page of runs: filter, order, columns and charts."""
+def view(sweep: str, params: Sequence[str], metric: str, axes: Sequence[str] | None = None) -> dict[str, Any]:
+    """The state of MLflow's page of runs: filter, order, columns, and charts, whose axes are `axes` (by default `params`)."""
     common = {"metricSectionId": SECTION, "isGenerated": False, "deleted": False}
     parallel = {
-        "type": "PARALLEL", "uuid": "m3n-parallel", "selectedParams": list(params), "selectedMetrics": [metric],
+        "type": "PARALLEL", "uuid": "m3n-parallel", "selectedParams": list(axes or params), "selectedMetrics": [metric],
         "showAllRuns": True, **common,
     }  # fmt: skip
     scores = {"type": "BAR", "uuid": "m3n-scores", "metricKey": metric, "runsCountToCompare": 20, **common}

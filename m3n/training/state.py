@@ -46,7 +46,7 @@ class Progress:
 def save_state(
     path: Location, progress: Progress, model: nn.Module, optimizer: torch.optim.Optimizer, description: dict[str, Any]
 ) -> None:
-    """Write the state atomically, and keep the last one; `description` (fingerprint, config, …) is put into the header unchanged."""
+    """Write the state atomically, and keep the last one; `description` (fingerprint, …) is put into the header unchanged."""
     names: dict[Any, str] = {parameter: name for name, parameter in model.named_parameters()}
     tensors = {f"model/{name}": value for name, value in model.state_dict().items()}
     for parameter, moments in optimizer.state.items():

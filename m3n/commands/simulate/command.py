@@ -112,7 +112,7 @@ def simulate_clips(
     data_sha = tables.joint_sha256(r["sha256"] for r in results)
     with (
         storage.local_copy(out / tables.MANIFEST) as manifest,
-        tracking.track("simulate", out.name, config, out=out, data_sha=data_sha) as tracked,
+        tracking.track("simulate", out.name, config, out=out, data=poses, data_sha=data_sha) as tracked,
     ):
         tracked.metrics({f"simulate/{name}": value for name, value in figures.items()})
         tracked.artifact(manifest)

@@ -20,7 +20,7 @@ import numpy as np
 from m3n import config as configs
 from m3n import tracking
 from m3n.cluster.start import connect, named_cluster
-from m3n.cluster.tune import FINISHED, Outcome, Rule, run_trials
+from m3n.cluster.tune import ERROR, FINISHED, STEP, Outcome, Rule, run_trials
 from m3n.commands.evaluate.data import clip_people, recording_people
 from m3n.commands.finetune import finetune, load_windows
 from m3n.commands.tune.results import ARTIFACTS, write_results
@@ -30,14 +30,21 @@ from m3n.commands.tune.trial import PRETRAINED, Sweep, labelled_parts, pretraini
 from m3n.config import HARDWARE, FinetuneConfig, TuneConfig, WindowsConfig
 from m3n.data.corpora import Mixture, open_corpora
 from m3n.data.splits import Split, check_leakage, make_split
-from m3n.errors import InputError, StoppedError
+from m3n.errors import INTERRUPTED, InputError, StoppedError
 from m3n.io import locks, tables
 from m3n.progress import Advance, bar
 
 PLAN, JOURNAL, TEST = "plan.json", "trials.jsonl", "test"
-MAY_CHANGE = {"trials", "hours", "concurrent", "test", "restarts", *(f"pretrain.{key}" for key in HARDWARE - {"device"})}
+MAY_CHANGE = {
+    "trials",
+    "hours",
+    "concurrent",
+    "test",
+    "registered",
+    "restarts",
+    *(f"pretrain.{key}" for key in HARDWARE - {"device"}),
+}
 HOPELESS = 3  # failed trials before the first success: then the settings are not the cause
-INTERRUPTED = 130  # 128 + SIGINT
 
 
 def tune(
@@ -67,7 +74,7 @@ def tune(
         plan = _resumed(out, plan) if resume and (out / PLAN).is_file() else _started(out, plan)
         study = Study(out / JOURNAL, found, config)
         with tracking.track(
-            "tune", out.name, config, out=out, data_sha=plan["inputs"]["data"], run_id=plan.get("mlflow_run")
+            "tune", out.name, config, out=out, data=data, data_sha=plan["inputs"]["data"], run_id=plan.get("mlflow_run")
         ) as run:
             plan["mlflow_run"] = run.reference
             tables.write_text(out / PLAN, json.dumps(plan, indent=2) + "\n")
@@ -77,12 +84,12 @@ def tune(
                     config, data, recordings, beside, out, split, run.reference, tracking.absolute_uri(), named_cluster(address)
                 )
                 with bar("tune", config.most_trials or 0) as advance:
-                    _run(study, sweep, run, advance)
+                    _run(study, sweep, run, advance, plan["inputs"]["data"])
             if study.best is None:
                 raise _nothing_found(out, study)
             figures = write_results(out, study) | {"elapsed_s": time.perf_counter() - started}
-            run.compare(list(study.best.settings))
-            if config.test:
+            run.compare(list(study.best.settings), logarithmic=_logarithmic(study))
+            if config.test or config.registered:
                 figures |= _test(out, data, recordings, study, split, run)
             tables.write_manifest(
                 out, table="sweep", totals={k: v for k, v in figures.items() if k != "elapsed_s"}, inputs=plan["inputs"],
@@ -95,8 +102,9 @@ def tune(
     return figures
 
 
-def _run(study: Study, sweep: Sweep, run: tracking.Run, advance: Advance) -> None:
+def _run(study: Study, sweep: Sweep, run: tracking.Run, advance: Advance, data_sha: str) -> None:
     config = sweep.config
+    tracked: dict[int, tracking.Run] = {}  # of the trials that are running
     ended = [trial for trial in study.trials if trial.state != OPEN]
     failed_before = len(study.of(FAILED))
     advance(len(ended), "")
@@ -105,25 +113,46 @@ def _run(study: Study, sweep: Sweep, run: tracking.Run, advance: Advance) -> Non
         return not study.of(COMPLETE) and len(study.of(FAILED)) - failed_before >= HOPELESS
 
     def draw() -> tuple[int, dict[str, Any]] | None:
-        trial = None if hopeless() else study.next()
-        return None if trial is None else (trial.number, trial.settings)
+        while (trial := None if hopeless() else study.next()) is not None:
+            start_tracked(trial)
+            twin = next((known for known in study.of(COMPLETE) if known.settings == trial.settings), None)
+            if twin is None:
+                return trial.number, trial.settings
+            tracked[trial.number].metrics({"val/macro_f1": twin.figures[METRIC]}, config.steps)
+            finish(trial.number, COMPLETE, dict(twin.reports), twin.figures, None, 0.0)  # the same settings, the same figures
+        return None
+
+    def start_tracked(trial: Trial) -> None:
+        own = configs.check(TuneConfig, configs.updated(config.model_dump(exclude_unset=True), trial.settings))
+        tracked[trial.number] = tracking.trial(
+            run, trial.number, own, trial.settings, logarithmic=_logarithmic(study), data=sweep.data, data_sha=data_sha
+        )
+
+    def on_report(number: int, report: dict[str, Any]) -> None:
+        if number in tracked and not report.get(ERROR):
+            tracked[number].metrics({"val/macro_f1": report[METRIC]}, report[STEP])
 
     def on_end(number: int, outcome: Outcome) -> None:
         state = FAILED if outcome.error else COMPLETE if outcome.last.get(FINISHED) else STOPPED
         kept = (METRIC, "parameters", "latency_ms") if state != FAILED else ()
         measured = {name: outcome.last[name] for name in kept if name in outcome.last}
-        study.ended(number, state, outcome.reports, measured, outcome.error, outcome.last.get("elapsed_s", 0.0))
-        _track_trial(study.trials[number], sweep, run)
-        if state == COMPLETE:
-            run.metrics({f"tune/{METRIC}": measured[METRIC]}, number)
+        finish(number, state, outcome.reports, measured, outcome.error, outcome.last.get("elapsed_s", 0.0))
+
+    def finish(number: int, state: str, reports: dict[int, float | None], *rest: Any) -> None:
+        study.ended(number, state, reports, *rest)
+        _end_tracked(tracked.pop(number), study.trials[number], config.steps)
+        if study.best:
+            run.metrics({f"tune/{METRIC}": study.best.figures[METRIC]}, len(study.trials) - len(study.of(OPEN)))
         advance(1, f"best {study.best.figures[METRIC]:.3f}" if study.best else "")
 
     rule = Rule(config.scheduler, METRIC, config.steps, config.grace, config.reduction)
     status = run_trials(
         lambda number, settings, send: run_trial(sweep, number, settings, send),
-        draw=draw, on_end=on_end, rule=rule, past=[trial.reports for trial in ended], concurrent=config.concurrent,
-        restarts=config.restarts, storage=sweep.out / ".ray-tune",
+        draw=draw, on_end=on_end, on_report=on_report, rule=rule, past=[trial.reports for trial in ended],
+        concurrent=config.concurrent, restarts=config.restarts, storage=sweep.out / ".ray-tune",
     )  # fmt: skip
+    for left in tracked.values():
+        left.close("KILLED")
     if not study.finished and not hopeless():
         done = len(study.trials) - len(study.of(OPEN))
         raise StoppedError(
@@ -142,16 +171,16 @@ def _nothing_found(out: Path, study: Study) -> Exception:
     return StoppedError(f"{what} ({out})", 1)
 
 
-def _track_trial(trial: Trial, sweep: Sweep, parent: tracking.Run) -> None:
-    """A child run for the trial, below the sweep's."""
-    own = configs.check(TuneConfig, configs.updated(sweep.config.model_dump(exclude_unset=True), trial.settings))
-    run = tracking.trial(parent, trial.number, own, trial.settings)
-    for step, value in trial.reports:
-        if value is not None:
-            run.metrics({"val/macro_f1": value}, step)
+def _end_tracked(run: tracking.Run, trial: Trial, steps: int) -> None:
+    """End the run of a trial: KILLED where the scheduler stopped it."""
     measured = {name: value for name, value in trial.figures.items() if name != METRIC}
-    run.metrics({**measured, "elapsed_s": trial.elapsed_s}, sweep.config.steps)
-    run.close("FAILED" if trial.state == FAILED else "FINISHED")
+    run.metrics({**measured, "elapsed_s": trial.elapsed_s}, steps)
+    run.close({FAILED: "FAILED", STOPPED: "KILLED"}.get(trial.state, "FINISHED"))
+
+
+def _logarithmic(study: Study) -> set[str]:
+    """The settings that are drawn on a logarithmic scale."""
+    return {name for name, drawn in study.ranges.items() if drawn.log}
 
 
 def _test(out: Path, data: Path, recordings: Path, study: Study, split: Split, sweep: tracking.Run) -> dict[str, float]:
@@ -162,8 +191,15 @@ def _test(out: Path, data: Path, recordings: Path, study: Study, split: Split, s
     people = {"train_subjects": sorted({*split.train, *split.val}), "val_subjects": [], "test_subjects": list(split.test)}
     checkpoint = out / PRETRAINED / pretraining_key(pretraining)
     scores = finetune(recordings, out / TEST, finetuning.model_copy(update=people), checkpoint, sweep.reference, data)
-    note = f"Best of {len(study.trials)} trials of {out.name}, trial {best.number}"
-    sweep.register(out / TEST, "val/macro_f1", best.figures[METRIC], note)
+    tested = f"{scores['test_macro_f1']:.4f}"
+    note = f"Best of {len(study.trials)} trials of {out.name}, trial {best.number}; macro F1 on the test people {tested}"
+    facts = {
+        "test_macro_f1": tested,
+        "recordings": recordings.name,
+        "trial": str(best.number),
+        "settings": json.dumps(best.settings),
+    }
+    sweep.register(out / TEST, "val/macro_f1", best.figures[METRIC], note, {name: text[:5000] for name, text in facts.items()})
     return {"test_macro_f1": scores["test_macro_f1"]}
 
 

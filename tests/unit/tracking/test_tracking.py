@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from m3n import tracking
 from m3n.config import SimulateConfig
+from m3n.errors import StoppedError
 from m3n.tracking import outbox, reference, server_name, short_names
 from m3n.tracking.outbox import Journal
 
@@ -54,13 +57,33 @@ def test_a_run_appends_everything_in_order_and_leaves_out_what_is_not_finite(tmp
     assert "seed: 5" in (Journal(file.parent).folder / config["file"]).read_text()
 
 
-def test_a_block_that_raises_ends_its_run_as_failed(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (ValueError("a fault"), "FAILED"),
+        (StoppedError("the loss became nan", 2), "FAILED"),
+        (StoppedError("stopped in epoch 3", 143), "KILLED"),
+        (KeyboardInterrupt(), "KILLED"),
+        (SystemExit(143), "KILLED"),
+    ],
+    ids=str,
+)
+def test_a_block_that_is_stopped_ends_its_run_as_killed_and_one_that_raises_as_failed(tmp_path, monkeypatch, error, status):
     monkeypatch.setenv("M3N_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
-    try:
-        with tracking.track("simulate", "one", SimulateConfig()):
-            raise KeyboardInterrupt
-    except KeyboardInterrupt:
-        pass
+    with pytest.raises(type(error)), tracking.track("simulate", "one", SimulateConfig()):
+        raise error
     (file,) = outbox.root().glob(f"*/*/{outbox.JOURNAL}")
-    assert json.loads(file.read_text().splitlines()[-1])["status"] == "FAILED"
+    assert json.loads(file.read_text().splitlines()[-1])["status"] == status
+
+
+def test_runs_that_would_be_removed_with_a_job_are_named(tmp_path, monkeypatch, caplog):
+    folder = tmp_path / "session" / "runtime_resources" / "working_dir_files" / "_ray_pkg_1"
+    folder.mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("M3N_CACHE", str(tmp_path / "cache"))
+    tracking._warn_of_a_job()
+    assert "removed" not in caplog.text  # the tests' own store lies elsewhere
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    tracking._warn_of_a_job()
+    assert f"runs go to sqlite:///{folder}/mlflow.db, which is removed with the files of this job" in caplog.text

@@ -62,6 +62,23 @@ def test_uploading_the_same_journal_again_changes_nothing(uri, tmp_path):
     assert [(m.step, m.value) for m in upload.client.get_metric_history(run.info.run_id, "train/loss")] == [(0, 1.0), (1, 0.5)]
 
 
+def test_artifacts_lie_beside_the_store_and_the_data_of_a_run_is_named(uri, tmp_path, monkeypatch):
+    monkeypatch.chdir("/")  # as a job's folder, which is removed with it
+    (tmp_path / "note.txt").write_text("kept")
+    queue = Queue.create(uri)
+    data = {"name": "utd/synthetic", "source": "data/utd/synthetic", "digest": "0123456789abcdef" * 4}
+    journal = journal_of(queue, run_record("m3n-d", data=data))
+    journal.append({"kind": "artifact", "file": journal.attach(tmp_path / "note.txt"), "folder": None, "time_ms": 2})
+    upload = Uploader(uri)
+    upload.upload(journal)
+    run = upload.client.get_run(upload.find("m3n-d"))
+    assert run.info.artifact_uri.startswith(f"file://{tmp_path}/mlartifacts/m3n-simulate/")
+    assert [file.read_text() for file in (tmp_path / "mlartifacts").rglob("note.txt")] == ["kept"]
+    (named,) = run.inputs.dataset_inputs
+    assert (named.dataset.name, named.dataset.digest) == ("utd/synthetic", data["digest"][:36])
+    assert uploader.artifacts_beside("http://127.0.0.1:5000") is None
+
+
 def test_a_refused_value_is_put_aside_and_the_others_are_uploaded(uri, caplog):
     upload = Uploader(uri)
     bad = {"kind": "metrics", "values": {"not a name!": 1.0}, "step": 0, "time_ms": 0}

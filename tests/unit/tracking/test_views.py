@@ -14,6 +14,8 @@ def test_the_view_shows_one_sweeps_trials_with_an_axis_for_every_setting():
     assert found["searchFilter"] == "tags.`mlflow.parentRunId` = 'abc123'"
     assert (found["orderByKey"], found["orderByAsc"]) == ("metrics.`val/macro_f1`", False)
     parallel, bars = found["compareRunCharts"]
+    scaled, _ = view("abc123", ["loss.text_imu"], "val/macro_f1", ["lg loss.text_imu"])["compareRunCharts"]
+    assert scaled["selectedParams"] == ["lg loss.text_imu"]
     assert (parallel["type"], parallel["selectedParams"]) == ("PARALLEL", ["loss.text_imu", "model.width"])
     assert (bars["type"], bars["metricKey"]) == ("BAR", "val/macro_f1")
     sections = {section["uuid"] for section in found["compareRunSections"]}
