@@ -42,6 +42,7 @@ def surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("M3N_CACHE", str(folder / "cache"))
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
         patch.setenv("HF_HUB_OFFLINE", "1")
+        patch.setenv("RAY_worker_niceness", "0")  # Ray's 15 starves its workers where the machine has other work to do
         patch.setenv("M3N_PROGRESS_S", "1000000")  # tests count lines, however busy the machine is
         patch.setenv("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2")
         patch.setenv("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "600")  # its minute is short on a busy machine

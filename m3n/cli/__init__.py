@@ -259,7 +259,7 @@ def predict(recordings: Location, checkpoint: Path, out: Path, config: configs.P
 @stage(cli, "tune", address=True)
 @click.argument("data", type=PATH)
 @click.argument("recordings", type=PATH)
-@click.option("--space", required=True, help="Search space: a Python file, or the name of one in tune_spaces/.")
+@click.option("--space", required=True, help="Search space: a Python file, which is run, or the name of one in tune_spaces/.")
 @click.option(
     "--recordings", "pretraining_recordings", multiple=True, type=PATH,
     help="Table of real recordings that trials pretrain on too, as in `m3n pretrain`; can be repeated.",
