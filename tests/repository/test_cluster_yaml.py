@@ -3,6 +3,7 @@ internet, and run commands of m3n that there are."""
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -57,6 +58,45 @@ def test_dashboard_is_reached_through_a_tunnel_only(config: dict[str, Any]) -> N
     assert re.findall(r"--dashboard-host[= ](\S+)", start) == ["127.0.0.1"]
     assert not [option for option in config["docker"]["run_options"] if re.match(r"(-p|--publish)\b", option)]
     assert "-e RAY_AUTH_MODE=token" in config["docker"]["run_options"]
+
+
+def test_disks_and_what_goes_to_the_shared_one_are_encrypted(config: dict[str, Any]) -> None:
+    for node_type in config["available_node_types"].values():
+        assert all(disk["Ebs"]["Encrypted"] for disk in node_type["node_config"]["BlockDeviceMappings"])
+    (mount,) = [line for line in config["initialization_commands"] if "mount -t" in line]
+    assert "mount -t efs -o tls " in mount
+
+
+def test_machines_are_of_one_image_and_may_do_only_what_a_file_of_ours_says(config: dict[str, Any]) -> None:
+    for name, node_type in config["available_node_types"].items():
+        node = node_type["node_config"]
+        assert node["IamInstanceProfile"] == {
+            "Name": "m3n-head" if name == "head" else "m3n-worker"
+        }  # or Ray gives it all of EC2
+        assert re.fullmatch(r"ami-\w{17}", node["ImageId"])
+    for file in ("head_policy", "bucket_policy"):
+        policy = json.loads((REPOSITORY / "deploy" / "aws" / f"{file}.json").read_text(encoding="utf-8"))
+        for statement in policy["Statement"]:
+            actions = [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
+            assert not [action for action in actions if "*" in action]
+            assert statement["Resource"] != "*" or all(action.startswith("ec2:Describe") for action in actions)
+    ended = next(s for s in json.loads((REPOSITORY / "deploy" / "aws" / "head_policy.json").read_text())["Statement"]
+                 if "ec2:TerminateInstances" in s["Action"])  # fmt: skip
+    assert ended["Condition"]["StringEquals"] == {"ec2:ResourceTag/ray-cluster-name": config["cluster_name"]}
+
+
+def test_mlflow_asks_for_a_login_answers_to_its_own_names_and_keeps_its_runs_in_a_database_server(
+    config: dict[str, Any],
+) -> None:
+    (server,) = [line for line in config["head_start_ray_commands"] if "mlflow server" in line]
+    assert "--app-name basic-auth" in server
+    assert re.search(r'--allowed-hosts "\S.*127\.0\.0\.1:5000"', server)
+    assert "sqlite" not in str(config)
+    assert config["file_mounts"]["~/.m3n/mlflow.env"] == "~/.m3n/mlflow.env"
+    guide = (REPOSITORY / "docs" / "aws.md").read_text(encoding="utf-8")
+    assert "MLFLOW_BACKEND_STORE_URI='postgresql://" in guide
+    for command in config["worker_start_ray_commands"]:  # workers know the login and nothing of the database
+        assert "mlflow.env" not in command or "unset MLFLOW_BACKEND_STORE_URI" in command
 
 
 def test_workers_come_with_the_work_and_go_when_idle(config: dict[str, Any]) -> None:
