@@ -365,6 +365,25 @@ def export(classifier: Path, out: Path, json_file: Path | None) -> None:
     finish(run(classifier, out), json_file, out)
 
 
+@cli.command(cls=StageCommand)
+@click.argument("classifier", type=PATH)
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="Address to listen on; other than loopback, anybody there may ask."
+)
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="Port to listen on.")
+def serve(classifier: Path, host: str, port: int) -> None:
+    """Serve a classifier over HTTP: samples in, labels out.
+
+    CLASSIFIER is a folder made by `m3n finetune`. POST /predict takes at least one window of samples, in m/s² and rad/s, as JSON:
+    {"rate_hz": 50, "samples": {"right_wrist_ax": [...], ...}}. It answers with start_s, stop_s, label and confidence of every half
+    window. What is wrong with a request is status 400 and one line. GET / says what the model expects. Ends at Ctrl-C.
+    """
+    from m3n.export.web_service import serve as run
+
+    click.echo(f"  serving {classifier} at http://{host}:{port}; Ctrl-C ends", err=True)
+    run(classifier, host, port)
+
+
 cli.add_command(report)
 
 

@@ -6,6 +6,7 @@ MLflow finds `_load_pyfunc` by the name of this module and passes it the folder 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,15 +51,23 @@ class SamplesClassifier:
         """A row per step of `hop_s` (default: half a window): start_s, stop_s, label, confidence.
 
         `params["rate_hz"]`: sampling rate of the frame [Hz]; default: that of the model's windows. Raises InputError for a frame
-        without a complete placement, with gaps, or in other units than the training data.
+        without a complete placement, shorter than a window, with gaps, or in other units than the training data.
         """
         import pandas as pd
 
         given = dict(params or {})
         rate_hz = float(given.get("rate_hz") or self.shape.rate_hz)
+        if not 0 < rate_hz < math.inf:
+            raise InputError(f"rate_hz is {rate_hz:g}, expected a sampling rate in Hz")
         hop_s = float(given.get("hop_s") or self.shape.window_s / 2)
         check_hop(hop_s, self.shape)
         signals = self._signals(frame)
+        seconds = len(frame) / rate_hz
+        if seconds < self.shape.window_s:
+            raise InputError(
+                f"{len(frame)} samples at {rate_hz:g} Hz are {seconds:.3g} s, shorter than the model's window of "
+                f"{self.shape.window_s:g} s: send at least {math.ceil(self.shape.window_s * rate_hz)} samples"
+            )
         check_scale(self.checkpoint.normaliser, signals.values(), "the samples")
         row = {"rate_hz": rate_hz, "n_samples": len(frame), "recording_id": "", "subject": "", "source": ""}
         row |= {imu_column(placement): signal for placement, signal in signals.items()}
@@ -74,13 +83,17 @@ class SamplesClassifier:
 
     def _signals(self, frame: DataFrame) -> dict[str, np.ndarray]:
         """Placement -> samples (n, 6), for placements with all columns."""
+        columns = {p: sample_columns(p) for p in self.checkpoint.placements}
+        whole = [p for p, names in columns.items() if all(name in frame for name in names)]
+        if not whole:
+            expected = "; or ".join(", ".join(names) for names in columns.values())
+            found = ", ".join(map(str, frame.columns)) or "none of the model's names"  # MLflow drops all others
+            raise InputError(f"columns of samples: found {found}; expected {expected}")
         if not len(frame):
             raise InputError("no samples: expected at least one row")
-        columns = {p: sample_columns(p) for p in self.checkpoint.placements}
-        worn = [p for p, names in columns.items() if all(n in frame and frame[n].notna().any() for n in names)]
+        worn = [p for p in whole if frame[columns[p]].notna().any().all()]
         if not worn:
-            expected = "; or ".join(", ".join(names) for names in columns.values())
-            raise InputError(f"the frame has the columns {', '.join(map(str, frame.columns))}; expected {expected}")
+            raise InputError(f"{', '.join(whole)}: a channel has no value at all; expected numbers in all six of a placement")
         signals = {p: frame[columns[p]].to_numpy(np.float32) for p in worn}
         for placement, signal in signals.items():
             if not np.isfinite(signal).all():

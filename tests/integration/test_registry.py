@@ -130,8 +130,14 @@ def test_samples_that_cannot_be_labelled_are_refused_in_one_line(classifier):
 
     model = SamplesClassifier(classifier)
     samples = example_samples(["right_wrist"], 50.0, 4.0)
-    with pytest.raises(InputError, match=r"expected left_wrist_ax, .* or right_wrist_ax"):
+    with pytest.raises(InputError, match=r"found ax, right_wrist_ay.*expected left_wrist_ax, .* or right_wrist_ax"):
         model.predict(samples.rename(columns={"right_wrist_ax": "ax"}))
+    with pytest.raises(InputError, match=r"found none of the model's names; expected left_wrist_ax"):
+        model.predict(samples[[]])  # what MLflow leaves of columns with other names
+    with pytest.raises(
+        InputError, match=r"50 samples at 50 Hz are 1 s, shorter than the model's window of 2 s: .* 100 samples"
+    ):
+        model.predict(samples[:50])
     with pytest.raises(InputError, match="no samples"):
         model.predict(samples[:0])
     samples.loc[7, "right_wrist_gz"] = np.nan
