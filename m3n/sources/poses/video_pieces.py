@@ -61,8 +61,8 @@ class _Video:
 
 
 def pieces(path: Location, options: Options, notes: Notes | None = None) -> Iterator[Piece | Rejected]:
-    """The stretches of the videos of `path`, in the order of names and of time; a video of a folder that cannot be read, or has no
-    row in the labels, is Rejected.
+    """The stretches of the videos of `path`, by name and time; a video of a folder that cannot be read is Rejected,
+    and one that has no row in the labels is left out, and counted.
 
     Words: a row's or caption's come first, then those of `path=` or the settings; a text that nobody gave is the label's words.
     Raises InputError if there is no video, for a single video that cannot be read, for a name that does not match the pattern, and
@@ -71,11 +71,12 @@ def pieces(path: Location, options: Options, notes: Notes | None = None) -> Iter
     videos, single, pattern = _videos(path), not path.is_dir(), options.pattern()
     wanted = _spans(options, videos, single, notes)
     for video in videos:
-        known = pattern.match(video.name if not single else _whole_name(video.place)) if pattern else {}
         given = wanted if wanted is None else wanted.get(video.name)
         if given == []:
-            yield Rejected(video.name, f"{PurePath(options.labels or '').name} has no row for it")
+            if notes is not None:
+                notes.count("videos left out, because the labels have no row for them", 1, video.name)
             continue
+        known = pattern.match(video.name if not single else _whole_name(video.place)) if pattern else {}
         try:
             with storage.local_copy(video.place) as file:
                 length, sha256 = decoding.facts(file).duration_s, storage.sha256(file)

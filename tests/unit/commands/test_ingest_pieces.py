@@ -43,10 +43,13 @@ def test_each_row_of_the_labels_is_a_clip_and_no_piece_stays_behind(undisturbed)
 
 
 def test_an_interrupted_run_is_resumed_with_what_is_finished(films, undisturbed, tmp_path, capfd):
+    labels = (films / "labels.csv").read_text()
     (films / "more.mp4").write_bytes(b"no film")  # one video of two is lost
+    (films / "labels.csv").write_text(labels + "more.mp4,,,balance\n")
     assert ingest(films, tmp_path / "out", "max_rejected=0.2", "workers=1") == 2
     assert "resumes from there" in capfd.readouterr().err
     (films / "more.mp4").unlink()
+    (films / "labels.csv").write_text(labels)
     pieces = storage.files(tmp_path / "out" / "poses.partial", ".parquet")
     finished = [piece for piece in pieces if piece.name.startswith("piece-")]
     assert len(finished) == 2

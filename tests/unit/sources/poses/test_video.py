@@ -67,14 +67,15 @@ def test_a_cut_film_becomes_a_clip_for_each_shot(filmed, tmp_path):
 def test_rows_of_labels_are_pieces_and_come_before_names_and_settings(blank):
     (blank / "labels.csv").write_text("file,start_s,stop_s,label,text\nanna.mp4,0.5,1.5,wave,\nanna.mp4,1.5,4,,she bows\n")
     options = Options(path="{subject}.*", labels=str(blank / "labels.csv"), label="rest", text=None)
-    first, second, other = video.pieces(blank, options)
+    notes = Notes()
+    first, second = video.pieces(blank, options, notes)
     assert (first.clip_id, first.start_s, first.stop_s) == ("video-anna-0.5s", 0.5, 1.5)
     assert (first.label, first.text, first.subject) == ("wave", "wave", "anna")
     assert (second.start_s, second.stop_s) == (1.5, None)  # to the end
     assert (second.label, second.text) == ("rest", "she bows")
-    assert other == Rejected("bela.mov", "labels.csv has no row for it")
+    assert notes.figures() == {"videos left out, because the labels have no row for them": 1}
     moves = options.model_copy(update={"text": "somebody moves"})
-    texts = [piece.text for piece in video.pieces(blank, moves) if not isinstance(piece, Rejected)]
+    texts = [piece.text for piece in video.pieces(blank, moves)]
     assert texts == ["somebody moves", "she bows"]
 
 
