@@ -185,6 +185,12 @@ SOURCES: dict[str, Source] = {
         "recordings", "the cache of the package whar-datasets: 37 public datasets (channels of those with a wrist are known)"
     ),
     "windows": Source("recordings", "windows that are already cut: npz file with X, y and subject"),
+    "pamap2": Source("recordings", "PAMAP2 zip: 18 activities, an IMU on the dominant wrist"),
+    "wisdm_watch": Source("recordings", "WISDM 2019 zip: 18 activities, a smartwatch on the dominant wrist"),
+    "dsads": Source("recordings", "DSADS zip: 19 daily and sports activities, an IMU on each wrist"),
+    "wear": Source("recordings", "WEAR zip or folder: 18 outdoor workouts, an accelerometer on each wrist and ankle"),
+    "mhealth": Source("recordings", "mHealth zip: 12 activities, an accelerometer on the right wrist and the left ankle"),
+    "opportunity": Source("recordings", "OPPORTUNITY zip: gestures in a kitchen, an IMU on each lower arm"),
     "openpack": Source("recordings", "OpenPack zip: packing work, an IMU on each wrist"),
     "geotec_watch": Source("recordings", "GeoTec's smartwatch zip: sitting, standing up, walking, turning, sitting down"),
     "mmfit": Source("recordings", "MM-Fit zip: gym exercises, a smartwatch on each wrist"),

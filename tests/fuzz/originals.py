@@ -19,6 +19,7 @@ from typing import Any
 import joblib
 import numpy as np
 import torch
+from fuzz.public_sets import dsads_files, mhealth_files, opportunity_files, pamap2_files, wear_files, wisdm_files
 from fuzz.source_files import (
     BENT,
     aist_dance,
@@ -234,6 +235,12 @@ ORIGINALS: dict[str, Original] = {
     "recordings.watch": Original("run.zip", watch_zip, write_zip, ["device=sensor_logger", "subject=a"]),
     "whar": Original("pamap2.zip", whar_tree, write_zip),
     "windows": Original("har.npz", windows_arrays, write_npz, ["rate_hz=50", "acc_unit=g", "gyro_unit=deg/s"]),
+    "pamap2": Original("pamap2.zip", lambda: pamap2_files(1.5), write_zip),
+    "mhealth": Original("mhealth.zip", lambda: mhealth_files(4.0), write_zip),
+    "dsads": Original("dsads.zip", dsads_files, write_zip),
+    "opportunity": Original("opportunity.zip", lambda: opportunity_files(4.0), write_zip),
+    "wear": Original("wear.zip", lambda: wear_files(4.0), write_zip),
+    "wisdm_watch": Original("wisdm.zip", lambda: wisdm_files(4.0), write_zip),
     "openpack": Original("openpack.zip", lambda: {**openpack_files(), **openpack_files(user="U0101")}, write_zip),
     "geotec_watch": Original("geotec.zip", lambda: {**geotec_files(), **geotec_files("s02")}, write_zip),
     "mmfit": Original("mmfit.zip", lambda: {**mmfit_files(), **mmfit_files("w01")}, write_zip),

@@ -228,6 +228,11 @@ def _names(path: Path) -> list[str]:
     members = (
         [
             ".bvh",
+            ".dat",
+            ".log",
+            "s01.txt",
+            "s02.txt",
+            "_watch.txt",
             "activity_df.csv",
             "pamap2",
             ".parquet",
