@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -42,3 +45,20 @@ def wait(until: Callable[[], Any], process: subprocess.Popen[str] | None = None,
         assert monotonic() < deadline, "waited in vain"
         assert process is None or process.poll() is None, process.communicate()
         sleep(0.02)
+
+
+def listening(pid: int) -> set[str]:
+    """Addresses of the TCP sockets at which a process listens, as "127.0.0.1" or, for all interfaces, "0.0.0.0" and "::"."""
+    held = set()
+    for handle in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):
+            held.add(os.readlink(handle))
+    found = set()
+    for name, family in (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6)):
+        for line in Path(f"/proc/{pid}/net/{name}").read_text().splitlines()[1:]:
+            _, local, _, state, *rest = line.split()
+            if state == "0A" and f"socket:[{rest[5]}]" in held:
+                raw = bytes.fromhex(local.partition(":")[0])
+                words = [raw[i : i + 4][::-1] for i in range(0, len(raw), 4)]  # each word is in the machine's own order
+                found.add(socket.inet_ntop(family, b"".join(words)))
+    return found

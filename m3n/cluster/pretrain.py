@@ -91,7 +91,7 @@ def run_workers(
     """
     import ray
     from ray.train import FailureConfig, RunConfig, ScalingConfig
-    from ray.train.torch import TorchConfig, TorchTrainer
+    from ray.train.torch import TorchTrainer
     from ray.util.queue import Queue
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -112,7 +112,7 @@ def run_workers(
             "queue": queue,
             "snapshots": {epoch: str(folder.resolve()) for epoch, folder in snapshots.items()},
         },
-        torch_config=TorchConfig(backend="nccl" if gpu else "gloo"),
+        torch_config=_meeting(storage, gpu),
         scaling_config=ScalingConfig(
             num_workers=config.workers, use_gpu=gpu, resources_per_worker={"CPU": CPU_PER_WORKER} | ({"GPU": 1} if gpu else {})
         ),
@@ -135,6 +135,19 @@ def run_workers(
         raise outcome["error"]
     if outcome["stopped"]:
         raise StoppedError(*outcome["stopped"])
+
+
+def _meeting(folder: Path, gpu: bool) -> Any:
+    """How the workers find each other: over loopback alone on a Ray of this machine."""
+    import ray
+    from ray.train.torch import TorchConfig
+
+    nodes = [node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]]
+    if gpu or nodes != ["127.0.0.1"]:
+        return TorchConfig(backend="nccl" if gpu else "gloo")
+    from m3n.cluster.loopback import LoopbackConfig
+
+    return LoopbackConfig(backend="gloo", folder=str(folder))
 
 
 def keep_snapshot(staging: Location, folder: Path) -> None:

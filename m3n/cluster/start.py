@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
+import shutil
 import signal
 import socket
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from m3n.errors import TERMINATED, InputError
@@ -28,6 +32,7 @@ LOCAL = {
     "RAY_worker_maximum_startup_concurrency": "8",  # with Ray's one per core, a sweep on two cores prints pages of warnings
 }
 ANSWER_S = 10.0  # how long a cluster may take to answer; Ray itself tries for minutes
+DRIVER = "m3n-driver"  # a file in the session folder of a local Ray of ours, with the id of the process that started it
 DATA_CPUS = 2  # logical CPUs beyond the workers': without them Ray Data's operators would wait for ever
 
 
@@ -55,8 +60,9 @@ def connect(address: str | None = None, workers: int = 2) -> None:
             raise InputError(f"no Ray cluster answers at {target}: {str(error).splitlines()[0]}") from None
         end_by_sigterm()
         return
+    _remove_left_sessions()
     with _native_stderr_silenced():
-        ray.init(
+        found = ray.init(
             address="local",  # a new one, even if another cluster runs on this machine
             num_cpus=max(os.cpu_count() or 1, workers + DATA_CPUS),
             include_dashboard=False,
@@ -64,7 +70,27 @@ def connect(address: str | None = None, workers: int = 2) -> None:
             logging_level=logging.ERROR,
             object_store_memory=_object_store_bytes(),
         )
+    session = Path(found.address_info["session_dir"])
+    (session / DRIVER).write_text(str(os.getpid()))
+    atexit.register(_end_session, session, os.getpid())
     end_by_sigterm()
+
+
+def _end_session(session: Path, driver: int) -> None:
+    """Stop the local Ray and remove its folder, with logs and spilled objects; not from a process that was forked."""
+    if os.getpid() == driver:
+        import ray
+
+        ray.shutdown()
+        shutil.rmtree(session, ignore_errors=True)
+
+
+def _remove_left_sessions() -> None:
+    """Remove the folders of local Rays of ours whose driver was killed."""
+    for mark in Path(os.environ.get("RAY_TMPDIR") or tempfile.gettempdir(), "ray").glob(f"session_*/{DRIVER}"):
+        with suppress(OSError, ValueError):
+            if not Path(f"/proc/{int(mark.read_text())}").exists():
+                shutil.rmtree(mark.parent, ignore_errors=True)
 
 
 def named_cluster(address: str | None) -> str | None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import torch
+from processes import below, listening
 from weights import assert_same_weights
 
 from m3n.cluster.pretrain import run_workers
@@ -57,8 +61,21 @@ def on_ray(store: WindowStore, augment: AugmentConfig, workers: int, folder: Pat
     """The same of Ray Train workers."""
     found: list[dict[str, float]] = []
     folder.mkdir()
+    ended, reached = threading.Event(), set()
+
+    def watch() -> None:
+        while not ended.wait(0.1):
+            for pid in [pid for pid, command in below(os.getpid()).items() if "RayTrainWorker" in command]:
+                with suppress(OSError):  # it has just ended
+                    reached.update(listening(pid))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
     run_workers(store, config(augment, workers), folder, folder, {}, lambda epoch, metrics: found.append(metrics))
+    ended.set()
+    watcher.join()
     assert len(found) == 1
+    assert reached <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}  # nobody on the network reaches a worker
     return dict(checkpoints.load(folder, "multi3net").weights), found[0]
 
 

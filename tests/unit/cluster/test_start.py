@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from time import monotonic
 
 import pytest
+from processes import below, living, wait
 
 from m3n.cli import main
 from m3n.cluster import start
@@ -111,3 +116,42 @@ def test_the_scheduler_pauses_unless_data_is_wanted():
         assert monotonic() - before < 1.0  # 2 s with pauses
     finally:
         start.SchedulerPause.data_wanted.clear()
+
+
+def test_folders_of_local_rays_whose_driver_was_killed_are_removed_and_no_others(tmp_path, monkeypatch):
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    for name, driver in (("session_killed", ended.pid), ("session_alive", os.getpid()), ("session_of_others", None)):
+        (tmp_path / "ray" / name / "logs").mkdir(parents=True)
+        if driver is not None:
+            (tmp_path / "ray" / name / start.DRIVER).write_text(str(driver))
+    start._remove_left_sessions()
+    assert sorted(folder.name for folder in (tmp_path / "ray").iterdir()) == ["session_alive", "session_of_others"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_local_ray_leaves_no_folder_and_a_killed_driver_no_process():
+    connected = "import ray; from m3n.cluster.start import connect; connect(); ray.get(ray.remote(lambda: 1).remote())"
+    with tempfile.TemporaryDirectory(prefix="m3n-", dir="/tmp") as folder:  # Ray's sockets need a short path
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+        environment |= {"RAY_TMPDIR": folder, "RAY_worker_niceness": "0"}
+
+        def driver(*more: str) -> subprocess.Popen[str]:
+            code = "; ".join([connected, "print(1, flush=True)", *more])
+            process = subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True)
+            assert process.stdout is not None
+            assert process.stdout.readline().strip() == "1"
+            return process
+
+        killed = driver("import time", "time.sleep(600)")
+        # Ray's two agents try for a minute to report the end to a server that has ended too
+        family = {pid for pid, command in below(killed.pid).items() if "Agent" not in command}
+        assert len(family) > 3
+        killed.kill()
+        killed.wait()
+        wait(lambda: not family & {pid for pid, _, _ in living()}, patience_s=60)  # 5 s where the machine is quiet
+        assert list(Path(folder).glob("ray/session_2*"))
+        assert driver().wait(120) == 0
+        assert not list(Path(folder).glob("ray/session_2*"))
