@@ -28,6 +28,7 @@ from m3n.sources.recordings.joined_sensors import (
 from m3n.sources.recordings.sample_files import SampleFile
 from m3n.sources.recordings.table_columns import ColumnNames
 from m3n.sources.recordings.table_options import Options
+from m3n.sources.shared.ingest_notes import Notes
 from m3n.untrusted.archives import zip_or_folder
 
 _LARGEST = 2 << 30  # bytes of a file in an archive
@@ -49,7 +50,7 @@ class Opened:
         return self.below.as_posix() if self.names[0].is_absolute() else self.names[-1].as_posix()
 
 
-def opened(path: Path, options: Options, folder: Path) -> Iterator[Opened | Rejected]:
+def opened(path: Path, options: Options, folder: Path, notes: Notes | None = None) -> Iterator[Opened | Rejected]:
     """The recordings of a device in a file, folder or zip; what is joined or unpacked goes to `folder`.
 
     Raises InputError where `path` holds no file of the device, and for its only recording where that cannot be read.
@@ -58,8 +59,12 @@ def opened(path: Path, options: Options, folder: Path) -> Iterator[Opened | Reje
     if path.is_file() and path.suffix.lower() == ".zip":
         path = unpacked(path, folder / "unpacked", (".csv", ".txt"))
     groups = _groups(path, device, str(options.device))
-    for number, (below, parts) in enumerate(groups.items()):
+    for number, (below, held) in enumerate(groups.items()):
+        parts = {part: held[part] for part in device.parts if part in held}
         main = next(iter(parts.values()))
+        both = [part for part in parts if part.acc]
+        if len(both) > 1 and notes is not None:  # a watch's and a phone's
+            notes.count(f"files beside {both[0].file.replace(chr(92), '')}, left out", len(both) - 1, below.as_posix())
         names = (below, main.relative_to(path)) if path.is_dir() else (PurePath(path.absolute()),)
         try:
             if device.joined or _needs_gravity(device, main, options):
@@ -130,8 +135,6 @@ def _settings(device: Device, file: Path, options: Options) -> Options:
     written: dict[str, Any] = dict(device.settings)
     head = head_of(file)
     bare = head[:1].isdigit()  # samples from the first line on
-    if options.device == "geneactiv" and bare:
-        written["skip_rows"] = 0
     if options.device == "axivity" and bare:
         written["names"] = ["time", "x", "y", "z", "gx", "gy", "gz"][: max(4, min(7, head.split("\n")[0].count(",") + 1))]
     given = {key: getattr(options, key) for key in options.model_fields_set}

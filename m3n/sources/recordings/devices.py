@@ -105,7 +105,7 @@ DEVICES: dict[str, Device] = {
     "geneactiv": Device(
         "GENEActiv CSV: 100 lines about the device, then time, x, y, z in g",
         (Part(r"\.csv", (Columns(["x", "y", "z"], _G),)),),
-        settings={"skip_rows": 100, "names": ["time", "x", "y", "z", "light", "button", "temperature"]},
+        settings={"names": ["time", "x", "y", "z", "light", "button", "temperature"]},
     ),
     "actigraph": Device(
         "ActiGraph raw CSV (GT3X, GT9X with IMU): its rate is in the first line, or it has time stamps",

@@ -92,7 +92,7 @@ def _recordings(path: Path, options: Options, notes: Notes | None) -> Iterator[d
         yield from _checked_rows(_files(Path(path), pattern, options), pattern, notes, single=Path(path).is_file())
         return
     with tempfile.TemporaryDirectory(prefix="m3n-device-") as folder:
-        yield from _checked_rows(opened(Path(path), options, Path(folder)), pattern, notes, single=Path(path).is_file())
+        yield from _checked_rows(opened(Path(path), options, Path(folder), notes), pattern, notes, single=Path(path).is_file())
 
 
 def _checked_rows(

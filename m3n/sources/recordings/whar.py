@@ -75,7 +75,8 @@ KNOWN: dict[str, Known] = {
         {"right_wrist": [f"rarm_acc_{axis}" for axis in "xyz"], "left_ankle": [f"lankle_acc_{axis}" for axis in "xyz"]},
         "m/s2", None,
     ),
-    # Sztyler and Stuckenschmidt, PerCom 2016: a smartwatch on the forearm, Android's axes
+    # Sztyler and Stuckenschmidt, PerCom 2016: a smartwatch on the forearm, Android's axes; which arm, the set does not
+    # say: it is taken for the right one, and `columns.left_wrist=` changes that
     "real_world": Known({"right_wrist": _six("acc_forearm_{}", "gyr_forearm_{}")}, "m/s2", "rad/s"),
     # Roggen et al., INSS 2010: Xsens MTx on both lower arms; its column_names.txt: milli-g, and rad/s times 1000
     "opportunity": Known(

@@ -16,6 +16,7 @@ from logger_files import ingested, write
 from m3n.errors import InputError
 from m3n.sources.recordings.devices import DEVICES
 from m3n.sources.recordings.table import Options, imu_recordings
+from m3n.sources.shared.ingest_notes import Notes
 
 KNOWN: dict[str, Any] = {"acc_unit": None, "gyro_unit": None}
 
@@ -103,3 +104,12 @@ def test_files_of_another_device_are_refused_by_what_they_lack(tmp_path: Path) -
     write(tmp_path / "ACC.csv", "a,b\n1,2\n")
     with pytest.raises(InputError, match=r"ACC\.csv: is no ACC\.csv of an E4"):
         list(imu_recordings(tmp_path / "ACC.csv", Options(device="empatica", subject="anna")))
+
+
+def test_a_phone_beside_a_watch_is_left_out_and_counted(tmp_path: Path) -> None:
+    device_files.sensor_logger_phone(tmp_path / "run")
+    device_files.sensor_logger_watch(tmp_path / "run")
+    notes = Notes()
+    (row,) = ingested(tmp_path / "run", notes, **KNOWN, device="sensor_logger")
+    assert max(misses(row)) < 0.25
+    assert notes.figures()["files beside WristMotion.csv, left out"] == 1
