@@ -532,9 +532,7 @@ def write_whar(folder: Path, table: Any = None, activities: str | None = None, s
     (folder / "metadata").mkdir(parents=True)
     (folder / "sessions").mkdir()
     (folder / "metadata" / "activity_df.csv").write_text(activities or ",activity_id,activity_name\n0,0,walking\n1,1,ironing\n")
-    (folder / "metadata" / "session_df.csv").write_text(
-        sessions or ",session_id,subject_id,activity_id\n0,0,0,1\n1,1,4,0\n"
-    )
+    (folder / "metadata" / "session_df.csv").write_text(sessions or ",session_id,subject_id,activity_id\n0,0,0,1\n1,1,4,0\n")
     held = sample_columns(np.arange(600) / 100)
     step = np.arange(1200) % 600
     order = np.r_[np.arange(600)[::-1], 600 + np.arange(600)]

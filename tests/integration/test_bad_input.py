@@ -302,7 +302,7 @@ def test_sources_and_their_paths(refused, tmp_path):
     refused(["ingest", "amass"], "amass", "PATH")
     refused(["ingest", "utd_mhad"], "utd_mhad", "PATH")
     refused(["ingest", "amass", tmp_path / "absent.npz"], "absent.npz does not exist")
-    refused(["ingest", "amass", tmp_path / "empty"], "empty", "no npz file")
+    refused(["ingest", "amass", tmp_path / "empty"], "empty", "no .npz file")
     refused(["ingest", "amass", "a", "b"], "expected one PATH, found 2: a b")
     refused(["ingest", "utd_mhad", tmp_path / "text.zip"], "text.zip")
     refused(["ingest", "utd_mhad", tmp_path / "empty"], "empty", "no UTD-MHAD files")
