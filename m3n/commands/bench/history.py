@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import metadata
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from m3n.errors import InputError
 
 PACKAGES = ("m3n", "numpy", "scipy", "numba", "torch", "pyarrow", "ray", "mlflow", "smplx")
 SHOWN_RUNS = 4  # columns of a benchmark's table in the index
+DRAWN = 24  # figures in a picture at most, the first of a run
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ def write_index(folder: Path, summaries: Mapping[str, str]) -> None:
         with suppress(ImportError):  # a bare machine
             from m3n.reports.history_plot import history_plot
 
-            history_plot(folder / f"{name}.png", name, _series(records))
+            history_plot(folder / f"{name}.png", name, dict(islice(_series(records).items(), DRAWN)))
         if (folder / f"{name}.png").exists():
             lines += ["", f"![{name} over time]({name}.png)"]
     (folder / "README.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
