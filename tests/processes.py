@@ -12,6 +12,13 @@ from time import monotonic, sleep
 from typing import Any
 
 
+def surroundings() -> dict[str, str]:
+    """The environment of a command that is started by hand: what this process' own Ray has set is left out, the tests' settings of
+    Ray stay."""
+    own = ("RAY_TRAIN_", "RAY_worker_niceness")
+    return {name: value for name, value in os.environ.items() if not name.startswith("RAY_") or name.startswith(own)}
+
+
 def living() -> Iterator[tuple[int, int, str]]:
     """(pid, parent, command line) of all processes that live; one that has ended may stay in the list until somebody asks."""
     for folder in Path("/proc").iterdir():

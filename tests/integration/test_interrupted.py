@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from processes import below, living
+from processes import below, living, surroundings
 from processes import wait as wait_for
 from throttling import DROPPED
 
@@ -54,7 +53,7 @@ def undisturbed(data, tmp_path_factory) -> dict[str, bytes]:
 
 def start(data: Path, out: Path | str) -> subprocess.Popen[str]:
     """The command as a user gives it, on a Ray of its own."""
-    environment = {name: value for name, value in os.environ.items() if not re.match("RAY_(?!TRAIN_)", name)}
+    environment = surroundings()
     command = [sys.executable, "-c", "from m3n.cli import entry; entry()", *run(data, out)]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 

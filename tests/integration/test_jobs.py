@@ -27,6 +27,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from places import REPOSITORY
+from processes import surroundings
 from safetensors.torch import load_file
 from weights import assert_same_weights
 
@@ -114,7 +115,7 @@ def cluster() -> Iterator[Cluster]:
     )  # fmt: skip
     ports = dict(zip(names, free_ports(len(names)), strict=True))
     with tempfile.TemporaryDirectory(prefix="m3n-", dir="/tmp", ignore_cleanup_errors=True) as folder:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")} | QUIET
+        environment = surroundings() | QUIET
         environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"  # as in an activated .venv
         environment["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
         command = [ray_command(), "start", "--head", "--block", "--node-ip-address=127.0.0.1", "--dashboard-host=127.0.0.1"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from processes import surroundings
 
 from m3n.cli import main
 
@@ -52,8 +52,7 @@ def made(protocol, tmp_path_factory) -> Path:
     """A grid whose first run was killed with SIGKILL after its first cell, and which the same command then finished."""
     out = tmp_path_factory.mktemp("reproduce") / "out"
     command = [sys.executable, "-c", "from m3n.cli import entry; entry()", "reproduce", str(protocol), "--out", str(out)]
-    surroundings = {name: value for name, value in os.environ.items() if not re.match("RAY_(?!TRAIN_)", name)}
-    process = subprocess.Popen(command, env=surroundings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, env=surroundings(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 600
     while not list(out.rglob("cells/*/*/*.json")) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.1)

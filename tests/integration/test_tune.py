@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
-from processes import below
+from processes import below, surroundings
 from processes import wait as wait_for
 
 from m3n import schema
@@ -91,7 +91,7 @@ def test_a_sweep_cut_off_by_signals_and_losses_ends_as_one_that_was_not(inputs, 
     """Ctrl-C while the first trial pretrains, SIGTERM and a kill between reports, and at last the loss of a trial's own process."""
     out, whole = tmp_path / "sweep", reports(undisturbed)
     command = [sys.executable, "-c", "from m3n.cli import entry; entry()", *inputs, "--out", str(out), "--resume", *SWEEP]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    environment = surroundings()
 
     def start() -> subprocess.Popen[str]:
         started = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
