@@ -145,9 +145,9 @@ def _meeting(folder: Path, gpu: bool) -> Any:
     nodes = [node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]]
     if gpu or nodes != ["127.0.0.1"]:
         return TorchConfig(backend="nccl" if gpu else "gloo")
-    from m3n.cluster.loopback import LoopbackConfig
+    from m3n.cluster.loopback import loopback_config
 
-    return LoopbackConfig(backend="gloo", folder=str(folder))
+    return loopback_config(folder)
 
 
 def keep_snapshot(staging: Location, folder: Path) -> None:

@@ -131,7 +131,6 @@ def pretrain(
             }
             run.metrics({"best/epoch": best, "windows": figures["windows"]}, best)
             noted.unlink(missing_ok=True)
-            state.remove_previous(staging / LAST)
             shutil.rmtree(scratch if scratch != staging else scratch / WINDOWS)
             tables.write_manifest(
                 staging,

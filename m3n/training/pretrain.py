@@ -28,7 +28,7 @@ from m3n.training import checkpoint as checkpoints
 from m3n.training.batch_order import BatchSampler, ChunkReader, global_batch
 from m3n.training.batches import BatchMaker
 from m3n.training.distributed import Gradients, gather, mean_over_workers, world
-from m3n.training.state import LAST, restore, save_state
+from m3n.training.state import LAST, remove_previous, restore, save_state
 from m3n.training.task import PretrainingTask
 
 if TYPE_CHECKING:
@@ -69,6 +69,8 @@ def pretrain(
     often in a row.
     """
     Loop(sampler, config, run, reader or sampler.in_process, device).run_epochs()
+    if sampler.rank == 0:
+        remove_previous(run.folder / LAST)
 
 
 class Loop:

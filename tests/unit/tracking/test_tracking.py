@@ -82,8 +82,9 @@ def test_runs_that_would_be_removed_with_a_job_are_named(tmp_path, monkeypatch, 
     folder.mkdir(parents=True)
     monkeypatch.chdir(folder)
     monkeypatch.setenv("M3N_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     tracking._warn_of_a_job()
-    assert "removed" not in caplog.text  # the tests' own store lies elsewhere
+    assert "removed" not in caplog.text
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     tracking._warn_of_a_job()
     assert f"runs go to sqlite:///{folder}/mlflow.db, which is removed with the files of this job" in caplog.text
