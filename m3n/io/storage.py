@@ -109,10 +109,17 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def keep(path: L, kept: L) -> None:
-    """Give a file another name, under which an earlier file is replaced; on a store, by a copy, and the file stays too."""
+    """Give a file a second name, under which an earlier file is replaced, so that at every moment both names have a whole file."""
     if isinstance(path, Path) and isinstance(kept, Path):
+        new = kept.with_name(f"{kept.name}{TEMPORARY}")
         with writing(kept):
-            os.replace(path, kept)
+            new.unlink(missing_ok=True)
+            try:
+                os.link(path, new)
+            except OSError:  # a disk without hard links
+                shutil.copyfile(path, new)
+            os.replace(new, kept)
+            new.unlink(missing_ok=True)  # where both names were of one file already, it is still there
     elif isinstance(path, ObjectPath) and isinstance(kept, ObjectPath):
         object_store.copy(path, kept)
 

@@ -82,3 +82,14 @@ def test_a_place_is_a_local_path_or_a_uri_of_a_known_store(monkeypatch):
             storage.location(text)
     with pytest.raises(InputError, match="whole bucket"):
         storage.location("s3://bucket").with_name("out.partial")
+
+
+def test_a_file_that_is_kept_has_both_names_and_what_is_written_later_has_one(tmp_path):
+    path, kept = tmp_path / "state", tmp_path / "state.previous"
+    path.write_text("first")
+    for _ in range(2):
+        storage.keep(path, kept)
+        assert (path.read_text(), kept.read_text()) == ("first", "first")
+    storage.write(path, b"second")
+    assert (path.read_text(), kept.read_text()) == ("second", "first")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["state", "state.previous"]
