@@ -41,16 +41,10 @@ class Options(PoseFileOptions):
 def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Rejected]:
     """Rows of `pose_clips` (smpl, z up), one per file; `path` is a file or a folder of them, where a bad one is Rejected.
 
-    Raises InputError where there is no file, and for a single file that is none of AIST++'s.
+    Raises InputError if there is no file, and if a single file is not AIST++'s.
     """
     files = NamedFiles(path, (".pkl",), "an AIST++ motion such as gBR_sBM_cAll_d04_mBR0_ch01.pkl, or a folder of them", options)
-    for file, name in files.found:
-        try:
-            yield _clip(file, name, files)
-        except InputError as error:
-            if files.single:
-                raise
-            yield Rejected(name, str(error))
+    yield from files.rows(lambda file, name: [_clip(file, name, files)])
 
 
 def _clip(file: Path, name: str, files: NamedFiles) -> dict[str, Any]:

@@ -87,21 +87,19 @@ def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Reject
     if options.unit is None and options.scale is None:
         raise InputError(f"{path}: BVH files do not say their unit; give unit=m, cm, mm, in or cmu, or scale=<metres per unit>")
     files = NamedFiles(path, (".bvh",), "a BVH file or a folder of them", options)
-    for file, name in files.found:
-        try:
-            said = files.said(file, name)
-            motion = read_motion(_text_of(file), file.name)
-            words = " ".join(re.findall(r"[^\W\d_]{2,}", Path(name).name)).lower() if said["text"] is None else said["text"]
-            yield from fitted_rows(
-                motion, file.name, f"{SOURCE}-{name}", options, source=SOURCE,
-                scale_m=_METRES[options.unit or "m"] * (options.scale or 1.0), declared=options.unit or "m",
-                forearm_twist=options.forearm_twist == "hand", smooth_frames=options.smooth_frames, text=words,
-                subject=said["subject"] or (Path(name).parent.name or None), label=said["label"], joint_map=options.joint_map,
-            )  # fmt: skip
-        except InputError as error:
-            if files.single:
-                raise
-            yield Rejected(name, str(error))
+    yield from files.rows(lambda file, name: _rows(file, name, files, options))
+
+
+def _rows(file: Path, name: str, files: NamedFiles, options: Options) -> Iterator[dict[str, Any] | Rejected]:
+    said = files.said(file, name)
+    motion = read_motion(_text_of(file), file.name)
+    words = " ".join(re.findall(r"[^\W\d_]{2,}", Path(name).name)).lower() if said["text"] is None else said["text"]
+    yield from fitted_rows(
+        motion, file.name, f"{SOURCE}-{name}", options, source=SOURCE,
+        scale_m=_METRES[options.unit or "m"] * (options.scale or 1.0), declared=options.unit or "m",
+        forearm_twist=options.forearm_twist == "hand", smooth_frames=options.smooth_frames, text=words,
+        subject=said["subject"] or (Path(name).parent.name or None), label=said["label"], joint_map=options.joint_map,
+    )  # fmt: skip
 
 
 def fitted_rows(

@@ -19,10 +19,10 @@ from pydantic import Field
 from m3n.errors import InputError, one_line
 from m3n.schema import Rejected
 from m3n.sources.shared.ingest_notes import Notes
-from m3n.sources.shared.marker_clips import MarkerOptions, marker_rows, seen_only, unit_of
+from m3n.sources.shared.marker_clips import MarkerOptions, Points, marker_reader, seen_only, unit_of
 from m3n.sources.shared.plausibility import Up
 from m3n.sources.shared.pose_files import NamedFiles
-from m3n.sources.shared.pose_rows import FloatArray, numbers
+from m3n.sources.shared.pose_rows import numbers
 
 SOURCE = "c3d"
 _LARGEST = 1 << 30  # bytes
@@ -42,21 +42,11 @@ class Options(MarkerOptions):
 def pose_clips(path: Path, options: Options, notes: Notes | None = None) -> Iterator[dict[str, Any] | Rejected]:
     """Rows of `pose_clips`, one per person and file; `path` is a file or a folder of them, where a bad one is Rejected.
 
-    Raises InputError where there is no file, without ezc3d, and for a single file that cannot be read.
+    Raises InputError if there is no file, if ezc3d is not installed, and if a single file cannot be read.
     """
     files = NamedFiles(path, (".c3d",), "a C3D file or a folder of them", options)
     _check_installed()
-    for file, name in files.found:
-        try:
-            labels, points, fps, unit = _in_own_process(file)
-            said = files.said(file, name)
-            yield from marker_rows(
-                file.name, f"{SOURCE}-{name}", points, labels, fps, unit, options, said, SOURCE, notes or Notes()
-            )
-        except InputError as error:
-            if files.single:
-                raise
-            yield Rejected(name, str(error))
+    yield from files.rows(marker_reader(_in_own_process, files, options, SOURCE, notes or Notes()))
 
 
 def _check_installed() -> None:
@@ -64,7 +54,7 @@ def _check_installed() -> None:
         raise InputError("C3D files are read with ezc3d: run `pip install ezc3d` (or `pip install m3n[c3d]`)")
 
 
-def _in_own_process(file: Path) -> tuple[list[str], FloatArray, float, str]:
+def _in_own_process(file: Path) -> Points:
     """Labels, points (F, M, 3) with NaN where not seen, frame rate and unit."""
     where = file.name
     if file.stat().st_size > _LARGEST:

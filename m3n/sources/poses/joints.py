@@ -87,19 +87,15 @@ def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Reject
     """
     expected = "an npz with joints, joint_names, fps, up and unit, an npy, JSON, CSV or NTU skeleton, or a folder of them"
     files = NamedFiles(path, SUFFIXES, expected, options)
-    for file, name in files.found:
-        try:
-            people = read_joints(file, options.names)
-            if len(people) > 1 and options.subject is not None:
-                raise InputError(
-                    f"{file.name}: holds {len(people)} clips or people, but subject={shown(options.subject)} says one"
-                )
-            for one in people:
-                yield from _clips(file, name, one, files, options)
-        except InputError as error:
-            if files.single:
-                raise
-            yield Rejected(name, str(error))
+    yield from files.rows(lambda file, name: _people(file, name, files, options))
+
+
+def _people(file: Path, name: str, files: NamedFiles, options: Options) -> Iterator[dict[str, Any] | Rejected]:
+    people = read_joints(file, options.names)
+    if len(people) > 1 and options.subject is not None:
+        raise InputError(f"{file.name}: holds {len(people)} clips or people, but subject={shown(options.subject)} says one")
+    for one in people:
+        yield from _clips(file, name, one, files, options)
 
 
 def _clips(file: Path, name: str, one: JointFile, files: NamedFiles, options: Options) -> Iterator[dict[str, Any] | Rejected]:

@@ -45,29 +45,27 @@ class Options(PoseFileOptions):
 def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Rejected]:
     """Rows of `pose_clips`, one per subject and file; `path` is a file or a folder of them, where a bad one is Rejected.
 
-    Raises InputError where there is no file, and for a single file that cannot be read.
+    Raises InputError if there is no file, and if a single file cannot be read.
     """
     files = NamedFiles(path, (".mvnx",), "an MVNX file or a folder of them", options)
-    for file, name in files.found:
-        try:
-            people = list(_subjects(file))
-            for who, fps, segments, turns, places in people:
-                said = files.said(file, name)
-                clip_id = f"{SOURCE}-{name}" + (f"-{who}" if len(people) > 1 else "")
-                joints, names = _joints(file.name, segments, turns, places)
-                for found in fitted_clips(file.name, clip_id, joints, names, fps, options, options.smooth_frames, declared="m"):
-                    if not isinstance(found, FittedClip):
-                        yield found
-                        continue
-                    yield pose_row(
-                        found.clip_id, SOURCE, fps, found.fit.poses, found.fit.trans, found.fit.betas,
-                        subject=said["subject"] if said["subject"] and len(people) == 1 else who or None,
-                        text=said["text"] or "", label=said["label"], repairs=found.repairs, file=file.name,
-                    )  # fmt: skip
-        except InputError as error:
-            if files.single:
-                raise
-            yield Rejected(name, str(error))
+    yield from files.rows(lambda file, name: _rows(file, name, files, options))
+
+
+def _rows(file: Path, name: str, files: NamedFiles, options: Options) -> Iterator[dict[str, Any] | Rejected]:
+    people = list(_subjects(file))
+    for who, fps, segments, turns, places in people:
+        said = files.said(file, name)
+        clip_id = f"{SOURCE}-{name}" + (f"-{who}" if len(people) > 1 else "")
+        joints, names = _joints(file.name, segments, turns, places)
+        for found in fitted_clips(file.name, clip_id, joints, names, fps, options, options.smooth_frames, declared="m"):
+            if not isinstance(found, FittedClip):
+                yield found
+                continue
+            yield pose_row(
+                found.clip_id, SOURCE, fps, found.fit.poses, found.fit.trans, found.fit.betas,
+                subject=said["subject"] if said["subject"] and len(people) == 1 else who or None,
+                text=said["text"] or "", label=said["label"], repairs=found.repairs, file=file.name,
+            )  # fmt: skip
 
 
 def _joints(where: str, segments: list[str], turns: FloatArray, places: FloatArray) -> tuple[FloatArray, list[str]]:

@@ -46,25 +46,23 @@ class Options(PoseFileOptions):
 def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Rejected]:
     """Rows of `pose_clips` (smpl, z up), one or more per person; `path` is a file or a folder of them, where a bad one is Rejected.
 
-    Raises InputError where there is no file, and for a single file of another layout.
+    Raises InputError if there is no file, and if a single file has another layout.
     """
     files = NamedFiles(path, (".pkl",), "a pickle in the layout of 3DPW or EMDB, or a folder of them", options)
-    for file, name in files.found:
-        try:
-            people = list(_people(file, options))
-            for number, (track, gender) in enumerate(people):
-                said = files.said(file, name)
-                who = f"-{number}" if len(people) > 1 else ""
-                subject = f"{said['subject']}+{number + 1}" if said["subject"] and number else said["subject"]
-                known = EstimateOptions(
-                    fps=options.fps if options.rate == "camera" else 60.0, up=options.up, gender=gender, text=said["text"] or "",
-                    label=said["label"], subject=subject, allow_lying=options.allow_lying, max_gap_frames=options.max_gap_frames,
-                )  # fmt: skip
-                yield from track_rows(track, f"{SOURCE}-{name}{who}", known, source=SOURCE, body_model="smpl", where=file.name)
-        except InputError as error:
-            if files.single:
-                raise
-            yield Rejected(name, str(error))
+    yield from files.rows(lambda file, name: _rows(file, name, files, options))
+
+
+def _rows(file: Path, name: str, files: NamedFiles, options: Options) -> Iterator[dict[str, Any] | Rejected]:
+    people = list(_people(file, options))
+    for number, (track, gender) in enumerate(people):
+        said = files.said(file, name)
+        who = f"-{number}" if len(people) > 1 else ""
+        subject = f"{said['subject']}+{number + 1}" if said["subject"] and number else said["subject"]
+        known = EstimateOptions(
+            fps=options.fps if options.rate == "camera" else 60.0, up=options.up, gender=gender, text=said["text"] or "",
+            label=said["label"], subject=subject, allow_lying=options.allow_lying, max_gap_frames=options.max_gap_frames,
+        )  # fmt: skip
+        yield from track_rows(track, f"{SOURCE}-{name}{who}", known, source=SOURCE, body_model="smpl", where=file.name)
 
 
 def _people(file: Path, options: Options) -> Iterator[tuple[Track, Any]]:

@@ -17,10 +17,10 @@ from pydantic import Field
 from m3n.errors import InputError, shown
 from m3n.schema import Rejected
 from m3n.sources.shared.ingest_notes import Notes
-from m3n.sources.shared.marker_clips import MarkerOptions, marker_rows, seen_only, unit_of
+from m3n.sources.shared.marker_clips import MarkerOptions, Points, marker_reader, seen_only, unit_of
 from m3n.sources.shared.plausibility import Up
 from m3n.sources.shared.pose_files import NamedFiles
-from m3n.sources.shared.pose_rows import FloatArray, numbers
+from m3n.sources.shared.pose_rows import numbers
 from m3n.untrusted.pickles import read_file
 
 SOURCE = "trc"
@@ -40,23 +40,13 @@ class Options(MarkerOptions):
 def pose_clips(path: Path, options: Options, notes: Notes | None = None) -> Iterator[dict[str, Any] | Rejected]:
     """Rows of `pose_clips`, one per person and file; `path` is a file or a folder of them, where a bad one is Rejected.
 
-    Raises InputError where there is no file, and for a single file that cannot be read.
+    Raises InputError if there is no file, and if a single file cannot be read.
     """
     files = NamedFiles(path, (".trc",), "a TRC file or a folder of them", options)
-    for file, name in files.found:
-        try:
-            labels, points, fps, unit = read_trc(file)
-            said = files.said(file, name)
-            yield from marker_rows(
-                file.name, f"{SOURCE}-{name}", points, labels, fps, unit, options, said, SOURCE, notes or Notes()
-            )
-        except InputError as error:
-            if files.single:
-                raise
-            yield Rejected(name, str(error))
+    yield from files.rows(marker_reader(read_trc, files, options, SOURCE, notes or Notes()))
 
 
-def read_trc(file: Path) -> tuple[list[str], FloatArray, float, str]:
+def read_trc(file: Path) -> Points:
     """Labels (M,), points (F, M, 3) in the file's unit, NaN where not seen, frame rate and unit. Raises InputError."""
     where = file.name
     lines = read_file(file).decode("utf-8", "replace").replace("\r\n", "\n").split("\n")

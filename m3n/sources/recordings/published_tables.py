@@ -58,7 +58,7 @@ class Published:
 def published_rows(of: Published, path: Path, label: int | None = None) -> Iterator[dict[str, Any] | Rejected]:
     """Rows of `imu_recordings` of a dataset's zip, or of the folder it was unpacked into; a damaged file is Rejected.
 
-    `label`: another column of labels. Raises InputError where there is no file of the dataset.
+    `label`: another column of labels. Raises InputError if no file of the dataset is there.
     """
     pattern = re.compile(rf"(?:^|/){of.files}$")
     suffix = "." + of.example.rsplit(".", 1)[-1]

@@ -6,7 +6,8 @@ Sets of markers that show both sides of the wrists keep the forearm's twist (`m3
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from m3n.schema import Rejected
 from m3n.sources.shared.fitted_rows import FittedClip, fitted_clips
 from m3n.sources.shared.ingest_notes import Notes
 from m3n.sources.shared.joint_names import smpl_joints
-from m3n.sources.shared.pose_files import PoseFileOptions
+from m3n.sources.shared.pose_files import NamedFiles, PoseFileOptions
 from m3n.sources.shared.pose_rows import METRES, TURN_UP, FloatArray, pose_row
 
 _UNITS = {"m": "m", "meters": "m", "metres": "m", "mm": "mm", "millimeters": "mm", "cm": "cm", "centimeters": "cm", "in": "in"}
@@ -94,7 +95,23 @@ def unit_of(where: str, word: str) -> str:
     return unit
 
 
-def marker_rows(
+Points = tuple[list[str], FloatArray, float, str]  # labels (M,), points (F, M, 3) in the file's unit, frame rate, and that unit
+
+
+def marker_reader(
+    points_of: Callable[[Path], Points], files: NamedFiles, options: MarkerOptions, source: str, notes: Notes
+) -> Callable[[Path, str], Iterator[dict[str, Any] | Rejected]]:
+    """A reader for `NamedFiles.rows`: the clips of what `points_of` finds in a file."""
+
+    def read(file: Path, name: str) -> Iterator[dict[str, Any] | Rejected]:
+        labels, points, fps, unit = points_of(file)
+        said = files.said(file, name)
+        return _marker_rows(file.name, f"{source}-{name}", points, labels, fps, unit, options, said, source, notes)
+
+    return read
+
+
+def _marker_rows(
     where: str,
     clip_id: str,
     points: FloatArray,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, field_validator
 
 from m3n.errors import InputError, shown
+from m3n.schema import Rejected
 from m3n.sources.shared.path_pattern import FIELDS, PathPattern
 from m3n.sources.shared.plausibility import PoseOptions
 from m3n.sources.shared.pose_rows import files_in
@@ -47,6 +49,16 @@ class NamedFiles:
         self.found = files_in(path, suffixes, expected)
         self._options = options
         self._pattern = PathPattern(options.path, _FIELDS) if options.path else None
+
+    def rows(self, read: Callable[[Path, str], Iterable[dict[str, Any] | Rejected]]) -> Iterator[dict[str, Any] | Rejected]:
+        """What `read(file, name)` gives of each file. One that it raises InputError for is Rejected, unless it is the only one."""
+        for file, name in self.found:
+            try:
+                yield from read(file, name)
+            except InputError as error:
+                if self.single:
+                    raise
+                yield Rejected(name, str(error))
 
     def said(self, file: Path, name: str, **own: str | None) -> dict[str, str | None]:
         """subject, label and text of a file; `own` is what it says itself. InputError where two of them differ."""

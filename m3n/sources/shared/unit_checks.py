@@ -121,7 +121,7 @@ class UnitCheck:
             )
 
     def stuck(self) -> str | None:
-        """The channel that has one value throughout, in words."""
+        """A description of a channel that is constant while others of its sensor move, if there is one."""
         return stuck_channel(self._low, self._high, self._seconds)
 
     def _check_acceleration(
