@@ -179,7 +179,7 @@ def simulate(nodes: Nodes, folder: Path) -> dict[str, Any]:
         return len(list((folder / "disturbed.partial").glob("*.parquet"))) >= 2
 
     undisturbed(nodes, command(folder / "undisturbed"))
-    how = disturbed(nodes, command(folder / "disturbed"), begun, "ShardSimulator")
+    how = disturbed(nodes, command(folder / "disturbed"), begun, "ItemWorker")
     return how | {"of": f"{shards} shards", "lost": different(folder / "undisturbed", folder / "disturbed")}
 
 

@@ -16,11 +16,17 @@ RETRIES = 3  # of an item whose worker dies; Ray's default is unlimited
 Item = dict[str, Any]  # as JSON has it
 
 
-def run_items(make: Callable[[], Callable[[Item], Item]], items: Sequence[Item], workers: int) -> Generator[Item, None, None]:
+def run_items(
+    make: Callable[[], Callable[[Item], Item]],
+    items: Sequence[Item],
+    workers: int,
+    called: str = "item",
+    remedy: str = "use fewer workers",
+) -> Generator[Item, None, None]:
     """What `make()(item)` returns, for each item, in their order. `make` is called once by each of the `workers`.
 
     The work is done when its result is taken. Raises InputError for one that the work raises, and for an item over which workers
-    die.
+    die, which the message calls `called` and adds a `remedy`.
     """
     import ray
 
@@ -47,7 +53,7 @@ def run_items(make: Callable[[], Callable[[Item], Item]], items: Sequence[Item],
             yield result
     except ray.exceptions.RayActorError:
         raise InputError(
-            f"a worker was killed {RETRIES + 1} times over the same item, perhaps because memory ran out: use fewer workers"
+            f"a worker was killed {RETRIES + 1} times over the same {called}, perhaps because memory ran out: {remedy}"
         ) from None
 
 

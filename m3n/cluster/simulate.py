@@ -12,17 +12,18 @@ import json
 import math
 import os
 import time
-import warnings
 from collections import deque
 from collections.abc import Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 
 from m3n import schema
+from m3n.cluster.items import Item, run_items
 from m3n.cluster.start import connect, end_by_sigterm, named_cluster
 from m3n.config import Site
 from m3n.errors import InputError
@@ -36,9 +37,8 @@ from m3n.io.storage import Location
 
 INPUT_FACT, CONFIG_FACT, RESULT_FACT = "m3n.input_sha256", "m3n.simulation_sha256", "m3n.result"
 OF_DOMAIN = pa.schema([schema.POSE_CLIPS.field(name) for name in ("fps", "betas", "segments")])  # columns that a domain changes
-RETRIES = 3  # of a shard whose worker dies; Ray's default is unlimited
 RAY_S = 12.0  # to start Ray and two workers, and to stop them, on a quiet machine
-Todo = deque[dict[str, str]]
+Todo = deque[Item]
 
 
 def simulation_sha256(settings: dict[str, Any]) -> str:
@@ -60,7 +60,8 @@ def run_shards(
     calibration (the maps, or None). `workers`: Ray workers on the cluster at `address`; "auto" begins in this process, and goes on
     with as many as there are CPUs once that saves more time than they cost. `repeated`: name of a shard -> {clip_id that an earlier
     shard holds too: that shard}. A result holds `shard`, `sha256` of the input, `clips`, `frames`, `samples`, `seconds`, `rejected`
-    [[item, reason], …] and `found`, true if an earlier run had finished the shard; or `error`, one line for the user.
+    [[item, reason], …] and `found`, true if an earlier run had finished the shard. Raises InputError as `ShardSimulator.simulate`
+    does, and for a shard over which workers die.
     """
     items = [(shard, (repeated or {}).get(shard.name, {})) for shard in shards]
     there = {output.name for output in storage.files(staging)}
@@ -92,7 +93,7 @@ def _here(todo: Todo, staging: Location, settings: dict[str, Any], saved_share: 
     while todo and (len(took) < 2 or min(took) * len(todo) * saved_share < RAY_S):
         started = time.perf_counter()
         item = todo.popleft()
-        result = simulator.attempt(item["path"], json.loads(item["repeated"]))
+        result = simulator(item)
         took.append(time.perf_counter() - started)
         yield result | {"found": False}
 
@@ -100,33 +101,15 @@ def _here(todo: Todo, staging: Location, settings: dict[str, Any], saved_share: 
 def _on_ray(
     todo: Todo, staging: Location, settings: dict[str, Any], workers: int | Literal["auto"], address: str | None
 ) -> Generator[dict[str, Any], None, None]:
-    connect(address, (os.cpu_count() or 1) if workers == "auto" else workers)
-    import ray.data
+    count = (os.cpu_count() or 1) if workers == "auto" else workers
+    connect(address, count)
+    if workers == "auto" and named_cluster(address):
+        import ray
 
-    from m3n.cluster.start import configure_data
-
-    if workers == "auto":
-        workers = max(1, int(ray.cluster_resources().get("CPU", 1))) if named_cluster(address) else os.cpu_count() or 1
-    configure_data()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="`ray_remote_args` is deprecated")  # the only way to limit retries
-        pipeline = ray.data.from_items([*todo], override_num_blocks=len(todo)).map_batches(
-            ShardSimulator,
-            fn_constructor_kwargs={"staging": storage.full_name(staging), "settings": settings},
-            batch_size=1,
-            batch_format="numpy",
-            compute=ray.data.ActorPoolStrategy(size=min(workers, len(todo))),
-            num_cpus=1,
-            max_task_retries=RETRIES,
-        )
-    try:
-        for row in pipeline.iter_rows():
-            yield json.loads(row["result"]) | {"found": False}
-    except ray.exceptions.RayActorError:
-        raise InputError(
-            f"a worker was killed {RETRIES + 1} times over the same shard, perhaps because memory ran out: use fewer workers, "
-            "or smaller shards"
-        ) from None
+        count = max(1, int(ray.cluster_resources().get("CPU", 1)))
+    make = partial(ShardSimulator, storage.full_name(staging), settings)
+    for result in run_items(make, todo, count, "shard", "use fewer workers, or smaller shards"):
+        yield result | {"found": False}
 
 
 def _finished(shard: Location, repeated: dict[str, str], staging: Location, settings: dict[str, Any]) -> dict[str, Any] | None:
@@ -151,17 +134,8 @@ class ShardSimulator:
         self.calibration = Calibration.from_plain(settings["calibration"]) if settings["calibration"] else None
         self.as_is = Domain(sensor=settings["sensor"])
 
-    def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
-        items = zip(batch["path"], batch["repeated"], strict=True)
-        return {"result": [json.dumps(self.attempt(str(path), json.loads(ids))) for path, ids in items]}
-
-    def attempt(self, path: str, repeated: dict[str, str]) -> dict[str, Any]:
-        """The result; an InputError becomes its `error`, because Ray would wrap an exception and lose its one clear line."""
-        shard = storage.location(path)
-        try:
-            return self.simulate(shard, repeated)
-        except InputError as error:
-            return {"shard": shard.name, "error": str(error)}
+    def __call__(self, item: Item) -> Item:
+        return self.simulate(storage.location(item["path"]), json.loads(item["repeated"]))
 
     def simulate(self, shard: Location, repeated: dict[str, str]) -> dict[str, Any]:
         """Simulate one shard; InputError if it cannot be read or written, or a body or site does not exist."""

@@ -184,7 +184,7 @@ def test_a_clip_that_stands_in_two_shards_is_taken_from_the_first_whoever_is_fas
 def test_a_worker_that_is_killed_changes_no_byte(poses, undisturbed, background, tmp_path):
     process = background(poses, tmp_path / "out", "workers=2", *SLOW)
     wait_for_shards(process, tmp_path / "out.partial", 2)
-    workers = [pid for pid, command in below(process.pid).items() if "ShardSimulator" in command]
+    workers = [pid for pid, command in below(process.pid).items() if "ItemWorker" in command]
     os.kill(workers[0], signal.SIGKILL)
     assert not (tmp_path / "out").exists()
     stderr = process.communicate(timeout=PATIENCE_S)[1]
@@ -275,7 +275,7 @@ def test_a_store_that_throttles_and_a_worker_that_is_killed_change_no_byte(poses
         storage.write(given / shard.name, shard.read_bytes())
     process = background(given, out, "workers=2", *SLOW)
     wait_for_shards(process, out.with_name("out.partial"), 2)
-    os.kill(next(pid for pid, command in below(process.pid).items() if "ShardSimulator" in command), signal.SIGKILL)
+    os.kill(next(pid for pid, command in below(process.pid).items() if "ItemWorker" in command), signal.SIGKILL)
     stderr = process.communicate(timeout=PATIENCE_S)[1]
     assert process.returncode == 0, stderr
     assert contents(out) == undisturbed

@@ -17,7 +17,6 @@ from m3n.cluster.simulate import ShardSimulator, run_shards
 from m3n.commands.simulate import calibration
 from m3n.config import SimulateConfig
 from m3n.config.names import SOURCES
-from m3n.errors import InputError
 from m3n.imu.smoothing import LOW_PASSES, LowPass
 from m3n.io import storage, tables
 from m3n.io.object_store import REQUESTS
@@ -71,8 +70,6 @@ def simulate_clips(
             closing(run_shards(shards, staging, settings, config.workers, repeated, address)) as run,
         ):
             for result in run:
-                if "error" in result:
-                    raise InputError(result["error"])
                 if not results:
                     tracking.prepare()
                 results.append(result)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import m3n
 from m3n import schema
 from m3n.body.kinematics import rest_joints, skinned_points
 from m3n.body.model import SMPL_JOINTS, load_body
+from m3n.cluster.items import ItemWorker
 from m3n.cluster.simulate import ShardSimulator
 from m3n.commands.simulate.command import simulation_settings
 from m3n.config import SimulateConfig, resolve
@@ -183,6 +185,7 @@ def test_a_job_writes_a_column_for_every_own_placement(tmp_path: Path, pose_clip
 def test_a_worker_hands_a_users_mistake_back_as_one_line(tmp_path: Path, pose_clip):
     tables.write_table(tmp_path, [pose_clip()], schema.POSE_CLIPS, rows_per_shard=8)
     config = resolve(SimulateConfig, "simulate", None, ["placements=[x]", "sites.x={joint: head, vertex: 99999}"])
-    worker = ShardSimulator(str(tmp_path), simulation_settings(config))
-    result = json.loads(worker({"path": [str(tmp_path / "part-00000.parquet")], "repeated": ["{}"]})["result"][0])
+    worker = ItemWorker(partial(ShardSimulator, str(tmp_path), simulation_settings(config)))
+    item = json.dumps({"path": str(tmp_path / "part-00000.parquet"), "repeated": "{}"})
+    result = json.loads(worker({"item": [item]})["result"][0])
     assert "vertex 99999" in result["error"]
