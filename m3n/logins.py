@@ -1,6 +1,6 @@
 """Logins within addresses and settings, which are used but never printed, logged or stored.
 
-Every text that leaves a command passes through here: messages, figures, manifests, and all that MLflow is told.
+All text that a command writes goes through here: messages, figures, manifests and records for MLflow.
 """
 
 from __future__ import annotations

@@ -45,11 +45,11 @@ def film(place: Location, out: Path | None, json_file: Path | None) -> None:
     from m3n.commands.film_report import film_report as run
     from m3n.errors import InputError
 
-    if out is None and not isinstance(place, Path):
-        raise InputError(f"{place} is on a store: say with --out which local folder the report goes to")
-    to = out if out is not None or not isinstance(place, Path) else place / "report"
-    assert to is not None
-    finish(run(place, to), json_file, to)
+    if out is None:
+        if not isinstance(place, Path):
+            raise InputError(f"{place} is on a store: say with --out which local folder the report goes to")
+        out = place / "report"
+    finish(run(place, out), json_file, out)
 
 
 @report.command(cls=StageCommand, stage="mounting")

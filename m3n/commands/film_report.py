@@ -29,20 +29,16 @@ def film_report(place: Location, out: Path) -> dict[str, Any]:
     manifest = json.loads(storage.read(poses / tables.MANIFEST))
     if not storage.files(poses / FILM, ".parquet"):
         raise InputError(f"{poses} holds no pictures of videos: expected the --out of `m3n ingest video`")
-    seconds = swapped = count = pages = 0
+    seconds = swapped = count = 0
+    drawn: list[dict[str, Any]] = []
     with staged(out, inputs=[place]) as staging:
-        page: list[dict[str, Any]] = []
         for look in _looks(poses):
             count, seconds, swapped = count + 1, seconds + look["stop_s"] - look["start_s"], swapped + len(look["swapped_s"])
-            if pages < PAGES:
-                page.append(look)
-            if len(page) == ROWS:
-                pages += 1
-                film_sheet(staging / f"film-{pages:02d}.png", page)
-                page = []
-        if page:
-            pages += 1
-            film_sheet(staging / f"film-{pages:02d}.png", page)
+            if len(drawn) < PAGES * ROWS:
+                drawn.append(look)
+        pages = -(-len(drawn) // ROWS)
+        for page in range(pages):
+            film_sheet(staging / f"film-{page + 1:02d}.png", drawn[page * ROWS : (page + 1) * ROWS])
         figures = {
             "videos": len(manifest["inputs"]),
             "clips": manifest["rows"],

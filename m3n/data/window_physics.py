@@ -80,10 +80,10 @@ def repeated(windows: NDArray[Any]) -> list[int]:
 
 
 def stuck_channel(low: NDArray[Any], high: NDArray[Any], seconds: float) -> str | None:
-    """The channel that has one value throughout while others of its sensor move, in words; None where there is none.
+    """A description of the first channel that is constant while others of its sensor move; None if there is no such channel.
 
-    `low`, `high`: least and largest value of each channel (3 or 6) in m/s² and rad/s over all `seconds`; NaN where there is no
-    gyroscope, which may also be zero throughout.
+    `low`, `high`: least and largest value of each channel (3 or 6) in m/s² and rad/s over all `seconds`; NaN or zero
+    if there is no gyroscope.
     """
     span = high - low
     for number, (sensor, moves) in enumerate(_MOVES.items() if seconds >= _STUCK_S else ()):

@@ -106,7 +106,7 @@ def read_header(path: Location) -> dict[str, Any] | None:
 def restore(path: Location, model: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
     """Load the saved state, or the one before it, into model and optimiser; a new `Progress` if there is none."""
     header = read_header(path)
-    if header is None:  # as of a worker that was killed between the two
+    if header is None:  # damaged since the run began
         path = _beside(path, PREVIOUS)
         header = read_header(path)
     if header is None:
