@@ -60,6 +60,9 @@ def connect(address: str | None = None, workers: int = 2) -> None:
             raise InputError(f"no Ray cluster answers at {target}: {str(error).splitlines()[0]}") from None
         end_by_sigterm()
         return
+    from ray._private import ray_constants as read_at_import  # the caller may have imported Ray before its settings were made
+
+    read_at_import.ENABLE_RAY_CLUSTER = read_at_import.env_bool(read_at_import.ENABLE_RAY_CLUSTERS_ENV_VAR, True)
     _remove_left_sessions()
     with _native_stderr_silenced():
         found = ray.init(

@@ -14,7 +14,7 @@ from pathlib import Path
 from time import monotonic
 
 import pytest
-from processes import below, living, wait
+from processes import below, living, surroundings, wait
 
 from m3n.cli import main
 from m3n.cluster import start
@@ -128,6 +128,12 @@ def test_folders_of_local_rays_whose_driver_was_killed_are_removed_and_no_others
             (tmp_path / "ray" / name / start.DRIVER).write_text(str(driver))
     start._remove_left_sessions()
     assert sorted(folder.name for folder in (tmp_path / "ray").iterdir()) == ["session_alive", "session_of_others"]
+
+
+def test_a_local_ray_is_on_loopback_even_if_ray_was_imported_before_m3n():
+    lines = "import ray; from m3n.cluster.start import connect; connect(); print(ray.nodes()[0]['NodeManagerAddress'])"
+    ran = subprocess.run([sys.executable, "-c", lines], env=surroundings(), capture_output=True, text=True, timeout=100)
+    assert (ran.stdout, ran.returncode) == ("127.0.0.1\n", 0), ran.stderr
 
 
 @pytest.mark.slow
