@@ -6,7 +6,8 @@
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 EXTRAS := smpl,text,data,export,video,dev
-PYTEST := $(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# bytecode is kept: every process that a test starts would compile m3n again
+PYTEST := env -u PYTHONDONTWRITEBYTECODE $(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 STAMP := $(VENV)/installed-$(firstword $(shell { echo "$(CURDIR)"; cat pyproject.toml constraints.txt; } | cksum))
 
 .DEFAULT_GOAL := help

@@ -32,6 +32,7 @@ reproduce:
     windows: {window_s: 4.0, hop_s: 4.0, pose_fps: 12.5}
     model: {width: 16, depth: 1, embedding: 16}
     optim: {epochs: 1}
+    workers: 1
   finetune:
     windows: {window_s: 4.0, hop_s: 8.0}
     model: {width: 16, depth: 1}
