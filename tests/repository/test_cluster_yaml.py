@@ -95,8 +95,11 @@ def test_mlflow_asks_for_a_login_answers_to_its_own_names_and_keeps_its_runs_in_
     assert config["file_mounts"]["~/.m3n/mlflow.env"] == "~/.m3n/mlflow.env"
     guide = (REPOSITORY / "docs" / "aws.md").read_text(encoding="utf-8")
     assert "MLFLOW_BACKEND_STORE_URI='postgresql://" in guide
-    for command in config["worker_start_ray_commands"]:  # workers know the login and nothing of the database
-        assert "mlflow.env" not in command or "unset MLFLOW_BACKEND_STORE_URI" in command
+    assert "MLFLOW_FLASK_SERVER_SECRET_KEY=" in guide  # without it, the server refuses to start
+    for command in config[
+        "worker_start_ray_commands"
+    ]:  # workers know the login and nothing of the database and the server's key
+        assert "mlflow.env" not in command or "unset MLFLOW_BACKEND_STORE_URI MLFLOW_FLASK_SERVER_SECRET_KEY;" in command
 
 
 def test_workers_come_with_the_work_and_go_when_idle(config: dict[str, Any]) -> None:
@@ -192,6 +195,21 @@ def test_pods_see_one_volume_and_nothing_of_them_is_seen_from_outside(kubernetes
     assert kubernetes["PersistentVolumeClaim"]["spec"]["accessModes"] == ["ReadWriteMany"]
     assert kubernetes["Service"]["spec"]["type"] == cluster["headGroupSpec"]["serviceType"] == "ClusterIP"
     assert cluster["authOptions"] == {"mode": "token"}
+
+
+def test_mlflow_of_the_ray_job_asks_for_a_login_and_only_it_knows_the_database(kubernetes: dict[str, dict[str, Any]]) -> None:
+    (server,) = kubernetes["Deployment"]["spec"]["template"]["spec"]["containers"]
+    script = server["args"][-1]
+    assert "--app-name basic-auth" in script
+    assert "--allowed-hosts" in script
+    assert "sqlite" not in str(kubernetes)
+    names = {item["name"]: item["valueFrom"]["secretKeyRef"]["key"] for item in server["env"]}
+    assert names["MLFLOW_BACKEND_STORE_URI"] == "database"
+    assert set(re.findall(r"\$(MLFLOW_\w+)", script)) <= set(names)
+    cluster = kubernetes["RayJob"]["spec"]["rayClusterSpec"]
+    for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
+        (container,) = group["template"]["spec"]["containers"]
+        assert [item["name"] for item in container["env"]] == ["MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"]
 
 
 def test_skypilot_knows_the_fields_of_its_task() -> None:
