@@ -1,4 +1,4 @@
-"""Work on many items on Ray Data, by workers that keep what takes long to load, as pose networks.
+"""Work on many items: in this process while that is quicker, beyond that on Ray Data, by workers that keep what takes long to load.
 
 One item is one row of the Ray dataset. A worker that is killed is started again, and Ray gives its item to it or to another one.
 """
@@ -6,14 +6,60 @@ One item is one row of the Ray dataset. A worker that is killed is started again
 from __future__ import annotations
 
 import json
+import math
+import os
+import time
 import warnings
-from collections.abc import Callable, Generator, Sequence
-from typing import Any
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Sequence
+from typing import Any, Literal
 
+from m3n.cluster.start import configure_data, connect, end_by_sigterm, named_cluster
 from m3n.errors import InputError
 
+RAY_S = 12.0  # to start Ray and two workers, and to stop them, on a quiet machine
 RETRIES = 3  # of an item whose worker dies; Ray's default is unlimited
 Item = dict[str, Any]  # as JSON has it
+
+
+def run(
+    make: Callable[[], Callable[[Item], Item]],
+    items: Iterable[Item],
+    workers: int | Literal["auto"],
+    address: str | None = None,
+    called: str = "item",
+    remedy: str = "use fewer workers",
+) -> Generator[Item, None, None]:
+    """As `run_items`, by so many Ray workers on the cluster at `address`.
+
+    "auto" begins in this process, and goes on with as many as there are CPUs once that saves more time than they cost.
+    """
+    todo = deque(items)
+    if workers == "auto" and todo:
+        processes = math.inf if named_cluster(address) else os.cpu_count() or 1
+        yield from here(make, todo, saved_share=1 - 1 / processes)
+    if not todo:
+        return
+    count = (os.cpu_count() or 1) if workers == "auto" else workers
+    connect(address, count)
+    if workers == "auto" and named_cluster(address):
+        import ray
+
+        count = max(1, int(ray.cluster_resources().get("CPU", 1)))
+    yield from run_items(make, todo, count, called, remedy)
+
+
+def here(make: Callable[[], Callable[[Item], Item]], todo: deque[Item], saved_share: float) -> Generator[Item, None, None]:
+    """Work in this process on items, each taken out of `todo`, until Ray would save more than it costs: `saved_share` of the time
+    that the others would take here."""
+    end_by_sigterm()
+    work = make()
+    took: list[float] = []  # the first one is slow: it loads the compiled code
+    while todo and (len(took) < 2 or min(took) * len(todo) * saved_share < RAY_S):
+        started = time.perf_counter()
+        result = work(todo.popleft())
+        took.append(time.perf_counter() - started)
+        yield result
 
 
 def run_items(
@@ -29,8 +75,6 @@ def run_items(
     die, which the message calls `called` and adds a `remedy`.
     """
     import ray
-
-    from m3n.cluster.start import configure_data
 
     configure_data()
     with warnings.catch_warnings():

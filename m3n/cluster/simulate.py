@@ -9,10 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-import os
-import time
-from collections import deque
 from collections.abc import Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -23,8 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from m3n import schema
-from m3n.cluster.items import Item, run_items
-from m3n.cluster.start import connect, end_by_sigterm, named_cluster
+from m3n.cluster.items import Item, run
 from m3n.config import Site
 from m3n.errors import InputError
 from m3n.imu.calibration import Calibration
@@ -37,8 +32,6 @@ from m3n.io.storage import Location
 
 INPUT_FACT, CONFIG_FACT, RESULT_FACT = "m3n.input_sha256", "m3n.simulation_sha256", "m3n.result"
 OF_DOMAIN = pa.schema([schema.POSE_CLIPS.field(name) for name in ("fps", "betas", "segments")])  # columns that a domain changes
-RAY_S = 12.0  # to start Ray and two workers, and to stop them, on a quiet machine
-Todo = deque[Item]
 
 
 def simulation_sha256(settings: dict[str, Any]) -> str:
@@ -72,43 +65,13 @@ def run_shards(
     with ThreadPoolExecutor(REQUESTS) as pool:
         found = list(pool.map(found_finished, items))
     yield from (done | {"found": True} for done in found if done is not None)
-    todo: Todo = deque(
+    todo: list[Item] = [
         {"path": storage.full_name(shard), "repeated": json.dumps(ids)}
         for (shard, ids), done in zip(items, found, strict=True)
         if done is None
-    )
-    if workers == "auto":
-        processes = math.inf if named_cluster(address) else os.cpu_count() or 1
-        yield from _here(todo, staging, settings, saved_share=1 - 1 / processes)
-    if todo:
-        yield from _on_ray(todo, staging, settings, workers, address)
-
-
-def _here(todo: Todo, staging: Location, settings: dict[str, Any], saved_share: float) -> Generator[dict[str, Any], None, None]:
-    """Simulate shards in this process, each taken out of `todo`, until Ray would save more than it costs: `saved_share` of the time
-    that the others would take here."""
-    end_by_sigterm()
-    simulator = ShardSimulator(storage.full_name(staging), settings)
-    took: list[float] = []  # the first one is slow: it loads the compiled code
-    while todo and (len(took) < 2 or min(took) * len(todo) * saved_share < RAY_S):
-        started = time.perf_counter()
-        item = todo.popleft()
-        result = simulator(item)
-        took.append(time.perf_counter() - started)
-        yield result | {"found": False}
-
-
-def _on_ray(
-    todo: Todo, staging: Location, settings: dict[str, Any], workers: int | Literal["auto"], address: str | None
-) -> Generator[dict[str, Any], None, None]:
-    count = (os.cpu_count() or 1) if workers == "auto" else workers
-    connect(address, count)
-    if workers == "auto" and named_cluster(address):
-        import ray
-
-        count = max(1, int(ray.cluster_resources().get("CPU", 1)))
+    ]
     make = partial(ShardSimulator, storage.full_name(staging), settings)
-    for result in run_items(make, todo, count, "shard", "use fewer workers, or smaller shards"):
+    for result in run(make, todo, workers, address, "shard", "use fewer workers, or smaller shards"):
         yield result | {"found": False}
 
 

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from m3n import schema, sources
-from m3n.commands import ingest_pieces
+from m3n.commands import ingest_files, ingest_pieces
+from m3n.commands.piece_files import remove_pieces
 from m3n.config import IngestConfig, Options
 from m3n.errors import InputError
 from m3n.io import tables
@@ -20,6 +21,7 @@ from m3n.io.storage import Location
 from m3n.schema import Rejected, rejected_row, repairs_of
 from m3n.sources.shared.ingest_notes import Notes
 from m3n.sources.shared.plausibility import plausible
+from m3n.sources.shared.pose_files import PoseFileOptions
 from m3n.sources.shared.sensor_axes import SensorAxes
 
 
@@ -51,14 +53,20 @@ def ingest(source: str, path: Location | None, out: Location, options: Options |
     module = sources.load(source)
     options = options_of(source)() if options is None else options
     settings: Any = options
-    in_pieces = hasattr(module, "pieces")
-    if path is not None and not isinstance(path, Path) and not in_pieces:
+    files = getattr(module, "FILES", None)
+    if path is not None and not isinstance(path, Path) and not hasattr(module, "pieces") and files is None:
         raise InputError(f"{source} reads local files: copy {path} to this machine first")
     if path is not None and not path.exists():
         raise InputError(f"{path} does not exist")
     readers = {kind: getattr(module, of.table) for kind, of in KINDS.items() if hasattr(module, of.table)}
     if path is None and needs_file(source):
         raise InputError(f"{source} reads a file or folder: give its path, as in `m3n ingest {source} PATH --out {out}`")
+    if files is None and isinstance(options, PoseFileOptions) and options.workers not in ("auto", 1):
+        raise InputError(f"{source} joins files that hold a frame each, so one process reads them: leave workers= out")
+    in_files = False
+    if files is not None and path is not None and path.is_dir():
+        in_files = settings.workers != "auto" or not ingest_files.is_small(path, files)
+    in_pieces = in_files or hasattr(module, "pieces")
     figures: dict[str, Any] = {}
     inputs = {} if path is None or in_pieces else {path.name: tables.file_sha256(path)}
     axes = SensorAxes(settings.axes, settings.axes_from)
@@ -71,18 +79,20 @@ def ingest(source: str, path: Location | None, out: Location, options: Options |
             staging = stack.enter_context(staged(out / kind, resume=in_pieces, inputs=[path] if path else []))
             notes = Notes()
             takes_notes = "notes" in inspect.signature(reader).parameters
-            if in_pieces and path is not None:
-                items = ingest_pieces.piece_items(path, staging, options, notes, figures, inputs)
+            if in_files and path is not None:
+                items = ingest_files.file_items(source, path, staging, options, notes, figures, inputs)
+            elif in_pieces and path is not None:
+                items = ingest_pieces.video_items(path, staging, options, notes, figures, inputs)
             else:
                 items = reader(path, options, notes) if takes_notes else reader(path, options)
-            if kind == "poses":  # a clip with a recording beside it must keep its length
+            if kind == "poses" and not in_files:  # a clip with a recording beside it must keep its length
                 items = plausible(items, options, whole="recordings" in readers)
             elif axes:
                 items = (item if isinstance(item, Rejected) else axes.turned(item, notes) for item in items)
             noted = {"source": source, **options.model_dump(mode="json", exclude={"workers"})}
             figures |= _written(staging, kind, items, settings, f"{path or source}", inputs, noted, notes) | notes.figures()
             if in_pieces:
-                ingest_pieces.remove_pieces(staging)
+                remove_pieces(staging)
     return figures
 
 

@@ -8,16 +8,14 @@ it. Names say who and what: gBR_sBM_cAll_d04_mBR0_ch01 is dancer d04, genre BR (
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from m3n.errors import InputError
-from m3n.schema import Rejected
+from m3n.io.storage import Location
 from m3n.sources.shared.estimator_rows import PELVIS_AT_REST, turned_z_up
-from m3n.sources.shared.pose_files import NamedFiles, PoseFileOptions
+from m3n.sources.shared.ingest_notes import Notes
+from m3n.sources.shared.pose_files import FileSource, PoseFile, PoseFileOptions, Rows
 from m3n.sources.shared.pose_rows import numbers, pose_row, require
 from m3n.untrusted.pickles import load_pickle
 
@@ -38,29 +36,31 @@ class Options(PoseFileOptions):
         return "y"
 
 
-def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Rejected]:
+def pose_clips(path: Location, options: Options, notes: Notes | None = None) -> Rows:
     """Rows of `pose_clips` (smpl, z up), one per file; `path` is a file or a folder of them, where a bad one is Rejected.
 
     Raises InputError if there is no file, and if a single file is not AIST++'s.
     """
-    files = NamedFiles(path, (".pkl",), "an AIST++ motion such as gBR_sBM_cAll_d04_mBR0_ch01.pkl, or a folder of them", options)
-    yield from files.rows(lambda file, name: [_clip(file, name, files)])
+    return FILES.rows(path, options, notes)
 
 
-def _clip(file: Path, name: str, files: NamedFiles) -> dict[str, Any]:
-    held, where = load_pickle(file), file.name
+def _clip(one: PoseFile, options: Options, notes: Notes) -> Rows:
+    held, where = load_pickle(one.file), one.file.name
     require(where, held, ["smpl_poses", "smpl_trans", "smpl_scaling"])
     poses = numbers(where, "smpl_poses", held["smpl_poses"], (None, 72))
     trans = numbers(where, "smpl_trans", held["smpl_trans"], (len(poses), 3))
     scale = float(numbers(where, "smpl_scaling", np.reshape(held["smpl_scaling"], -1), (1,))[0])
     if not scale > 0:
         raise InputError(f"{where}: smpl_scaling is {scale:g}, expected a positive scale (about 93)")
-    found = _NAME.match(file.name)
+    found = _NAME.match(where)
     genre = _GENRES.get(found[1]) if found else None
-    said = files.said(file, name, subject=found[2] if found else None, label=genre)
+    said = one.said(options, subject=found[2] if found else None, label=genre)
     poses, trans = turned_z_up(poses, trans / scale, "y", np.array(PELVIS_AT_REST["smpl"]))
     text = said["text"] if said["text"] and said["label"] != genre else f"a person dances {genre}" if genre else said["text"]
-    return pose_row(
-        f"{SOURCE}-{name}", SOURCE, FPS, poses, trans, np.zeros(10), subject=said["subject"], label=said["label"], text=text or "",
-        file=where,
+    yield pose_row(
+        f"{SOURCE}-{one.name}", SOURCE, FPS, poses, trans, np.zeros(10), subject=said["subject"], label=said["label"],
+        text=text or "", file=where,
     )  # fmt: skip
+
+
+FILES = FileSource((".pkl",), "an AIST++ motion such as gBR_sBM_cAll_d04_mBR0_ch01.pkl, or a folder of them", _clip)

@@ -9,7 +9,6 @@ kind whose world is y up (`up=y`), as BEAT2's. Files are read with pickles switc
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path, PurePath
 from typing import Any, Literal
 
@@ -18,11 +17,12 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from m3n.errors import InputError, shown
-from m3n.schema import GENDERS, JOINT_COUNT, FileRow, Rejected
+from m3n.io.storage import Location
+from m3n.schema import GENDERS, JOINT_COUNT, FileRow
 from m3n.sources.shared.estimator_rows import PELVIS_AT_REST, turned_z_up
 from m3n.sources.shared.ingest_notes import Notes
 from m3n.sources.shared.plausibility import Up
-from m3n.sources.shared.pose_files import NamedFiles, PoseFileOptions
+from m3n.sources.shared.pose_files import FileSource, PoseFile, PoseFileOptions, Rows
 from m3n.sources.shared.pose_rows import FloatArray, numbers, read_npz
 
 SOURCE = "amass"
@@ -55,23 +55,24 @@ class Options(PoseFileOptions):
         return self.up
 
 
-def pose_clips(path: Path, options: Options, notes: Notes | None = None) -> Iterator[dict[str, Any] | Rejected]:
+def pose_clips(path: Location, options: Options, notes: Notes | None = None) -> Rows:
     """Rows of `pose_clips`, one per npz file: `path` itself, or every one in a folder and its subfolders, by name.
 
     The clip's id is its path below `path` without the ending, its subject the folder it lies in. AMASS's files of a person's
-    shape (shape.npz, neutral_stagei.npz) are passed over in a folder; others without motion and damaged ones come out as Rejected.
-    Raises InputError where `path` holds no npz file.
+    shape (shape.npz, neutral_stagei.npz) are passed over in a folder, where others without motion and damaged ones are Rejected.
+    Raises InputError where `path` holds no npz file, and for a single one that cannot become a clip.
     """
-    files = NamedFiles(path, (".npz",), "an AMASS file or a folder of them", options)
-    for file, name in files.found:
-        if file.stem.endswith(_NO_MOTION) and not files.single:
-            if notes is not None:
-                notes.count("files of a person's shape, passed over", 1, name)
-            continue
-        try:
-            yield _clip(file, PurePath(name), options, files.said(file, name))
-        except InputError as error:
-            yield Rejected(name, str(error))
+    return FILES.rows(path, options, notes)
+
+
+def _rows(one: PoseFile, options: Options, notes: Notes) -> Rows:
+    if one.file.stem.endswith(_NO_MOTION) and not one.single:
+        notes.count("files of a person's shape, passed over", 1, one.name)
+        return
+    yield _clip(one.file, PurePath(one.name), options, one.said(options))
+
+
+FILES = FileSource((".npz",), "an AMASS file or a folder of them", _rows)
 
 
 def _clip(file: Path, name: PurePath, options: Options, said: dict[str, str | None]) -> dict[str, Any]:

@@ -28,11 +28,13 @@ from m3n.body.kinematics import joint_transforms
 from m3n.body.model import SMPL_JOINTS, load_body
 from m3n.config import Positive
 from m3n.errors import InputError
+from m3n.io.storage import Location
 from m3n.schema import Rejected
 from m3n.sources.shared.fitted_rows import FittedClip, fitted_clips
+from m3n.sources.shared.ingest_notes import Notes
 from m3n.sources.shared.joint_names import bones_of, smpl_joints
 from m3n.sources.shared.plausibility import PoseOptions, Up
-from m3n.sources.shared.pose_files import NamedFiles, PoseFileOptions
+from m3n.sources.shared.pose_files import FileSource, PoseFile, PoseFileOptions, Rows
 from m3n.sources.shared.pose_rows import METRES, TURN_UP, FloatArray, misread, numbers, pose_row
 
 SOURCE = "bvh"
@@ -78,20 +80,22 @@ class Motion:
     fps: float
 
 
-def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Rejected]:
+def pose_clips(path: Location, options: Options, notes: Notes | None = None) -> Rows:
     """Rows of `pose_clips`, one per bvh file: `path` itself, or every one in a folder, where a bad one is Rejected.
 
     Positions in metres are the file's times its unit times `scale`; a scale alone is metres per unit of the file. Raises InputError
     where neither is given, where there is no bvh file, and for a single file that cannot be read.
     """
+    return FILES.rows(path, options, notes)
+
+
+def _check_unit(path: Location, options: Options) -> None:
     if options.unit is None and options.scale is None:
         raise InputError(f"{path}: BVH files do not say their unit; give unit=m, cm, mm, in or cmu, or scale=<metres per unit>")
-    files = NamedFiles(path, (".bvh",), "a BVH file or a folder of them", options)
-    yield from files.rows(lambda file, name: _rows(file, name, files, options))
 
 
-def _rows(file: Path, name: str, files: NamedFiles, options: Options) -> Iterator[dict[str, Any] | Rejected]:
-    said = files.said(file, name)
+def _rows(one: PoseFile, options: Options, notes: Notes) -> Rows:
+    said, file, name = one.said(options), one.file, one.name
     motion = read_motion(_text_of(file), file.name)
     words = " ".join(re.findall(r"[^\W\d_]{2,}", Path(name).name)).lower() if said["text"] is None else said["text"]
     yield from fitted_rows(
@@ -100,6 +104,9 @@ def _rows(file: Path, name: str, files: NamedFiles, options: Options) -> Iterato
         forearm_twist=options.forearm_twist == "hand", smooth_frames=options.smooth_frames, text=words,
         subject=said["subject"] or (Path(name).parent.name or None), label=said["label"], joint_map=options.joint_map,
     )  # fmt: skip
+
+
+FILES = FileSource((".bvh",), "a BVH file or a folder of them", _rows, _check_unit)
 
 
 def fitted_rows(

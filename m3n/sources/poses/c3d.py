@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib.util
 import multiprocessing
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,11 @@ import numpy as np
 from pydantic import Field
 
 from m3n.errors import InputError, one_line
-from m3n.schema import Rejected
+from m3n.io.storage import Location
 from m3n.sources.shared.ingest_notes import Notes
 from m3n.sources.shared.marker_clips import MarkerOptions, Points, marker_reader, seen_only, unit_of
 from m3n.sources.shared.plausibility import Up
-from m3n.sources.shared.pose_files import NamedFiles
+from m3n.sources.shared.pose_files import FileSource, Rows
 from m3n.sources.shared.pose_rows import numbers
 
 SOURCE = "c3d"
@@ -39,17 +38,15 @@ class Options(MarkerOptions):
         return self.up
 
 
-def pose_clips(path: Path, options: Options, notes: Notes | None = None) -> Iterator[dict[str, Any] | Rejected]:
+def pose_clips(path: Location, options: Options, notes: Notes | None = None) -> Rows:
     """Rows of `pose_clips`, one per person and file; `path` is a file or a folder of them, where a bad one is Rejected.
 
     Raises InputError if there is no file, if ezc3d is not installed, and if a single file cannot be read.
     """
-    files = NamedFiles(path, (".c3d",), "a C3D file or a folder of them", options)
-    _check_installed()
-    yield from files.rows(marker_reader(_in_own_process, files, options, SOURCE, notes or Notes()))
+    return FILES.rows(path, options, notes)
 
 
-def _check_installed() -> None:
+def _check_installed(path: Location, options: Options) -> None:
     if importlib.util.find_spec("ezc3d") is None:
         raise InputError("C3D files are read with ezc3d: run `pip install ezc3d` (or `pip install m3n[c3d]`)")
 
@@ -87,3 +84,6 @@ def _read(file: Path, outgoing: Any) -> None:
         outgoing.send((labels, points[:, : len(labels)], float(about["RATE"]["value"][0]), str(about["UNITS"]["value"][0])))
     except Exception as error:  # a damaged file can fail in any way at all
         outgoing.send(f"{type(error).__name__}: {error}")
+
+
+FILES = FileSource((".c3d",), "a C3D file or a folder of them", marker_reader(_in_own_process, SOURCE), _check_installed)

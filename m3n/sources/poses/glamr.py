@@ -7,16 +7,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from m3n.errors import InputError, shown
+from m3n.io.storage import Location
 from m3n.schema import Rejected
-from m3n.sources.shared.estimator_rows import EstimateOptions, Track, frame_numbers, names_of, required_fps, track_rows
-from m3n.sources.shared.pose_rows import files_in, numbers, require
+from m3n.sources.shared.estimator_rows import EstimateOptions, Track, check_fps, frame_numbers, names_of, of_file, track_rows
+from m3n.sources.shared.ingest_notes import Notes
+from m3n.sources.shared.pose_files import FileSource, PoseFile, Rows
+from m3n.sources.shared.pose_rows import numbers, require
 from m3n.untrusted.pickles import load_pickle
 
 SOURCE = "glamr"
@@ -30,26 +31,32 @@ class Options(EstimateOptions):
         return "z"
 
 
-def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Rejected]:
+def pose_clips(path: Location, options: Options, notes: Notes | None = None) -> Rows:
     """Rows of `pose_clips` (smpl, z up), one or more per person; `path` is a file or a folder of them.
 
-    Raises InputError without `fps`, where there is no file, and for a file that is not GLAMR's or asks for more than arrays.
+    A bad file of a folder is Rejected. Raises InputError without `fps`, where there is no file, and for a single one that is not
+    GLAMR's or asks for more than arrays.
     """
-    required_fps(options, path)
-    for file, name in files_in(path, (".pkl",), "GLAMR's pickle or a folder of them"):
-        found = load_pickle(file)
-        require(file.name, found, ["person_data"])
-        people = found["person_data"]
-        if not isinstance(people, dict) or not people:
-            raise InputError(f"{file.name}: person_data holds nobody; expected a dict of person -> smpl_pose, ...")
-        for key, person in names_of(people).items():
-            held, where, clip_id = people[key], f"{file.name}, person {shown(person)}", f"{SOURCE}-{name}-{person}"
-            try:
-                track = _track(where, held)
-            except InputError as error:
-                yield Rejected(clip_id, str(error))
-                continue
-            yield from track_rows(track, clip_id, options, source=SOURCE, body_model="smpl", where=where)
+    return FILES.rows(path, options, notes)
+
+
+def _rows(one: PoseFile, options: Options, notes: Notes) -> Rows:
+    file, name, known, found = one.file, one.name, of_file(options, one), load_pickle(one.file)
+    require(file.name, found, ["person_data"])
+    people = found["person_data"]
+    if not isinstance(people, dict) or not people:
+        raise InputError(f"{file.name}: person_data holds nobody; expected a dict of person -> smpl_pose, ...")
+    for key, person in names_of(people).items():
+        held, where, clip_id = people[key], f"{file.name}, person {shown(person)}", f"{SOURCE}-{name}-{person}"
+        try:
+            track = _track(where, held)
+        except InputError as error:
+            yield Rejected(clip_id, str(error))
+            continue
+        yield from track_rows(track, clip_id, known, source=SOURCE, body_model="smpl", where=where)
+
+
+FILES = FileSource((".pkl",), "GLAMR's pickle or a folder of them", _rows, check_fps)
 
 
 def _track(where: str, held: Any) -> Track:

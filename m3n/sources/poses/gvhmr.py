@@ -8,17 +8,17 @@ everything else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
 
-from m3n.errors import InputError
-from m3n.schema import Rejected
-from m3n.sources.shared.estimator_rows import EstimateOptions, Track, required_fps, track_rows, with_hands
-from m3n.sources.shared.pose_rows import files_in, numbers, require
+from m3n.io.storage import Location
+from m3n.sources.shared.estimator_rows import EstimateOptions, Track, check_fps, of_file, track_rows, with_hands
+from m3n.sources.shared.ingest_notes import Notes
+from m3n.sources.shared.pose_files import FileSource, PoseFile, Rows
+from m3n.sources.shared.pose_rows import numbers, require
 from m3n.untrusted.torch_files import load_torch
 
 SOURCE = "gvhmr"
@@ -32,22 +32,21 @@ class Options(EstimateOptions):
     )
 
 
-def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Rejected]:
+def pose_clips(path: Location, options: Options, notes: Notes | None = None) -> Rows:
     """Rows of `pose_clips` (smplx, z up), one per file: `path` itself or every one in a folder, where bad ones are Rejected.
 
     Raises InputError without `fps`, where there is no file, and for a single file that is not GVHMR's.
     """
-    required_fps(options, path)
-    single = Path(path).is_file()
-    for file, name in files_in(path, (".pt", ".pth"), "GVHMR's hmr4d_results.pt or a folder of them"):
-        try:
-            track = _track(file, "smpl_params_global" if options.frame == "world" else "smpl_params_incam")
-        except InputError as error:
-            if single:
-                raise
-            yield Rejected(name, str(error))
-            continue
-        yield from track_rows(track, f"{SOURCE}-{name}", options, source=SOURCE, body_model="smplx", where=file.name)
+    return FILES.rows(path, options, notes)
+
+
+def _rows(one: PoseFile, options: Options, notes: Notes) -> Rows:
+    track = _track(one.file, "smpl_params_global" if options.frame == "world" else "smpl_params_incam")
+    known, where = of_file(options, one), one.file.name
+    yield from track_rows(track, f"{SOURCE}-{one.name}", known, source=SOURCE, body_model="smplx", where=where)
+
+
+FILES = FileSource((".pt", ".pth"), "GVHMR's hmr4d_results.pt or a folder of them", _rows, check_fps)
 
 
 def _track(file: Path, key: str) -> Track:

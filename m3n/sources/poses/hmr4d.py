@@ -9,15 +9,17 @@ are predictions and left out. Layout after the README of 4DHumans and `phalp/tra
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from m3n.errors import InputError, shown
+from m3n.io.storage import Location
 from m3n.schema import Rejected
-from m3n.sources.shared.estimator_rows import CameraOptions, Track, names_of, required_fps, rotvecs, track_rows
-from m3n.sources.shared.pose_rows import FloatArray, files_in, numbers, require
+from m3n.sources.shared.estimator_rows import CameraOptions, Track, check_fps, names_of, of_file, rotvecs, track_rows
+from m3n.sources.shared.ingest_notes import Notes
+from m3n.sources.shared.pose_files import FileSource, PoseFile, Rows
+from m3n.sources.shared.pose_rows import FloatArray, numbers, require
 from m3n.untrusted.pickles import load_joblib
 
 SOURCE = "hmr4d"
@@ -28,35 +30,41 @@ class Options(CameraOptions):
     """Settings of `m3n ingest hmr4d`."""
 
 
-def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Rejected]:
+def pose_clips(path: Location, options: Options, notes: Notes | None = None) -> Rows:
     """Rows of `pose_clips` (smpl, z up), one or more per tracked person; `path` is a file or a folder of them.
 
-    Raises InputError without `fps`, where there is no file, and for a file that is not of this kind.
+    A bad file of a folder is Rejected. Raises InputError without `fps`, where there is no file, and for a single one of another
+    kind.
     """
-    required_fps(options, path)
-    for file, name in files_in(path, (".pkl",), "4DHumans' pickle or a folder of them"):
-        images = load_joblib(file)
-        if not isinstance(images, dict) or not images or not all(isinstance(image, dict) for image in images.values()):
-            raise InputError(f"{file.name}: holds no frames; expected a dict of frame -> smpl, camera, tid")
-        people: dict[str, list[_Seen]] = {}
-        for order, key in enumerate(sorted(images, key=names_of(images).__getitem__)):
-            for person, seen in _people(f"{file.name}, frame {shown(key)}", images[key], order):
-                people.setdefault(person, []).append(seen)
-        if not people:
-            yield Rejected(f"{SOURCE}-{name}", f"{file.name}: nobody was seen")
-        for person, held in people.items():
-            where, clip_id = f"{file.name}, track {person}", f"{SOURCE}-{name}-{person}"
-            held.sort(key=lambda seen: seen[0])
-            try:
-                poses = rotvecs(where, "smpl", np.stack([seen[1] for seen in held]))
-            except InputError as error:
-                yield Rejected(clip_id, str(error))
-                continue
-            track = Track(
-                np.array([seen[0] for seen in held]), poses, np.stack([seen[2] for seen in held]),
-                np.stack([seen[3] for seen in held]),
-            )  # fmt: skip
-            yield from track_rows(track, clip_id, options, source=SOURCE, body_model="smpl", where=where)
+    return FILES.rows(path, options, notes)
+
+
+def _rows(one: PoseFile, options: Options, notes: Notes) -> Rows:
+    file, name, known, images = one.file, one.name, of_file(options, one), load_joblib(one.file)
+    if not isinstance(images, dict) or not images or not all(isinstance(image, dict) for image in images.values()):
+        raise InputError(f"{file.name}: holds no frames; expected a dict of frame -> smpl, camera, tid")
+    people: dict[str, list[_Seen]] = {}
+    for order, key in enumerate(sorted(images, key=names_of(images).__getitem__)):
+        for person, seen in _people(f"{file.name}, frame {shown(key)}", images[key], order):
+            people.setdefault(person, []).append(seen)
+    if not people:
+        yield Rejected(f"{SOURCE}-{name}", f"{file.name}: nobody was seen")
+    for person, held in people.items():
+        where, clip_id = f"{file.name}, track {person}", f"{SOURCE}-{name}-{person}"
+        held.sort(key=lambda seen: seen[0])
+        try:
+            poses = rotvecs(where, "smpl", np.stack([seen[1] for seen in held]))
+        except InputError as error:
+            yield Rejected(clip_id, str(error))
+            continue
+        track = Track(
+            np.array([seen[0] for seen in held]), poses, np.stack([seen[2] for seen in held]),
+            np.stack([seen[3] for seen in held]),
+        )  # fmt: skip
+        yield from track_rows(track, clip_id, known, source=SOURCE, body_model="smpl", where=where)
+
+
+FILES = FileSource((".pkl",), "4DHumans' pickle or a folder of them", _rows, check_fps)
 
 
 def _people(where: str, image: dict[str, Any], order: int) -> Iterator[tuple[str, _Seen]]:

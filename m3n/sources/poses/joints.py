@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,13 +19,15 @@ from pydantic import Field, field_validator
 
 from m3n.config import Positive
 from m3n.errors import InputError, nearest, shown
+from m3n.io.storage import Location
 from m3n.schema import Rejected
 from m3n.sources.poses.joint_files import SUFFIXES, read_joints
 from m3n.sources.shared.bare_joints import JointFile
 from m3n.sources.shared.fitted_rows import FittedClip, fitted_clips
+from m3n.sources.shared.ingest_notes import Notes
 from m3n.sources.shared.joint_names import smpl_joints
 from m3n.sources.shared.plausibility import Up
-from m3n.sources.shared.pose_files import NamedFiles, PoseFileOptions
+from m3n.sources.shared.pose_files import FileSource, PoseFile, PoseFileOptions, Rows
 from m3n.sources.shared.pose_rows import METRES, TURN_UP, known_once, pose_row
 from m3n.sources.shared.skeletons import SKELETONS
 from m3n.untrusted.pickles import read_file
@@ -79,27 +81,34 @@ class Options(PoseFileOptions):
         return self.up or "z"
 
 
-def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Rejected]:
+def pose_clips(path: Location, options: Options, notes: Notes | None = None) -> Rows:
     """Rows of `pose_clips`, one per person and file (several where frames are missing): `path` itself, or every file in a folder,
     where a bad one is Rejected.
 
     Raises InputError where `path` holds no such file, and for a single file that cannot become a clip.
     """
-    expected = "an npz with joints, joint_names, fps, up and unit, an npy, JSON, CSV or NTU skeleton, or a folder of them"
-    files = NamedFiles(path, SUFFIXES, expected, options)
-    yield from files.rows(lambda file, name: _people(file, name, files, options))
+    return FILES.rows(path, options, notes)
 
 
-def _people(file: Path, name: str, files: NamedFiles, options: Options) -> Iterator[dict[str, Any] | Rejected]:
-    people = read_joints(file, options.names)
+def _people(file: PoseFile, options: Options, notes: Notes) -> Rows:
+    people = read_joints(file.file, options.names)
     if len(people) > 1 and options.subject is not None:
-        raise InputError(f"{file.name}: holds {len(people)} clips or people, but subject={shown(options.subject)} says one")
+        raise InputError(
+            f"{file.file.name}: holds {len(people)} clips or people, but subject={shown(options.subject)} says one"
+        )
     for one in people:
-        yield from _clips(file, name, one, files, options)
+        yield from _clips(file, one, options)
 
 
-def _clips(file: Path, name: str, one: JointFile, files: NamedFiles, options: Options) -> Iterator[dict[str, Any] | Rejected]:
-    where = file.name
+FILES = FileSource(
+    SUFFIXES,
+    "an npz with joints, joint_names, fps, up and unit, an npy, JSON, CSV or NTU skeleton, or a folder of them",
+    _people,
+)
+
+
+def _clips(file: PoseFile, one: JointFile, options: Options) -> Rows:
+    where, name = file.file.name, file.name
     names: list[str] = known_once(
         where, "joint_names", one.names, _same(one.names, options.names),
         f"give joint_names=[left_hip, ...], or {' or '.join(SKELETONS)}",
@@ -114,7 +123,7 @@ def _clips(file: Path, name: str, one: JointFile, files: NamedFiles, options: Op
     if unit not in METRES:
         raise InputError(f"{where}: unit is '{shown(unit)}', expected {', '.join(METRES)}")
     own = replace(one, text=_text_of(where, name, options.texts)) if options.texts is not None else one
-    said = files.said(file, name, subject=own.subject, text=own.text, label=own.label)
+    said = file.said(options, subject=own.subject, text=own.text, label=own.label)
     _check_image(where, one.positions, names)
     world = options.scale * METRES[unit] * one.positions @ TURN_UP[up].T
     kept, smpl_names = smpl_joints(world, names, where, options.joint_map)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -19,10 +18,11 @@ from pydantic import Field
 from scipy.spatial.transform import Rotation
 
 from m3n.errors import InputError, shown
-from m3n.schema import Rejected
+from m3n.io.storage import Location
 from m3n.sources.shared.fitted_rows import FittedClip, fitted_clips
+from m3n.sources.shared.ingest_notes import Notes
 from m3n.sources.shared.joint_names import smpl_joints
-from m3n.sources.shared.pose_files import NamedFiles, PoseFileOptions
+from m3n.sources.shared.pose_files import FileSource, PoseFile, PoseFileOptions, Rows
 from m3n.sources.shared.pose_rows import FloatArray, numbers, pose_row
 from m3n.untrusted.pickles import read_file
 
@@ -42,20 +42,19 @@ class Options(PoseFileOptions):
     )
 
 
-def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Rejected]:
+def pose_clips(path: Location, options: Options, notes: Notes | None = None) -> Rows:
     """Rows of `pose_clips`, one per subject and file; `path` is a file or a folder of them, where a bad one is Rejected.
 
     Raises InputError if there is no file, and if a single file cannot be read.
     """
-    files = NamedFiles(path, (".mvnx",), "an MVNX file or a folder of them", options)
-    yield from files.rows(lambda file, name: _rows(file, name, files, options))
+    return FILES.rows(path, options, notes)
 
 
-def _rows(file: Path, name: str, files: NamedFiles, options: Options) -> Iterator[dict[str, Any] | Rejected]:
-    people = list(_subjects(file))
+def _rows(one: PoseFile, options: Options, notes: Notes) -> Rows:
+    people, file = list(_subjects(one.file)), one.file
     for who, fps, segments, turns, places in people:
-        said = files.said(file, name)
-        clip_id = f"{SOURCE}-{name}" + (f"-{who}" if len(people) > 1 else "")
+        said = one.said(options)
+        clip_id = f"{SOURCE}-{one.name}" + (f"-{who}" if len(people) > 1 else "")
         joints, names = _joints(file.name, segments, turns, places)
         for found in fitted_clips(file.name, clip_id, joints, names, fps, options, options.smooth_frames, declared="m"):
             if not isinstance(found, FittedClip):
@@ -66,6 +65,9 @@ def _rows(file: Path, name: str, files: NamedFiles, options: Options) -> Iterato
                 subject=said["subject"] if said["subject"] and len(people) == 1 else who or None,
                 text=said["text"] or "", label=said["label"], repairs=found.repairs, file=file.name,
             )  # fmt: skip
+
+
+FILES = FileSource((".mvnx",), "an MVNX file or a folder of them", _rows)
 
 
 def _joints(where: str, segments: list[str], turns: FloatArray, places: FloatArray) -> tuple[FloatArray, list[str]]:

@@ -9,15 +9,18 @@ BEV's eleventh beta blends towards a child's body, which SMPL lacks; it is left 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 
 from m3n.errors import InputError, shown
+from m3n.io.storage import Location
 from m3n.schema import Rejected
-from m3n.sources.shared.estimator_rows import CameraOptions, Track, in_order, names_of, required_fps, track_rows
-from m3n.sources.shared.pose_rows import FloatArray, files_in, numbers, require
+from m3n.sources.shared.estimator_rows import CameraOptions, Track, check_fps, in_order, names_of, of_file, track_rows
+from m3n.sources.shared.ingest_notes import Notes
+from m3n.sources.shared.pose_files import FileSource, PoseFile, Rows
+from m3n.sources.shared.pose_rows import FloatArray, numbers, require
 from m3n.untrusted.archives import LARGEST_ARRAYS, member, opened_npz
 from m3n.untrusted.npy import object_array
 
@@ -30,30 +33,29 @@ class Options(CameraOptions):
     """Settings of `m3n ingest romp`."""
 
 
-def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Rejected]:
+def pose_clips(path: Location, options: Options, notes: Notes | None = None) -> Rows:
     """Rows of `pose_clips` (smpl, z up), one or more per tracked person.
 
     `path` is a video's npz, or a folder: of per-image files, which are one clip's frames in the order of their numbers, or of
     videos. Several people without `track_ids` cannot be told apart over time and are Rejected. Raises InputError without
     `fps`, where there is no npz file, and for a file that is not ROMP's.
     """
-    required_fps(options, path)
-    images: dict[str, dict[str, Any]] = {}
-    for file, name in files_in(path, (".npz",), "ROMP's video_results.npz or a folder of npz files"):
-        found = _results(file)
-        if "smpl_thetas" in found:
-            images[name] = found
-            continue
+    folders: dict[str, tuple[dict[str, dict[str, Any]], Options]] = {}
+
+    def read(one: PoseFile, options: Options, notes: Notes) -> Rows:
+        found, known = _results(one.file), of_file(options, one)
+        if "smpl_thetas" in found:  # images of one folder are one video's
+            folders.setdefault(one.name.rpartition("/")[0], ({}, known))[0][one.name] = found
+            return
         if not found or not all(isinstance(image, dict) for image in found.values()):
-            raise InputError(f"{file.name}: results hold no images; expected a dict of image -> smpl_thetas, ...")
-        yield from _clips({image: found[key] for key, image in names_of(found).items()}, name, file.name, options)
-    path = Path(path)
-    folders: dict[str, dict[str, dict[str, Any]]] = {}
-    for name, image in images.items():
-        folders.setdefault(name.rpartition("/")[0], {})[name] = image
-    for folder, held in folders.items():  # images of one folder are one video's
-        name = path.stem if path.is_file() else f"{path.name}/{folder}".rstrip("/")
-        yield from _clips(held, name, folder or path.name, options)
+            raise InputError(f"{one.file.name}: results hold no images; expected a dict of image -> smpl_thetas, ...")
+        yield from _clips({image: found[key] for key, image in names_of(found).items()}, one.name, one.file.name, known)
+
+    expected = "ROMP's video_results.npz or a folder of npz files"
+    yield from FileSource((".npz",), expected, read, check_fps).rows(path, options, notes)
+    for folder, (images, known) in folders.items():
+        name = f"{path.name}/{folder}".rstrip("/") if path.is_dir() else PurePath(path.name).stem
+        yield from _clips(images, name, folder or path.name, known)
 
 
 def _clips(images: dict[str, dict[str, Any]], name: str, where: str, options: Options) -> Iterator[dict[str, Any] | Rejected]:

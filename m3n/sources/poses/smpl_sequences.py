@@ -18,10 +18,11 @@ from pydantic import Field
 
 from m3n.config import Positive
 from m3n.errors import InputError, shown
-from m3n.schema import Rejected
+from m3n.io.storage import Location
 from m3n.sources.shared.estimator_rows import EstimateOptions, Track, track_rows
+from m3n.sources.shared.ingest_notes import Notes
 from m3n.sources.shared.plausibility import Up
-from m3n.sources.shared.pose_files import NamedFiles, PoseFileOptions
+from m3n.sources.shared.pose_files import FileSource, PoseFile, PoseFileOptions, Rows
 from m3n.sources.shared.pose_rows import numbers, require
 from m3n.untrusted.pickles import load_pickle
 
@@ -43,26 +44,28 @@ class Options(PoseFileOptions):
         return self.up
 
 
-def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Rejected]:
+def pose_clips(path: Location, options: Options, notes: Notes | None = None) -> Rows:
     """Rows of `pose_clips` (smpl, z up), one or more per person; `path` is a file or a folder of them, where a bad one is Rejected.
 
     Raises InputError if there is no file, and if a single file has another layout.
     """
-    files = NamedFiles(path, (".pkl",), "a pickle in the layout of 3DPW or EMDB, or a folder of them", options)
-    yield from files.rows(lambda file, name: _rows(file, name, files, options))
+    return FILES.rows(path, options, notes)
 
 
-def _rows(file: Path, name: str, files: NamedFiles, options: Options) -> Iterator[dict[str, Any] | Rejected]:
-    people = list(_people(file, options))
+def _rows(one: PoseFile, options: Options, notes: Notes) -> Rows:
+    people, where = list(_people(one.file, options)), one.file.name
     for number, (track, gender) in enumerate(people):
-        said = files.said(file, name)
+        said = one.said(options)
         who = f"-{number}" if len(people) > 1 else ""
         subject = f"{said['subject']}+{number + 1}" if said["subject"] and number else said["subject"]
         known = EstimateOptions(
             fps=options.fps if options.rate == "camera" else 60.0, up=options.up, gender=gender, text=said["text"] or "",
             label=said["label"], subject=subject, allow_lying=options.allow_lying, max_gap_frames=options.max_gap_frames,
         )  # fmt: skip
-        yield from track_rows(track, f"{SOURCE}-{name}{who}", known, source=SOURCE, body_model="smpl", where=file.name)
+        yield from track_rows(track, f"{SOURCE}-{one.name}{who}", known, source=SOURCE, body_model="smpl", where=where)
+
+
+FILES = FileSource((".pkl",), "a pickle in the layout of 3DPW or EMDB, or a folder of them", _rows)
 
 
 def _people(file: Path, options: Options) -> Iterator[tuple[Track, Any]]:

@@ -10,17 +10,20 @@ y down, z forwards.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePath
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from m3n.errors import InputError
+from m3n.io.storage import Location
 from m3n.schema import Rejected
-from m3n.sources.shared.estimator_rows import CameraOptions, Track, in_order, required_fps, track_rows
-from m3n.sources.shared.pose_rows import FloatArray, files_in, numbers, read_npz, require
+from m3n.sources.shared.estimator_rows import CameraOptions, Track, check_fps, in_order, of_file, track_rows
+from m3n.sources.shared.ingest_notes import Notes
+from m3n.sources.shared.pose_files import FileSource, PoseFile, Rows
+from m3n.sources.shared.pose_rows import FloatArray, numbers, read_npz, require
 from m3n.untrusted.pickles import load_pickle
 
 SOURCE = "smplx_npz"
@@ -35,37 +38,39 @@ class Options(CameraOptions):
     text_from_name: bool = Field(default=False, description="take each file's name as its text, where text is empty")
 
 
-def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Rejected]:
+def pose_clips(path: Location, options: Options, notes: Notes | None = None) -> Rows:
     """Rows of `pose_clips` (smplx, z up): one per file, which is `path` itself or one in a folder, and one per folder of frames.
 
     Bad files in a folder are Rejected, and leave gaps where they are frames. Raises InputError without `fps`, where there is no
     npz or pickle, and for a single file that cannot become a clip.
     """
-    required_fps(options, path)
-    single = Path(path).is_file()
-    folders: dict[Path, dict[str, Track]] = {}
-    for file, name in files_in(
-        path, (".npz", ".pkl"), "an npz or pickle with smplx_root_pose and its like, or a folder of them"
-    ):
-        try:
-            track = _track(file)
-        except InputError as error:
-            if single:
-                raise
-            yield Rejected(name, str(error))
-            continue
-        if len(track.frames) == 1 and not single:
-            folders.setdefault(file.parent, {})[file.name] = track
+    folders: dict[str, _Frames] = {}
+
+    def read(one: PoseFile, options: Options, notes: Notes) -> Rows:
+        track, known = _track(one.file), of_file(options, one)
+        if len(track.frames) > 1 or one.single:
+            yield from _rows_of(track, one.name, one.file.name, known)
         else:
-            yield from _rows_of(track, name, file.name, options)
+            folders.setdefault(one.name.rpartition("/")[0], _Frames({}, known)).tracks[one.file.name] = track
+
+    expected = "an npz or pickle with smplx_root_pose and its like, or a folder of them"
+    yield from FileSource((".npz", ".pkl"), expected, read, check_fps).rows(path, options, notes)
     for folder, frames in folders.items():
-        name = Path(path).name if folder == Path(path) else folder.relative_to(path).as_posix()
+        name = folder or path.name
+        where = PurePath(name).name
         try:
-            track = _stacked(folder.name, frames)
+            track = _stacked(where, frames.tracks)
         except InputError as error:
             yield Rejected(name, str(error))
             continue
-        yield from _rows_of(track, name, folder.name, options)
+        yield from _rows_of(track, name, where, frames.known)
+
+
+class _Frames(NamedTuple):
+    """The files of a folder that hold a frame each, by name, and what is known of them."""
+
+    tracks: dict[str, Track]
+    known: Options
 
 
 def _rows_of(track: Track, name: str, where: str, options: Options) -> Iterator[dict[str, Any] | Rejected]:

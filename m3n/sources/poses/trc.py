@@ -7,19 +7,17 @@ points. OpenSim's world has y up. Labels may name joints (RElbow, CHip) or anato
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from pydantic import Field
 
 from m3n.errors import InputError, shown
-from m3n.schema import Rejected
+from m3n.io.storage import Location
 from m3n.sources.shared.ingest_notes import Notes
 from m3n.sources.shared.marker_clips import MarkerOptions, Points, marker_reader, seen_only, unit_of
 from m3n.sources.shared.plausibility import Up
-from m3n.sources.shared.pose_files import NamedFiles
+from m3n.sources.shared.pose_files import FileSource, Rows
 from m3n.sources.shared.pose_rows import numbers
 from m3n.untrusted.pickles import read_file
 
@@ -37,13 +35,12 @@ class Options(MarkerOptions):
         return self.up
 
 
-def pose_clips(path: Path, options: Options, notes: Notes | None = None) -> Iterator[dict[str, Any] | Rejected]:
+def pose_clips(path: Location, options: Options, notes: Notes | None = None) -> Rows:
     """Rows of `pose_clips`, one per person and file; `path` is a file or a folder of them, where a bad one is Rejected.
 
     Raises InputError if there is no file, and if a single file cannot be read.
     """
-    files = NamedFiles(path, (".trc",), "a TRC file or a folder of them", options)
-    yield from files.rows(marker_reader(read_trc, files, options, SOURCE, notes or Notes()))
+    return FILES.rows(path, options, notes)
 
 
 def read_trc(file: Path) -> Points:
@@ -91,3 +88,6 @@ def _number(text: str, where: str, gap: bool = False) -> float:
     if not np.isfinite(value) and not (gap and text.lower() in ("", "nan")):
         raise InputError(f"{where}: '{shown(text)}' stands where a number belongs")
     return value
+
+
+FILES = FileSource((".trc",), "a TRC file or a folder of them", marker_reader(read_trc, SOURCE))

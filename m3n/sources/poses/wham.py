@@ -7,17 +7,18 @@ Layout and frames after `demo.py` and `lib/vis/run_vis.py` of its repository. Re
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
 
 from m3n.errors import InputError, shown
+from m3n.io.storage import Location
 from m3n.schema import Rejected
-from m3n.sources.shared.estimator_rows import EstimateOptions, Track, frame_numbers, names_of, required_fps, track_rows
-from m3n.sources.shared.pose_rows import files_in, numbers, require
+from m3n.sources.shared.estimator_rows import EstimateOptions, Track, check_fps, frame_numbers, names_of, of_file, track_rows
+from m3n.sources.shared.ingest_notes import Notes
+from m3n.sources.shared.pose_files import FileSource, PoseFile, Rows
+from m3n.sources.shared.pose_rows import numbers, require
 from m3n.untrusted.pickles import load_joblib
 
 SOURCE = "wham"
@@ -31,30 +32,36 @@ class Options(EstimateOptions):
     )
 
 
-def pose_clips(path: Path, options: Options) -> Iterator[dict[str, Any] | Rejected]:
+def pose_clips(path: Location, options: Options, notes: Notes | None = None) -> Rows:
     """Rows of `pose_clips` (smpl, z up), one or more per person; `path` is a file or a folder of them.
 
-    Raises InputError without `fps`, where there is no file, and for a file that is not WHAM's.
+    A bad file of a folder is Rejected. Raises InputError without `fps`, where there is no file, and for a single one that is not
+    WHAM's.
     """
-    required_fps(options, path)
+    return FILES.rows(path, options, notes)
+
+
+def _rows(one: PoseFile, options: Options, notes: Notes) -> Rows:
     suffix = "_world" if options.frame == "world" else ""
-    for file, name in files_in(path, (".pkl",), "WHAM's wham_output.pkl or a folder of them"):
-        people = load_joblib(file)
-        if not isinstance(people, dict) or not people or not all(isinstance(person, dict) for person in people.values()):
-            raise InputError(f"{file.name}: holds no people; expected a dict of subject id -> pose_world, trans_world, ...")
-        for key, person in names_of(people).items():
-            held, where, clip_id = people[key], f"{file.name}, subject {shown(person)}", f"{SOURCE}-{name}-{person}"
-            try:
-                require(where, held, [f"pose{suffix}", f"trans{suffix}"])
-                pose = numbers(where, f"pose{suffix}", held[f"pose{suffix}"], (None, 72))
-                frames = len(pose)
-                ids = numbers(where, "frame_ids", held.get("frame_ids", np.arange(frames)), (frames,))
-                track = Track(
-                    frame_numbers(where, "frame_ids", ids), pose.reshape(frames, 24, 3),
-                    numbers(where, f"trans{suffix}", held[f"trans{suffix}"], (frames, 3)),
-                    numbers(where, "betas", held.get("betas", np.zeros((1, 10))), (None, 10)),
-                )  # fmt: skip
-            except InputError as error:
-                yield Rejected(clip_id, str(error))
-                continue
-            yield from track_rows(track, clip_id, options, source=SOURCE, body_model="smpl", where=where)
+    file, name, known, people = one.file, one.name, of_file(options, one), load_joblib(one.file)
+    if not isinstance(people, dict) or not people or not all(isinstance(person, dict) for person in people.values()):
+        raise InputError(f"{file.name}: holds no people; expected a dict of subject id -> pose_world, trans_world, ...")
+    for key, person in names_of(people).items():
+        held, where, clip_id = people[key], f"{file.name}, subject {shown(person)}", f"{SOURCE}-{name}-{person}"
+        try:
+            require(where, held, [f"pose{suffix}", f"trans{suffix}"])
+            pose = numbers(where, f"pose{suffix}", held[f"pose{suffix}"], (None, 72))
+            frames = len(pose)
+            ids = numbers(where, "frame_ids", held.get("frame_ids", np.arange(frames)), (frames,))
+            track = Track(
+                frame_numbers(where, "frame_ids", ids), pose.reshape(frames, 24, 3),
+                numbers(where, f"trans{suffix}", held[f"trans{suffix}"], (frames, 3)),
+                numbers(where, "betas", held.get("betas", np.zeros((1, 10))), (None, 10)),
+            )  # fmt: skip
+        except InputError as error:
+            yield Rejected(clip_id, str(error))
+            continue
+        yield from track_rows(track, clip_id, known, source=SOURCE, body_model="smpl", where=where)
+
+
+FILES = FileSource((".pkl",), "WHAM's wham_output.pkl or a folder of them", _rows, check_fps)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +19,11 @@ from scipy.spatial.transform import Rotation
 
 from m3n.config import Positive
 from m3n.errors import InputError, one_line
+from m3n.io.storage import Location
 from m3n.schema import JOINT_COUNT, Rejected
 from m3n.sources.shared.gaps import bridged, part_id, stretches
-from m3n.sources.shared.plausibility import PoseOptions, Up, repairs
+from m3n.sources.shared.plausibility import Up, repairs
+from m3n.sources.shared.pose_files import PoseFile, PoseFileOptions
 from m3n.sources.shared.pose_rows import MAX_FRAMES, TURN_UP, FloatArray, pose_row
 
 # The pelvis of the neutral body at rest (m), about which a root turns: SMPL's and SMPL-X's J_regressor times v_template.
@@ -29,13 +31,13 @@ PELVIS_AT_REST = {"smpl": (-0.0022, -0.2408, 0.0286), "smplx": (0.0031, -0.3514,
 _LONGEST_NAME = 400  # characters: the path of an image
 
 
-class EstimateOptions(PoseOptions):
+class EstimateOptions(PoseFileOptions):
     """Settings that all video estimators share."""
 
     fps: Positive | None = Field(default=None, description="frames per second of the video; it must be given [Hz]")
-    text: str = Field(default="", description="what every clip shows, in words")
-    label: str | None = Field(default=None, description="activity label of every clip; null: none")
-    subject: str | None = Field(default=None, description="who moves, where all clips show one person; null: unknown")
+    subject: str | None = Field(
+        default=None, description="who moves, where all clips of a file show one person; null: that of path=, or unknown"
+    )
     gender: Literal["neutral", "female", "male"] = Field(default="neutral", description="body of every clip")
     up: Up | None = Field(
         default=None, description="axis that points up, where it is not the one of the format; null: the format's"
@@ -70,6 +72,19 @@ class Track:
     position: FloatArray
     betas: FloatArray
     at_pelvis: bool = False
+
+
+E = TypeVar("E", bound=EstimateOptions)
+
+
+def of_file(options: E, one: PoseFile) -> E:
+    """The settings for one file: what its name says of its clips is in them."""
+    return options.model_copy(update=one.said(options))
+
+
+def check_fps(path: Location, options: EstimateOptions) -> None:
+    """InputError, before any file is read, where fps was not given."""
+    required_fps(options, path)
 
 
 def required_fps(options: EstimateOptions, where: object) -> float:
@@ -107,7 +122,7 @@ def track_rows(
         poses[:, 0] = (Rotation.from_matrix(turn) * Rotation.from_rotvec(poses[:, 0])).as_rotvec()
         yield pose_row(
             part_id(clip_id, number, len(pieces)), source, fps, poses, place @ turn.T - rest,
-            betas, body_model=body_model, gender=options.gender, subject=options.subject, text=options.text,
+            betas, body_model=body_model, gender=options.gender, subject=options.subject, text=options.text or "",
             label=options.label, repairs=done if number == 0 else (), file=where,
         )  # fmt: skip
 

@@ -8,6 +8,7 @@ notes it when the row is written.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 _PLACES = 200  # files that are named for each kind of note
@@ -25,8 +26,19 @@ class Notes:
         """Note that `what` happened so many times in a file."""
         if times:
             self._totals[what] += times
-            if where and len(self._places[what]) < _PLACES:
-                self._places[what].append(where)
+            self._add_place(what, where)
+
+    def add(self, noted: Mapping[str, Any]) -> None:
+        """Add what other Notes have counted, as `facts` has it under "notes"."""
+        for what, held in noted.items():
+            self.count(what, held["count"])
+            for where in held["first"]:
+                self._add_place(what, where)
+
+    def _add_place(self, what: str, where: str) -> None:
+        places = self._places[what]
+        if where and len(places) < _PLACES and where not in places[-1:]:
+            places.append(where)
 
     def columns(self, used: str, where: str) -> None:
         """Note how the columns of a file were used, in words."""
@@ -51,5 +63,7 @@ class Notes:
                 {"used": used, "files": len(files), "first": files[:_PLACES]} for used, files in self._columns.items()
             ]
         if self._totals:
-            made["notes"] = {what: {"count": total, "first": self._places[what]} for what, total in self._totals.items()}
+            made["notes"] = {
+                what: {"count": total, "first": self._places[what]} for what, total in sorted(self._totals.items())
+            }
         return made

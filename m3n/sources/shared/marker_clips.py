@@ -22,7 +22,7 @@ from m3n.schema import Rejected
 from m3n.sources.shared.fitted_rows import FittedClip, fitted_clips
 from m3n.sources.shared.ingest_notes import Notes
 from m3n.sources.shared.joint_names import smpl_joints
-from m3n.sources.shared.pose_files import NamedFiles, PoseFileOptions
+from m3n.sources.shared.pose_files import PoseFile, PoseFileOptions, Read, Rows
 from m3n.sources.shared.pose_rows import METRES, TURN_UP, FloatArray, pose_row
 
 _UNITS = {"m": "m", "meters": "m", "metres": "m", "mm": "mm", "millimeters": "mm", "cm": "cm", "centimeters": "cm", "in": "in"}
@@ -98,15 +98,13 @@ def unit_of(where: str, word: str) -> str:
 Points = tuple[list[str], FloatArray, float, str]  # labels (M,), points (F, M, 3) in the file's unit, frame rate, and that unit
 
 
-def marker_reader(
-    points_of: Callable[[Path], Points], files: NamedFiles, options: MarkerOptions, source: str, notes: Notes
-) -> Callable[[Path, str], Iterator[dict[str, Any] | Rejected]]:
-    """A reader for `NamedFiles.rows`: the clips of what `points_of` finds in a file."""
+def marker_reader(points_of: Callable[[Path], Points], source: str) -> Read:
+    """Reads the clips of what `points_of` finds in a file."""
 
-    def read(file: Path, name: str) -> Iterator[dict[str, Any] | Rejected]:
-        labels, points, fps, unit = points_of(file)
-        said = files.said(file, name)
-        return _marker_rows(file.name, f"{source}-{name}", points, labels, fps, unit, options, said, source, notes)
+    def read(one: PoseFile, options: MarkerOptions, notes: Notes) -> Rows:
+        labels, points, fps, unit = points_of(one.file)
+        said = one.said(options)
+        return _marker_rows(one.file.name, f"{source}-{one.name}", points, labels, fps, unit, options, said, source, notes)
 
     return read
 

@@ -1,25 +1,34 @@
-"""Who moves and what is shown, for sources with a clip a file: from the settings, or from the names of the files (`path=`)."""
+"""Sources that read file by file, and what is said of each file: by the settings, or by its name (`path=`).
+
+Each file is read by itself, so `m3n ingest` can share a folder's files among processes. One rule for all sources says what a file
+that cannot be read becomes: it is Rejected, unless it is the only one.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
+from m3n.config.base import Count
 from m3n.errors import InputError, shown
+from m3n.io import object_store, storage
+from m3n.io.object_store import ObjectPath
+from m3n.io.storage import Location
 from m3n.schema import Rejected
+from m3n.sources.shared.ingest_notes import Notes
 from m3n.sources.shared.path_pattern import FIELDS, PathPattern
 from m3n.sources.shared.plausibility import PoseOptions
-from m3n.sources.shared.pose_rows import files_in
 
 _FIELDS = (*FIELDS, "text")
 
 
 class PoseFileOptions(PoseOptions):
-    """Settings of sources with a clip a file."""
+    """Settings of sources that read file by file."""
 
     path: str | None = Field(
         default=None,
@@ -32,6 +41,10 @@ class PoseFileOptions(PoseOptions):
     label: str | None = Field(
         default=None, description="activity label of every clip; null: that of the name or the file, or none"
     )
+    workers: Count | Literal["auto"] = Field(
+        default="auto",
+        description="processes that share the files of a folder, on Ray; auto: one per core once that saves time, before that one",
+    )
 
     @field_validator("path")
     @classmethod
@@ -41,44 +54,105 @@ class PoseFileOptions(PoseOptions):
         return value
 
 
-class NamedFiles:
-    """The files of a source below `path`, in order, and what is said of each."""
+@dataclass(frozen=True)
+class PoseFile:
+    """A file to read: a local path, its name below the folder without the ending, and the name that `path=` is matched with, which
+    is absolute for the only file."""
 
-    def __init__(self, path: Path, suffixes: Sequence[str], expected: str, options: PoseFileOptions) -> None:
-        self.single = Path(path).is_file()
-        self.found = files_in(path, suffixes, expected)
-        self._options = options
-        self._pattern = PathPattern(options.path, _FIELDS) if options.path else None
+    file: Path
+    name: str
+    named: PurePath
 
-    def rows(self, read: Callable[[Path, str], Iterable[dict[str, Any] | Rejected]]) -> Iterator[dict[str, Any] | Rejected]:
-        """What `read(file, name)` gives of each file. One that it raises InputError for is Rejected, unless it is the only one."""
-        for file, name in self.found:
-            try:
-                yield from read(file, name)
-            except InputError as error:
-                if self.single:
-                    raise
-                yield Rejected(name, str(error))
+    @property
+    def single(self) -> bool:
+        """Whether it is all of the input."""
+        return self.named.is_absolute()
 
-    def said(self, file: Path, name: str, **own: str | None) -> dict[str, str | None]:
-        """subject, label and text of a file; `own` is what it says itself. InputError where two of them differ."""
-        known: dict[str, str] = {}
-        if self._pattern is not None:
-            known = self._pattern.match(file.absolute() if self.single else f"{name}{file.suffix}")
+    def said(self, options: PoseFileOptions, **own: str | None) -> dict[str, str | None]:
+        """subject, label and text of the file; `own` is what it says itself. InputError where two of them differ."""
+        known = PathPattern(options.path, _FIELDS).match(self.named) if options.path else {}
         made: dict[str, str | None] = {}
         for key in ("subject", "label", "text"):
             told = {
                 where: value
                 for where, value in (
-                    ("in the file", own.get(key)), ("in its name", known.get(key)), ("in the options", getattr(self._options, key))
+                    ("in the file", own.get(key)), ("in its name", known.get(key)), ("in the options", getattr(options, key))
                 )
                 if value is not None
             }  # fmt: skip
             if len(set(told.values())) > 1:
                 said = " but ".join(f"'{shown(value)}' {where}" for where, value in told.items())
-                raise InputError(f"{file.name}: {key} is {said}; leave the option out")
+                raise InputError(f"{self.file.name}: {key} is {said}; leave the option out")
             made[key] = next(iter(told.values()), None)
         if made["text"] is None and made["label"]:
             words = re.findall(r"[^\W_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", made["label"]))
             made["text"] = " ".join(word.lower() for word in words if word.isalpha())  # a number says nothing
         return made
+
+
+Rows = Iterator[dict[str, Any] | Rejected]
+Read = Callable[[PoseFile, Any, Notes], Iterable[dict[str, Any] | Rejected]]
+
+
+def _accepted(path: Location, options: Any) -> None:
+    """What a source with nothing to check does."""
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """How a source reads: endings of its files (small letters), what is `expected` at its path, and `read(file, options, notes)`.
+
+    `check(path, options)` raises InputError for settings with which no file could be read.
+    """
+
+    suffixes: Sequence[str]
+    expected: str
+    read: Read
+    check: Callable[[Location, Any], None] = _accepted
+
+    def rows(self, path: Location, options: Any, notes: Notes | None = None) -> Rows:
+        """Rows of every file of `path`, by name; a file of a folder that cannot be read is Rejected.
+
+        Raises InputError where there is no file, and for a single one that cannot be read.
+        """
+        self.check(path, options)
+        notes = Notes() if notes is None else notes
+        for place in self.found(path):
+            with storage.local_copy(place) as file:
+                yield from self.of_file(file, below(place, path), options, notes)
+
+    def of_file(self, file: Path, named: PurePath, options: Any, notes: Notes) -> Rows:
+        """Rows of a local file that is called `named` below its folder, or of the only one, whose whole path that is."""
+        one = PoseFile(file, file.stem if named.is_absolute() else named.with_suffix("").as_posix(), named)
+        try:
+            yield from self.read(one, options, notes)
+        except InputError as error:
+            if one.single:
+                raise
+            yield Rejected(one.name, str(error))
+
+    def found(self, path: Location) -> list[Location]:
+        """`path` itself or, in a folder, every file below it with one of the endings, by name; hidden ones are left out."""
+        if path.is_dir():
+            names = [name for name in files_below(path) if not PurePath(name).name.startswith(".")]
+            found = [path / name for name in names if PurePath(name).suffix.lower() in self.suffixes]
+        else:
+            found = [path] if PurePath(path.name).suffix.lower() in self.suffixes and path.is_file() else []
+        if not found:
+            raise InputError(f"{path}: no {' or '.join(self.suffixes)} file; expected {self.expected}")
+        return found
+
+
+def files_below(folder: Location) -> list[str]:
+    """Names of all files below a folder, relative to it, sorted."""
+    if isinstance(folder, Path):
+        return sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
+    return object_store.files_in(folder, recursive=True)
+
+
+def below(place: Location, path: Location) -> PurePath:
+    """The name of a file below the folder `path`; the whole path of `path` itself."""
+    if isinstance(place, Path) and isinstance(path, Path):
+        return place.absolute() if place == path else place.relative_to(path)
+    whole, folder = (PurePath("/", one.path if isinstance(one, ObjectPath) else str(one)) for one in (place, path))
+    return whole if place == path else whole.relative_to(folder)

@@ -26,24 +26,6 @@ MAX_FRAMES = 1_000_000  # nine hours at 30 fps: more is a damaged header or a fi
 METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254}
 
 
-def files_in(path: Path, suffixes: Sequence[str], expected: str) -> list[tuple[Path, str]]:
-    """(file, name without ending) of `path` itself or, in a folder, every file below it with one of
-    `suffixes` (small letters), by name; hidden ones are left out.
-
-    Raises InputError, naming what was `expected`, where there is none.
-    """
-    path = Path(path)
-    if path.is_dir():
-        visible = (file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
-        found = sorted((file for file in visible if file.suffix.lower() in suffixes), key=lambda file: file.as_posix())
-        named = [(file, file.relative_to(path).with_suffix("").as_posix()) for file in found]
-    else:
-        named = [(path, path.stem)] if path.suffix.lower() in suffixes and path.is_file() else []
-    if not named:
-        raise InputError(f"{path}: no {' or '.join(suffixes)} file; expected {expected}")
-    return named
-
-
 def read_npz(file: Path, wanted: Collection[str], needed: Collection[str] = ()) -> dict[str, NDArray[Any]]:
     """The arrays under those of the `wanted` keys that an npz file has; pickles are off, so object arrays are refused.
 

@@ -1,4 +1,4 @@
-"""Shards without Ray: what a worker writes, what it rejects, when an earlier result still holds, and when Ray pays."""
+"""Shards without Ray: what a worker writes, what it rejects, and when an earlier result still holds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 import m3n
 from m3n import schema
-from m3n.cluster import simulate
+from m3n.cluster import items, simulate
 from m3n.cluster.simulate import ShardSimulator, _finished, simulation_sha256
 from m3n.commands.simulate.command import simulation_settings
 from m3n.config import SimulateConfig, resolve
@@ -109,28 +109,13 @@ def todo(tmp_path: Path, pose_clip) -> deque[dict[str, str]]:
     return deque({"path": str(shard), "repeated": "{}"} for shard in tables.shard_paths(tmp_path))
 
 
-def test_little_work_is_done_in_this_process(todo, tmp_path):
-    made = list(simulate._here(todo, tmp_path / "out", settings(), saved_share=1.0))
-    assert [(result["clips"], result["found"]) for result in made] == 4 * [(1, False)]
-    assert not todo
-
-
-def test_once_ray_pays_it_gets_what_is_left_and_on_one_cpu_it_never_does(todo, tmp_path, monkeypatch):
-    monkeypatch.setattr(simulate, "RAY_S", 1e-9)  # a Ray that starts at once
-    made = list(simulate._here(todo, tmp_path / "out", settings(), saved_share=0.5))
-    assert [result["shard"] for result in made] == ["part-00000.parquet", "part-00001.parquet"]
-    assert [Path(item["path"]).name for item in todo] == ["part-00002.parquet", "part-00003.parquet"]
-    assert len(list(simulate._here(todo, tmp_path / "out", settings(), saved_share=0.0))) == 2
-    assert not todo
-
-
 def test_a_small_table_starts_no_ray_and_workers_that_are_named_do(todo, tmp_path, monkeypatch):
     class AskedForRayError(Exception): ...
 
     def connect(address: str | None, workers: int) -> None:
         raise AskedForRayError(workers)
 
-    monkeypatch.setattr(simulate, "connect", connect)
+    monkeypatch.setattr(items, "connect", connect)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     shards = tables.shard_paths(tmp_path)
     assert len(list(simulate.run_shards(shards, tmp_path / "out", settings(), "auto"))) == 4

@@ -73,5 +73,5 @@ def test_from_store_to_store_the_bytes_are_the_same(request, films, undisturbed,
 
 
 def test_a_source_that_reads_local_files_says_so(tmp_path, capfd):
-    assert main(["ingest", "amass", "s3://bucket/poses", "--out", str(tmp_path)]) == 2
-    assert "amass reads local files: copy s3://bucket/poses to this machine first" in capfd.readouterr().err
+    assert main(["ingest", "asf_amc", "s3://bucket/poses", "--out", str(tmp_path)]) == 2
+    assert "asf_amc reads local files: copy s3://bucket/poses to this machine first" in capfd.readouterr().err

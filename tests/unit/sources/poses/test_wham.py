@@ -15,6 +15,7 @@ from fuzz.source_files import (
     wham_person,
 )
 
+from m3n.errors import InputError
 from m3n.schema import Rejected
 from m3n.sources.poses import wham
 from m3n.sources.shared.pose_rows import TURN_UP
@@ -78,3 +79,18 @@ def test_people_named_by_tuples_or_alike_keep_clips_of_their_own(tmp_path: Path)
     joblib.dump(people, tmp_path / "w.pkl")
     rows = [clip(row) for row in wham.pose_clips(tmp_path / "w.pkl", wham.Options(fps=30))]
     assert [row["clip_id"] for row in rows] == ["wham-w-0-1", "wham-w-0-2", "wham-w-1", "wham-w-1-2"]
+
+
+def test_a_bad_file_of_a_folder_is_rejected_and_names_say_who_moves(tmp_path: Path) -> None:
+    for name, content in (("ann/wave.pkl", {0: wham_person()}), ("ann/bad.pkl", [1, 2])):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        joblib.dump(content, tmp_path / name)
+    bad, row = wham.pose_clips(tmp_path, wham.Options(fps=30, path="{subject}/{label}.pkl"))
+    assert isinstance(bad, Rejected)
+    assert (bad.item, bad.reason) == (
+        "ann/bad",
+        "bad.pkl: holds no people; expected a dict of subject id -> pose_world, trans_world, ...",
+    )
+    assert (clip(row)["subject"], row["label"], row["text"]) == ("ann", "wave", "wave")
+    with pytest.raises(InputError, match="holds no people"):
+        list(wham.pose_clips(tmp_path / "ann" / "bad.pkl", wham.Options(fps=30)))
