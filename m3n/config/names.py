@@ -191,6 +191,8 @@ SOURCES: dict[str, Source] = {
     "wear": Source("recordings", "WEAR zip or folder: 18 outdoor workouts, an accelerometer on each wrist and ankle"),
     "mhealth": Source("recordings", "mHealth zip: 12 activities, an accelerometer on the right wrist and the left ankle"),
     "opportunity": Source("recordings", "OPPORTUNITY zip: gestures in a kitchen, an IMU on each lower arm"),
+    "hhar": Source("recordings", "HHAR zip or folder: six activities, four smartwatches on the arms"),
+    "realworld": Source("recordings", "RealWorld zip or folder: eight activities, a smartwatch on the forearm"),
     "openpack": Source("recordings", "OpenPack zip: packing work, an IMU on each wrist"),
     "geotec_watch": Source("recordings", "GeoTec's smartwatch zip: sitting, standing up, walking, turning, sitting down"),
     "mmfit": Source("recordings", "MM-Fit zip: gym exercises, a smartwatch on each wrist"),

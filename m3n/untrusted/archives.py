@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import io
 import lzma
 import zipfile
 import zlib
@@ -99,3 +100,24 @@ def decompressed(data: bytes, where: str) -> bytes:
     if len(unpacked) >= largest:
         raise InputError(f"{where}: unpacks to over {largest >> 20} MiB, far more than poses do; it was not loaded")
     return unpacked
+
+
+def unpacked(name: str, data: bytes, largest: int, depth: int = 3) -> Iterator[tuple[str, bytes]]:
+    """(name, bytes) of a file or, of a zip, of all files in it and in zips in it; names of members follow their zip's.
+
+    Raises InputError for damage, for a file of over `largest` bytes, and for zips within zips beyond `depth`.
+    """
+    if not name.endswith(".zip"):
+        yield name, data
+        return
+    if not depth:
+        raise InputError(f"{name}: holds zips within zips without end")
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(data))
+    except Exception as error:  # a damaged archive can fail in any way
+        raise InputError(f"{name}: damaged, or not a zip") from error
+    with archive:
+        for info in archive.infolist():
+            if not info.is_dir():
+                inner = f"{name}/{info.filename}"
+                yield from unpacked(inner, member(archive, info, inner, largest), largest, depth - 1)

@@ -19,7 +19,16 @@ from typing import Any
 import joblib
 import numpy as np
 import torch
-from fuzz.public_sets import dsads_files, mhealth_files, opportunity_files, pamap2_files, wear_files, wisdm_files
+from fuzz.public_sets import (
+    dsads_files,
+    hhar_files,
+    mhealth_files,
+    opportunity_files,
+    pamap2_files,
+    realworld_files,
+    wear_files,
+    wisdm_files,
+)
 from fuzz.source_files import (
     BENT,
     aist_dance,
@@ -241,6 +250,8 @@ ORIGINALS: dict[str, Original] = {
     "opportunity": Original("opportunity.zip", lambda: opportunity_files(4.0), write_zip),
     "wear": Original("wear.zip", lambda: wear_files(4.0), write_zip),
     "wisdm_watch": Original("wisdm.zip", lambda: wisdm_files(4.0), write_zip),
+    "hhar": Original("hhar.zip", lambda: hhar_files(4.0), write_zip),
+    "realworld": Original("realworld.zip", lambda: realworld_files(4.0), write_zip),
     "openpack": Original("openpack.zip", lambda: {**openpack_files(), **openpack_files(user="U0101")}, write_zip),
     "geotec_watch": Original("geotec.zip", lambda: {**geotec_files(), **geotec_files("s02")}, write_zip),
     "mmfit": Original("mmfit.zip", lambda: {**mmfit_files(), **mmfit_files("w01")}, write_zip),

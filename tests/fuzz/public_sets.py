@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
+
 import numpy as np
 from fuzz.source_files import sample_columns
 
@@ -83,3 +86,55 @@ def wisdm_files(seconds: float = 6.0) -> dict[str, str]:
                 lines.append(f"1600,{letter},{stamp}," + ",".join(f"{value:.7g}" for value in row) + ";")
         files[f"wisdm-dataset/raw/watch/{sensor}/data_1600_{sensor}_watch.txt"] = "\n".join(lines) + "\n"
     return files
+
+
+def hhar_files(seconds: float = 6.0) -> dict[str, str]:
+    """Person a's LG watch at 200 Hz and b's Gear at 100 Hz, whose rows a file mixes; their gyroscopes start 30 ms later."""
+    head = "Index,Arrival_Time,Creation_Time,x,y,z,User,Model,Device,gt"
+    files = {}
+    for sensor, late in (("accelerometer", 0), ("gyroscope", 30_000_000)):
+        lines = []
+        for person, model, rate in (("a", "lgwatch", 200), ("b", "gear", 100)):
+            clock, acc, gyro = _samples(rate, seconds)
+            for k, (time, row) in enumerate(zip(clock, G * acc if sensor == "accelerometer" else gyro, strict=True)):
+                stamp, words = 27_920_678_471_000 + late + round(1e9 * time), ",".join(f"{value:.7g}" for value in row)
+                activity = "null" if time < 2 else "stairsup" if time < 3 else "bike"
+                arrival = 1_424_696_638_740 + late // 1_000_000 + round(1e3 * time)
+                lines.append((k / rate, f"{k},{arrival},{stamp},{words},{person},{model},{model}_1,{activity}"))
+        rows = [line for _, line in sorted(lines, key=lambda one: one[0])]
+        files[f"Activity recognition exp/Watch_{sensor}.csv"] = "\n".join([head, *rows]) + "\n"
+    return files
+
+
+def _zipped(files: dict[str, str | bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(zipfile.ZipInfo(name), content)
+    return out.getvalue()
+
+
+def realworld_files(seconds: float = 6.0) -> dict[str, bytes]:
+    """Person 3's walking, and climbing in two parts, which are zips in zips; 50 Hz, the gyroscope starts 30 ms later."""
+    clock, acc, gyro = _samples(50, seconds)
+
+    def lines(values: np.ndarray, late: int) -> str:
+        rows = [
+            f"{k + 1},{1_435_995_873_000 + late + round(1e3 * time)}," + ",".join(f"{value:.7g}" for value in row)
+            for k, (time, row) in enumerate(zip(clock, values, strict=True))
+        ]
+        return "\n".join(["id,attr_time,attr_x,attr_y,attr_z", *rows]) + "\n"
+
+    made = {}
+    for short, name, values, late in (("acc", "acc", G * acc, 0), ("gyr", "Gyroscope", gyro, 30)):
+        places = {place: lines(values * (1.0 if place == "forearm" else 0.5), late) for place in ("chest", "forearm")}
+        made[f"proband3/data/{short}_walking_csv.zip"] = _zipped(
+            {f"{name}_walking_{place}.csv": text for place, text in places.items()} | {"readMe": "units: m/s2"}
+        )
+        made[f"proband3/data/{short}_climbingup_csv.zip"] = _zipped(
+            {
+                f"{short}_climbingup_{part}_csv.zip": _zipped({f"{name}_climbingup_{part}_forearm.csv": lines(values, late)})
+                for part in (1, 2)
+            }
+        )
+    return made

@@ -105,6 +105,10 @@ FILES: dict[str, tuple[Callable[[Path], Any], dict[str, Any]]] = {
     "wear": (_original("wear", "wear.zip"), {"rate_hz": 50, "gyro": False, "segments": 1}),
     "mhealth": (_original("mhealth", "mhealth.zip"), {"rate_hz": 50, "gyro": False, "segments": 1}),
     "opportunity": (_original("opportunity", "opportunity.zip"), {"rate_hz": 30, "segments": 2, "subject": "1"}),
+    "hhar": (_original("hhar", "hhar.zip"), {"rate_hz": 200, "rows": 2, "subject": "a", "session": "lgwatch_1", "segments": 2}),
+    "realworld": (
+        _original("realworld", "realworld.zip"), {"rate_hz": 50, "rows": 3, "subject": "3", "label": "climbing_up"},
+    ),
     "whar": (lambda here: made.write_whar(here / "pamap2"), {"rate_hz": 100, "rows": 2, "label": "ironing", "subject": "0"}),
     "windows": (_original("windows", "har.npz"), {"rate_hz": 50, "rows": 6, "label": "0", "subject": "3"}),
     "joints new_joints": (_humanml3d, {"fps": 20, "text": "a man waves."}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from m3n.sources import load
 
 FILES = {
     "pamap2": public_sets.pamap2_files, "mhealth": public_sets.mhealth_files, "dsads": public_sets.dsads_files,
+    "hhar": public_sets.hhar_files, "realworld": public_sets.realworld_files,
     "opportunity": public_sets.opportunity_files, "wear": public_sets.wear_files, "wisdm_watch": public_sets.wisdm_files,
 }  # fmt: skip
 
@@ -96,6 +98,55 @@ def test_wisdm_brings_both_sensors_of_the_watch_to_one_clock(tmp_path: Path) -> 
     assert np.abs(values[1:, 4]).max() > 0.5
 
 
+def check_late_gyroscope(row: dict[str, Any], placement: str) -> None:
+    """The gyroscope's stamps are 30 ms later, so it begins the stretch."""
+    values = np.asarray(row[f"imu_{placement}"], float)
+    held = sample_columns(0.03 + np.arange(len(values)) / row["rate_hz"])
+    assert np.abs(values[:, 0] - 9.80665 * np.asarray(held["ax"])).max() < 0.1
+    late = sample_columns(np.arange(len(values)) / row["rate_hz"])
+    assert np.abs(values[:, 4] - np.radians(late["gy"])).max() < 0.05
+
+
+def test_hhar_parts_the_watches_whose_rows_a_file_mixes(tmp_path: Path) -> None:
+    lg, gear = rows("hhar", tmp_path, placement="left_wrist")
+    assert (lg["subject"], lg["session"], lg["rate_hz"]) == ("a", "lgwatch_1", 200)
+    assert (gear["subject"], gear["session"], gear["rate_hz"]) == ("b", "gear_1", 100)
+    for row in (lg, gear):
+        check_late_gyroscope(row, "left_wrist")
+        assert [segment["label"] for segment in row["segments"]] == ["stairs_up", "biking"]
+        assert row["segments"][0]["start_s"] == pytest.approx(1.97, abs=0.01)
+
+
+def test_hhar_rejects_two_recordings_of_one_clock_reading_and_nothing_else(tmp_path: Path) -> None:
+    files = public_sets.hhar_files()
+    name = next(iter(files))
+    again = [line for line in files[name].splitlines() if ",gear_1," in line]
+    moved = [line.replace(line.split(",")[1], str(int(line.split(",")[1]) + 3_600_000), 1) for line in again]
+    write_zip(tmp_path / "mixed.zip", files | {name: files[name] + "\n".join(moved) + "\n"})
+    module = load("hhar")
+    kept, mixed = module.imu_recordings(tmp_path / "mixed.zip", module.Options())
+    assert kept["session"] == "lgwatch_1"
+    assert "two recordings share one clock reading" in mixed.reason
+
+
+def test_realworld_reads_zips_in_zips_and_their_parts(tmp_path: Path) -> None:
+    first, second, walking = rows("realworld", tmp_path)
+    assert [row["label"] for row in (first, second, walking)] == ["climbing_up", "climbing_up", "walking"]
+    assert [row["session"] for row in (first, second, walking)] == ["climbingup-1", "climbingup-2", "walking-1"]
+    check_late_gyroscope(walking, "right_wrist")
+    assert (walking["subject"], walking["rate_hz"]) == ("3", 50)
+    assert walking["started_at"].isoformat() == "2015-07-04T07:44:33.030000+00:00"
+    with zipfile.ZipFile(tmp_path / "set.zip") as archive:  # unpacked, both outer and inner zips
+        archive.extractall(tmp_path / "folder")
+    for inner in (tmp_path / "folder").rglob("*walking_csv.zip"):
+        with zipfile.ZipFile(inner) as archive:
+            archive.extractall(inner.with_suffix(""))
+        inner.unlink()
+    module = load("realworld")
+    again = list(module.imu_recordings(tmp_path / "folder", module.Options()))
+    assert [row["recording_id"] for row in again] == [row["recording_id"] for row in (first, second, walking)]
+
+
 @pytest.mark.parametrize("source", FILES)
 def test_each_has_a_protocol_and_refuses_foreign_and_damaged_files(source: str, tmp_path: Path) -> None:
     config = resolve(ReproduceConfig, "reproduce", protocol_file(source), [])
@@ -107,7 +158,11 @@ def test_each_has_a_protocol_and_refuses_foreign_and_damaged_files(source: str, 
     with pytest.raises(InputError, match="expected names like"):
         list(module.imu_recordings(tmp_path / "empty", module.Options()))
     name, text = next(iter(FILES[source]().items()))
-    lines = text.splitlines()
-    lines[3] = re.sub(r"\d(?=\D*$)", "x", lines[3])
-    write_zip(tmp_path / "bad.zip", {name: "\n".join(lines)})
+    if isinstance(text, bytes):
+        damaged: str | bytes = text[:-40]
+    else:
+        lines = text.splitlines()
+        lines[3] = re.sub(r"\d(?=\D*$)", "x", lines[3])
+        damaged = "\n".join(lines)
+    write_zip(tmp_path / "bad.zip", {name: damaged})
     assert all(isinstance(row, Rejected) for row in module.imu_recordings(tmp_path / "bad.zip", module.Options()))
