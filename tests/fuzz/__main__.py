@@ -28,7 +28,7 @@ from fuzz.verdict import judged
 
 from m3n import sources
 
-NOT_HERE = ("video", "c3d")  # a person in the picture, an extra
+NOT_HERE = {"video", "c3d"} - ORIGINALS.keys()  # a person in the picture; an extra that is not installed
 SOURCES = [name for name in dict.fromkeys([*sources.SOURCES, *ORIGINALS]) if name not in NOT_HERE]
 
 

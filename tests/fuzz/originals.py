@@ -6,12 +6,14 @@ how hostile pickle programs and npy headers get into an otherwise valid file.
 
 from __future__ import annotations
 
+import importlib
 import io
 import pickle
 import tempfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -49,6 +51,7 @@ from fuzz.source_files import (
     msr_text,
     mvnx_text,
     ntu_text,
+    opencap_markers,
     openpack_files,
     phalp_frame,
     pose2sim_text,
@@ -194,6 +197,19 @@ def _gvhmr() -> dict[str, Any]:
     return {"smpl_params_global": plain, "smpl_params_incam": dict(plain), "K_fullimg": np.eye(3)}
 
 
+def c3d_bytes() -> bytes:
+    """A C3D file of OpenCap's markers in mm, 100 Hz, as ezc3d writes it."""
+    labels, points = opencap_markers()
+    made = importlib.import_module("ezc3d").c3d()
+    about = {"RATE": [100.0], "LABELS": tuple(labels), "UNITS": ("mm",)}
+    for name, value in about.items():
+        made["parameters"]["POINT"][name]["value"] = value
+    made["data"]["points"] = np.concatenate([1000 * points.transpose(2, 1, 0), np.ones((1, len(labels), len(points)))])
+    with tempfile.TemporaryDirectory() as folder:
+        made.write(f"{folder}/clip.c3d")
+        return Path(folder, "clip.c3d").read_bytes()
+
+
 ORIGINALS: dict[str, Original] = {
     "amass": Original("clip.npz", lambda: amass_arrays(gender=np.array("female")), write_npz),
     "joints": Original("clip.npz", joints_arrays, write_npz),
@@ -257,3 +273,5 @@ ORIGINALS: dict[str, Original] = {
     "mmfit": Original("mmfit.zip", lambda: {**mmfit_files(), **mmfit_files("w01")}, write_zip),
     "seglearn_watch": Original("watch_dataset.npy", watch_arrays, lambda file, tree: _write_text(file, npy(tree)), [], True),
 }  # fmt: skip
+if find_spec("ezc3d") is not None:  # an extra
+    ORIGINALS["c3d"] = Original("clip.c3d", c3d_bytes, _write_text)

@@ -2,17 +2,14 @@
 
 The file says its unit and rate; its vertical axis is z in most laboratories (`up`). Labels may be a set of markers that m3n
 knows or that `landmarks` describes, or names of joints; those of several people carry a name before a colon. The file is read
-in a process of its own, because a damaged one can end ezc3d's.
+in another process (`m3n.untrusted.c3d_files`), because a damaged one can end it.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import multiprocessing
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 from pydantic import Field
 
 from m3n.errors import InputError, one_line
@@ -22,10 +19,10 @@ from m3n.sources.shared.marker_clips import MarkerOptions, Points, marker_reader
 from m3n.sources.shared.plausibility import Up
 from m3n.sources.shared.pose_files import FileSource, Rows
 from m3n.sources.shared.pose_rows import numbers
+from m3n.untrusted.c3d_files import read_c3d
 
 SOURCE = "c3d"
 _LARGEST = 1 << 30  # bytes
-_LONGEST_S = 300.0
 
 
 class Options(MarkerOptions):
@@ -51,22 +48,12 @@ def _check_installed(path: Location, options: Options) -> None:
         raise InputError("C3D files are read with ezc3d: run `pip install ezc3d` (or `pip install m3n[c3d]`)")
 
 
-def _in_own_process(file: Path) -> Points:
+def _points(file: Path) -> Points:
     """Labels, points (F, M, 3) with NaN where not seen, frame rate and unit."""
     where = file.name
     if file.stat().st_size > _LARGEST:
         raise InputError(f"{where}: over {_LARGEST >> 20} MiB; split it")
-    incoming, outgoing = multiprocessing.Pipe(duplex=False)
-    process = multiprocessing.get_context("spawn").Process(target=_read, args=(file, outgoing), daemon=True)
-    process.start()
-    outgoing.close()
-    try:
-        found = incoming.recv() if incoming.poll(_LONGEST_S) else "it takes too long"
-    except EOFError:
-        found = "it is damaged"
-    finally:
-        process.kill()
-        process.join()
+    found = read_c3d(file)
     if isinstance(found, str):
         raise InputError(f"{where}: not a C3D file that ezc3d can read ({one_line(found, 160)})")
     labels, points, fps, unit = found
@@ -74,16 +61,4 @@ def _in_own_process(file: Path) -> Points:
     return labels, seen_only(values), float(fps), unit_of(where, unit)
 
 
-def _read(file: Path, outgoing: Any) -> None:
-    """Send what a file holds, or why it cannot be read."""
-    try:
-        held = importlib.import_module("ezc3d").c3d(str(file))
-        about = held["parameters"]["POINT"]
-        points = np.moveaxis(np.asarray(held["data"]["points"], np.float64)[:3], 0, 2).transpose(1, 0, 2)
-        labels = [str(label).strip() for label in about["LABELS"]["value"]][: points.shape[1]]
-        outgoing.send((labels, points[:, : len(labels)], float(about["RATE"]["value"][0]), str(about["UNITS"]["value"][0])))
-    except Exception as error:  # a damaged file can fail in any way at all
-        outgoing.send(f"{type(error).__name__}: {error}")
-
-
-FILES = FileSource((".c3d",), "a C3D file or a folder of them", marker_reader(_in_own_process, SOURCE), _check_installed)
+FILES = FileSource((".c3d",), "a C3D file or a folder of them", marker_reader(_points, SOURCE), _check_installed)
