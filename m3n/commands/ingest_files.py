@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from m3n import sources
 from m3n.cluster.items import Item, run
-from m3n.commands.piece_files import keep_only, piece_facts, piece_items, piece_name, write_piece
+from m3n.commands.piece_files import keep_only, known_facts, piece_facts, piece_items, piece_name, write_piece
 from m3n.io import storage, tables
 from m3n.io.object_store import REQUESTS
 from m3n.io.storage import Location
@@ -95,8 +95,9 @@ def file_items(
                 made |= set(new)
                 pace = (len(made) - len(found)) / (time.perf_counter() - started)
                 advance(len(new), f"{pace:,.1f} files/s, {len(found)} were there")
-            digests[name] = (piece_facts(staging / piece) or {}).get("sha256", "")
-            yield from piece_items(staging / piece, notes)
+            facts = known_facts(staging / piece)
+            digests[name] = facts["sha256"]
+            yield from piece_items(staging / piece, facts, notes)
     elapsed = time.perf_counter() - started
     figures |= {"files": len(pieces), "files_found_finished": len(found), "elapsed_s": elapsed}
     figures |= {"files_per_s": len(todo) / elapsed} if todo else {}

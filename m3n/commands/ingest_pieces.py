@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from m3n.cluster.items import Item, run_items
 from m3n.cluster.start import connect
-from m3n.commands.piece_files import keep_only, piece_facts, piece_items, piece_name, write_piece
+from m3n.commands.piece_files import keep_only, known_facts, piece_facts, piece_items, piece_name, write_piece
 from m3n.io import storage, tables
 from m3n.io.storage import Location
 from m3n.progress import bar
@@ -84,7 +84,7 @@ def video_items(
         if isinstance(one, Rejected):
             yield one
         elif file is not None:
-            yield from piece_items(staging / file, notes)
+            yield from piece_items(staging / file, known_facts(staging / file), notes)
     _write_looks(staging, list(wanted))
 
 
@@ -93,7 +93,7 @@ def _write_looks(staging: Location, files: Sequence[str]) -> None:
     if isinstance(staging, Path):
         with storage.writing(staging):
             (staging / FILM).mkdir()
-    looks = (look for file in files for look in (piece_facts(staging / file) or {})["looks"])
+    looks = (look for file in files for look in known_facts(staging / file)["looks"])
     rows = ({"item": look["item"], "video": look["video"], "look": json.dumps(look)} for look in looks)
     tables.write_table(staging / FILM, rows, LOOKS, rows_per_shard=64)
 

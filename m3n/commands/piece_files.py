@@ -54,11 +54,16 @@ def piece_facts(file: Location) -> dict[str, Any] | None:
         return None
 
 
-def piece_items(file: Location, notes: Notes) -> Iterator[dict[str, Any] | Rejected]:
-    """What `write_piece` was given; its notes are added to `notes`. Raises InputError for a file that cannot be read any more."""
+def known_facts(file: Location) -> dict[str, Any]:
+    """The facts of a finished piece; InputError if it cannot be read any more."""
     facts = piece_facts(file)
     if facts is None:
         raise InputError(f"{file} cannot be read any more: run this again")
+    return facts
+
+
+def piece_items(file: Location, facts: dict[str, Any], notes: Notes) -> Iterator[dict[str, Any] | Rejected]:
+    """What `write_piece` was given, by the piece and its facts; its notes are added to `notes`."""
     notes.add(facts["notes"])
     rows = tables.rows(tables.read_shard(file, schema.POSE_CLIPS))
     for item in facts["items"]:

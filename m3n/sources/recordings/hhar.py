@@ -21,7 +21,7 @@ from pyarrow import csv
 from pydantic import Field
 
 from m3n.config import Options as BaseOptions
-from m3n.errors import InputError, shown
+from m3n.errors import InputError, one_line, shown
 from m3n.schema import Rejected
 from m3n.sources.shared.recording_rows import FloatArray, common_clock, ordered, recording_row, within
 from m3n.sources.shared.unit_checks import UnitCheck
@@ -87,9 +87,10 @@ def _tables(path: Path) -> dict[str, pa.Table]:
 def _table(where: str, data: bytes) -> pa.Table:
     convert = csv.ConvertOptions(column_types=_COLUMNS, include_columns=list(_COLUMNS), null_values=["", "NaN"])
     try:
-        return csv.read_csv(io.BytesIO(data), convert_options=convert).unify_dictionaries()
+        one_by_one = csv.ReadOptions(use_threads=False)  # several threads do not know the number of a bad row
+        return csv.read_csv(io.BytesIO(data), one_by_one, convert_options=convert).unify_dictionaries()
     except (pa.ArrowException, ValueError, KeyError) as error:
-        raise InputError(f"{where}: cannot be read ({shown(str(error))}); expected {', '.join(_COLUMNS)}") from error
+        raise InputError(f"{where}: cannot be read ({one_line(str(error), 160)}); expected {', '.join(_COLUMNS)}") from error
 
 
 def _watch(acc: pa.Table, gyro: pa.Table | None, pair: dict[str, Any], placement: str) -> Iterator[dict[str, Any]]:
