@@ -71,7 +71,10 @@ def opened(path: Path, options: Options, folder: Path, notes: Notes | None = Non
                 place = folder / f"{number}"
                 place.mkdir(parents=True)
                 file = place / f"{below.name}.parquet"
-                write_joined(file, joined_samples(device, parts, options))
+                times, samples = joined_samples(device, parts, options)
+                if notes is not None and any(part.gyro for part in device.parts) and np.isnan(samples[:, 3:]).all():
+                    notes.count("recordings without a file of the gyroscope: acceleration alone", 1, below.as_posix())
+                write_joined(file, (times, samples))
                 known = {**PLAIN, "acc_unit": "m/s2", "gyro_unit": "rad/s", "time": "time", "time_unit": "s", "path": None}
                 yield Opened(file, below, options.model_copy(update=known), names)
             else:

@@ -120,6 +120,13 @@ class UnitCheck:
                 f"{where}: {turn_problem(*turned)}; correct the rate (rate_hz, time_unit), or the gyroscope by gyro_scale="
             )
 
+        order = self._pieces.order_of_axes() if gyro_unit is not None else None
+        if order is not None:
+            raise InputError(
+                f"{where}: gravity turns in the accelerometer's axes only if g{order[0]}, g{order[1]} and g{order[2]} are taken for the "
+                "gyroscope's x, y and z: are columns swapped? Give those of both sensors in the order x, y, z"
+            )
+
     def stuck(self) -> str | None:
         """A description of a channel that is constant while others of its sensor move, if there is one."""
         return stuck_channel(self._low, self._high, self._seconds)

@@ -59,6 +59,11 @@ def test_a_phone_of_sensor_logger_gets_its_gravity_and_its_sign(tmp_path: Path, 
     sign = -1.0 if platform == "ios" and standardised == "false" else 1.0
     (row,) = ingested(folder, **KNOWN, device="sensor_logger", acc_scale=sign)
     assert misses(row)[0] < 0.25
+    (folder / "Gyroscope.csv").unlink()
+    notes = Notes()
+    (row,) = ingested(folder, notes, **KNOWN, device="sensor_logger", acc_scale=sign)
+    assert np.isnan(row["imu_right_wrist"][:, 3:]).all()
+    assert notes.figures()["recordings without a file of the gyroscope: acceleration alone"] == 1
     (folder / "Gravity.csv").unlink()
     with pytest.raises(InputError, match="without gravity"):
         list(imu_recordings(folder, Options(device="sensor_logger", subject="anna")))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 import sensors
@@ -162,3 +164,14 @@ def test_a_statement_does_not_overrule_a_gyroscope() -> None:
     check.add(np.concatenate([3 * sensors.without_gravity(CLOCK), RATE], axis=1), 50.0)
     with pytest.raises(InputError, match="as if gravity had been taken off"):
         check.check("a.csv", "m/s2", "rad/s", stated=True)
+
+
+@pytest.mark.parametrize(("order", "said"), [("zyx", "gz, gy and gx"), ("yxz", "gy, gx and gz"), ("yzx", "gz, gx and gy")])
+def test_columns_of_a_gyroscope_in_another_order_than_the_accelerometers_are_named(order: str, said: str) -> None:
+    force, rate = sensors.worn_sensor(np.arange(0, 40, 0.02))
+    swapped = rate[:, ["xyz".index(axis) for axis in order]]
+    for given, wrong in ((rate, False), (swapped, True)):
+        check = UnitCheck()
+        check.add(np.concatenate([force, given], axis=1), 50.0)
+        with pytest.raises(InputError, match=f"only if {said} are taken") if wrong else nullcontext():
+            check.check("a.csv", "m/s2", "rad/s")
