@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
+import numpy as np
+
 from m3n.errors import InputError, shown
 from m3n.schema import Rejected
 from m3n.sources.recordings.devices import DEVICES, Device, Part

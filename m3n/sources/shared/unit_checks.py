@@ -123,8 +123,8 @@ class UnitCheck:
         order = self._pieces.order_of_axes() if gyro_unit is not None else None
         if order is not None:
             raise InputError(
-                f"{where}: gravity turns in the accelerometer's axes only if g{order[0]}, g{order[1]} and g{order[2]} are taken for the "
-                "gyroscope's x, y and z: are columns swapped? Give those of both sensors in the order x, y, z"
+                f"{where}: gravity turns in the accelerometer's axes only if g{order[0]}, g{order[1]} and g{order[2]} are taken "
+                "for the gyroscope's x, y and z: are columns swapped? Give those of both sensors in the order x, y, z"
             )
 
     def stuck(self) -> str | None:
