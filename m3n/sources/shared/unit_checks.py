@@ -120,12 +120,8 @@ class UnitCheck:
                 f"{where}: {turn_problem(*turned)}; correct the rate (rate_hz, time_unit), or the gyroscope by gyro_scale="
             )
 
-        order = self._pieces.order_of_axes() if gyro_unit is not None else None
-        if order is not None:
-            raise InputError(
-                f"{where}: gravity turns in the accelerometer's axes only if g{order[0]}, g{order[1]} and g{order[2]} are taken "
-                "for the gyroscope's x, y and z: are columns swapped? Give those of both sensors in the order x, y, z"
-            )
+        if gyro_unit is not None and (order := self._pieces.order_of_axes()) is not None:
+            raise InputError(f"{where}: {_order_problem(order)}")
 
     def stuck(self) -> str | None:
         """A description of a channel that is constant while others of its sensor move, if there is one."""
@@ -161,6 +157,8 @@ class UnitCheck:
         """What speaks for acceleration and angular rate that do not go together; empty where nothing does."""
         if self._pieces.rates_are_forces():
             return "; the columns of angular rate look like an accelerometer's: are the two swapped?"
+        if (order := self._pieces.order_of_axes()) is not None:
+            return f"; {_order_problem(order)}"
         signs = self._pieces.fitting_signs()
         if signs:
             changed = " and ".join(f"g{axis}" for axis, sign in zip("xyz", signs, strict=True) if sign < 0)
@@ -234,6 +232,14 @@ def check_units(where: str, samples: NDArray[Any], rate_hz: float, acc_unit: str
     check = UnitCheck()
     check.add(samples, rate_hz)
     check.check(where, acc_unit, gyro_unit)
+
+
+def _order_problem(order: str) -> str:
+    """In words what `Pieces.order_of_axes` found."""
+    return (
+        f"gravity turns in the accelerometer's axes only if g{order[0]}, g{order[1]} and g{order[2]} are taken for the gyroscope's "
+        "x, y and z: are columns swapped? Give those of both sensors in the order x, y, z"
+    )
 
 
 def _thinned(values: NDArray[Any]) -> NDArray[Any]:
