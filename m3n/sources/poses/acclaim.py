@@ -84,13 +84,17 @@ def read_skeleton(data: bytes, where: str) -> Skeleton:
 def read_motion(data: bytes, skeleton: Skeleton, where: str) -> dict[str, FloatArray]:
     """Angles and the root's place, bone -> (F, number of channels) in the file's units, in an AMC text of a `skeleton`.
 
-    Raises InputError, naming the line, for unknown bones, a wrong number of values, letters, and frames that lack a bone.
+    Raises InputError, naming the line, for angles in another unit than the skeleton's, unknown bones, a wrong number of values,
+    letters, and frames that lack a bone.
     """
     wanted = {"root": len(skeleton.root_order), **{name: len(bone.dof) for name, bone in skeleton.bones.items() if bone.dof}}
     frames: list[dict[str, list[float]]] = []
     starts: list[int] = []
     for number, words in _lines(data):
         if words[0].startswith(":"):
+            if words[0].upper() in (":RADIANS", ":DEGREES") and (words[0].upper() == ":DEGREES") != skeleton.degrees:
+                said = "degrees" if skeleton.degrees else "radians"
+                raise InputError(f"{where}, line {number}: says {words[0]}, but its skeleton says {said}; correct one of them")
             continue
         if len(words) == 1 and words[0].isdigit():
             _check_frame(frames, starts, wanted, where)

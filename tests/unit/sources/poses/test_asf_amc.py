@@ -99,3 +99,12 @@ def test_a_motion_without_a_skeleton_and_a_folder_without_motions_are_named(tmp_
     (tmp_path / "t.csv").write_text("name,words\na,b\n")
     with pytest.raises(InputError, match="expected a header with trial and text"):
         list(asf_amc.pose_clips(tmp_path, asf_amc.Options(texts=tmp_path / "t.csv")))
+
+
+@pytest.mark.parametrize("skeleton", ["deg", "rad"])
+def test_a_motion_whose_unit_is_not_its_skeletons_is_refused(tmp_path: Path, skeleton: str) -> None:
+    own, other = ("DEGREES", "RADIANS") if skeleton == "deg" else ("RADIANS", "DEGREES")
+    read = read_skeleton(asf_text().replace("angle deg", f"angle {skeleton}").encode(), "a.asf")
+    read_motion(amc_text().replace("DEGREES", own).encode(), read, "a.amc")
+    with pytest.raises(InputError, match=rf"a\.amc, line 2: says :{other}, but its skeleton says {own.lower()}"):
+        read_motion(amc_text().replace("DEGREES", other).encode(), read, "a.amc")
