@@ -12,7 +12,7 @@ study's mounting probably lies along the limb's axes; ε is chosen by maximum li
 the prior is flat. A left wrist is treated as the right wrist of the mirrored person.
 
 A forearm that keeps to few postures, as in one exercise or in walking, shows less than its statistics say: whatever the study, the
-estimates are then wrong alike. So the scores count less the less gravity's direction varies in the sensor's axes.
+estimates are then wrong alike. So the scores count less the less gravity's direction varies in the sensor's axes (`doubt`).
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ _MEAN_OVER_DEG, _SHIFTS = 40.0, 5  # reach and number of steps of the mean shift
 _SPREAD_DEG = 12.0  # of one person's mounting about the study's (standard deviation)
 _SHARES = (0.05, 0.2, 0.5, 0.95)  # of people who wear it in their own way
 _VOICES = 4.0  # people of one study do the same things, so their errors agree: they count as at most this many
-_VARIED = 0.1  # share of up, in the direction that has least of it, from which on a forearm takes many postures
-_MOST_DOUBT = 7.0
+_VARIED, _DOUBTED = 0.011, 1.5  # of `doubt`: postures that are varied enough, and how steeply fewer count less
+_MOST_DOUBT = 20.0
 _RIGHT_ANGLED = 0.7  # probability that a study's mounting is one of the 24 right-angled ones
 
 _SEVERAL_FIT = "several rotations fit these recordings"
@@ -91,9 +91,14 @@ def _too_little(sums: Sums | None) -> str:
 
 
 def doubt(sums: Sums) -> float:
-    """By how much the scores count less: 1 for a forearm that takes postures in all directions, more for one that keeps to few."""
-    least = float(np.linalg.eigvalsh(sums["uu"] / sums["windows"])[0])
-    return min(max(1.0, _VARIED / max(least, 1e-9)), _MOST_DOUBT)
+    """By how much the scores count less: 1 for a forearm that takes postures in all directions, more for one that keeps to few.
+
+    The product of gravity's shares in the two directions that have least of it (1/9 where it points everywhere alike), over
+    `_VARIED`, to the power of -`_DOUBTED`. Chosen on simulated people and on studies cut out of seglearn and GeoTec
+    (docs/mounting.md).
+    """
+    least, middle, _ = np.linalg.eigvalsh(sums["uu"] / sums["windows"])
+    return float(min(max(1.0, (_VARIED / max(least * middle, 1e-9)) ** _DOUBTED), _MOST_DOUBT))
 
 
 def _with_verdict(
