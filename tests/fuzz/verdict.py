@@ -249,6 +249,7 @@ def _names(path: Path) -> list[str]:
             ".amc",
             ".asf",
             "geotec_watch-s",
+            "realworld-",
         ]
         if path.suffix == ".zip" or path.is_dir()
         else []
