@@ -24,7 +24,7 @@ from typing import Any
 from m3n.cluster.start import named_cluster
 from m3n.config import PretrainConfig
 from m3n.data.window_store import WindowStore
-from m3n.errors import InputError, StoppedError
+from m3n.errors import TERMINATED, InputError, StoppedError
 from m3n.io.storage import Location, full_name, location, read, write
 
 log = logging.getLogger(__name__)
@@ -32,6 +32,7 @@ OnMetrics = Callable[[int, dict[str, float]], None]
 Snapshots = Mapping[int, Path]  # epoch -> folder for the best checkpoint up to then, on a disk that all nodes share
 NO_SNAPSHOTS: Snapshots = MappingProxyType({})
 CPU_PER_WORKER = 0.5  # logical: whole ones would leave a two-core machine none for Ray Data, which would wait for ever
+CTRL_C_S = 4.0  # for a state to be saved
 STOP = "stop"  # a file in the scratch folder that asks the workers to stop
 RAY_TRAIN = ".ray-train"
 
@@ -67,7 +68,7 @@ def run_here(
     stop.unlink(missing_ok=True)
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     try:
-        with _terminated(stop):
+        with _stopped_by_signals(stop):
             pretrain(batch_sampler(store, config), config, Run(staging, description, on_epoch, stop.exists))
     finally:
         torch.set_num_threads(threads)
@@ -86,8 +87,8 @@ def run_workers(
     """Pretrain on `config.workers` Ray Train workers, resuming from the state in `staging` if there is one.
 
     The best checkpoint and the last state are left in `staging`. `on_metrics(epoch, metrics)` is called in this process after every
-    epoch, also for one that is repeated. SIGTERM ends the run after the current step. Raises InputError if the loop finds the data
-    or the config bad, and StoppedError if the run was stopped early.
+    epoch, also for one that is repeated. SIGTERM ends the run after the current step. Raises InputError if the loop finds
+    the data or the config bad, and StoppedError if the run was stopped early.
     """
     import ray
     from ray.train import FailureConfig, RunConfig, ScalingConfig
@@ -123,7 +124,7 @@ def run_workers(
     listener = threading.Thread(target=_listen, args=(queue, on_metrics))
     listener.start()
     try:
-        with _terminated(scratch / STOP):
+        with _stopped_by_signals(scratch / STOP):
             outcome = trainer.fit().return_value
     finally:
         queue.put(None)
@@ -192,21 +193,39 @@ def _awaited_gpus(wanted: int, seconds: float) -> int:
 
 
 @contextmanager
-def _terminated(stop: Path) -> Iterator[None]:
-    """While the block runs, SIGTERM writes a file that the workers check; a second SIGTERM ends this process at once."""
+def _stopped_by_signals(stop: Path) -> Iterator[None]:
+    """While the block runs, SIGTERM or Ctrl-C writes a file that the workers check; a second one ends this process at once.
+
+    The StoppedError that follows gets the signal's exit status. Where a state cannot be saved within `CTRL_C_S`, as in a long
+    validation, Ctrl-C ends the block with the state that was saved before.
+    """
     if threading.current_thread() is not threading.main_thread():  # in a trial of a sweep, whose driver handles signals
         yield
         return
+    received: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)}
 
     def ask(number: int, frame: Any) -> None:
         stop.touch()
+        received.append(number)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if number == signal.SIGINT:
+            signal.signal(signal.SIGALRM, signal.default_int_handler)
+            signal.setitimer(signal.ITIMER_REAL, CTRL_C_S)
 
-    before = signal.signal(signal.SIGTERM, ask)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, ask)
     try:
         yield
+    except StoppedError as stopped:
+        if received and stopped.status == TERMINATED:
+            raise StoppedError(stopped.message, 128 + received[0]) from None
+        raise
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _listen(queue: Any, on_metrics: OnMetrics) -> None:

@@ -33,6 +33,9 @@ LOCAL = {
 }
 ANSWER_S = 10.0  # how long a cluster may take to answer; Ray itself tries for minutes
 DRIVER = "m3n-driver"  # a file in the session folder of a local Ray of ours, with the id of the process that started it
+# Once the driver is killed, Ray's agents look in their node's log for these words. Without them, they try for a minute to report a
+# crash to a server that has ended too.
+ENDED = "Raylet received SIGTERM, or will end at the end"
 DATA_CPUS = 2  # logical CPUs beyond the workers': without them Ray Data's operators would wait for ever
 
 
@@ -75,6 +78,8 @@ def connect(address: str | None = None, workers: int = 2) -> None:
         )
     session = Path(found.address_info["session_dir"])
     (session / DRIVER).write_text(str(os.getpid()))
+    with (session / "logs" / "raylet.out").open("a", encoding="utf-8") as file:
+        file.write(f"{ENDED} of its driver\n")
     atexit.register(_end_session, session, os.getpid())
     end_by_sigterm()
 

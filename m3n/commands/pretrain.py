@@ -24,7 +24,7 @@ from m3n.config import PretrainConfig
 from m3n.data import text
 from m3n.data.corpora import Mixture, all_placements, open_corpora, shards_of
 from m3n.data.window_store import WindowStore, write_index
-from m3n.errors import TERMINATED, StoppedError
+from m3n.errors import INTERRUPTED, TERMINATED, StoppedError
 from m3n.io import storage, tables
 from m3n.io.staging import staged
 from m3n.io.storage import Location, full_name
@@ -113,9 +113,9 @@ def pretrain(
                 train = run_workers if needs_ray(config, address) else run_here
                 train(store, config, staging, scratch, description, on_metrics, snapshots)
             except StoppedError as stopped:
-                if stopped.status != TERMINATED:
+                if stopped.status not in (TERMINATED, INTERRUPTED):
                     raise
-                raise StoppedError(f"{stopped.message}; rerun the same command to resume", TERMINATED) from None
+                raise StoppedError(f"{stopped.message}; rerun the same command to resume", stopped.status) from None
             header = read_header(staging / LAST) or {}
             done = header["progress"]["history"]
             best = min(range(len(done)), key=lambda i: done[i].get("val/loss", done[i]["train/loss"]))

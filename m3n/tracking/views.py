@@ -1,4 +1,4 @@
-"""The chart page of a sweep's trials, which opens from a link in the sweep's description.
+"""The pages of a sweep's trials, a chart and a table, which open from links in the sweep's description.
 
 MLflow keeps a shared view as JSON in a tag of the experiment and names the tag in the address. This view shows the trials of one
 sweep, the best first, and every drawn setting beside the score in parallel coordinates.
@@ -15,12 +15,20 @@ SECTION = "m3n-sweep"
 
 
 def share(client: Any, run: Any, params: Sequence[str], metric: str, note: str, axes: Sequence[str] | None = None) -> None:
-    """Tag the experiment with the view, and put the link at the top of the sweep's description, above `note`."""
+    """Tag the experiment with the view, and put its links at the top of the sweep's description, above `note`.
+
+    MLflow's table has attributes first, then metrics by name, then params. The view shows one metric alone, which therefore stands
+    before everything that was drawn.
+    """
     experiment, key = run.info.experiment_id, f"m3n-{run.info.run_id[:12]}"
     state = view(run.info.run_id, params, metric, axes)
     client.set_experiment_tag(experiment, f"{TAG}{key}", json.dumps(state))
-    link = f"#/experiments/{experiment}/runs?viewStateShareKey={key}&compareRunsMode=CHART&workflowType=machine_learning"
-    text = f"**[Which settings matter: all trials in parallel coordinates]({link})**\n\n{note}"
+    page = f"#/experiments/{experiment}/runs?viewStateShareKey={key}&workflowType=machine_learning&compareRunsMode="
+    links = (
+        f"**[Which settings matter: all trials in parallel coordinates]({page}CHART)** | "
+        f"**[The trials as a table, the best first]({page}TABLE)**"
+    )
+    text = f"{links}\n\n{note}"
     client.set_tag(run.info.run_id, "mlflow.note.content", text)
 
 

@@ -108,6 +108,7 @@ def _run(study: Study, sweep: Sweep, run: tracking.Run, advance: Advance, data_s
     ended = [trial for trial in study.trials if trial.state != OPEN]
     failed_before = len(study.of(FAILED))
     advance(len(ended), "")
+    compared = False
 
     def hopeless() -> bool:
         return not study.of(COMPLETE) and len(study.of(FAILED)) - failed_before >= HOPELESS
@@ -123,6 +124,10 @@ def _run(study: Study, sweep: Sweep, run: tracking.Run, advance: Advance, data_s
         return None
 
     def start_tracked(trial: Trial) -> None:
+        nonlocal compared
+        if not compared:  # the page of all trials is of use while they run
+            run.compare(list(trial.settings), logarithmic=_logarithmic(study))
+            compared = True
         own = configs.check(TuneConfig, configs.updated(config.model_dump(exclude_unset=True), trial.settings))
         tracked[trial.number] = tracking.trial(
             run, trial.number, own, trial.settings, logarithmic=_logarithmic(study), data=sweep.data, data_sha=data_sha

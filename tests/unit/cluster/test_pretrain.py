@@ -12,18 +12,38 @@ import pytest
 
 from m3n.cluster import pretrain
 from m3n.config import PretrainConfig
-from m3n.errors import InputError
+from m3n.errors import TERMINATED, InputError, StoppedError
 
 
-def test_the_first_sigterm_asks_the_workers_to_stop_and_the_second_is_not_caught(tmp_path):
-    before = signal.getsignal(signal.SIGTERM)
-    with pretrain._terminated(tmp_path / "stop"):
-        assert not (tmp_path / "stop").exists()
-        os.kill(os.getpid(), signal.SIGTERM)
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_the_first_signal_asks_the_workers_to_stop_and_the_second_is_not_caught(number, status, tmp_path):
+    stop, before = tmp_path / "stop", [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)]
+
+    def run() -> None:
+        assert not stop.exists()
+        os.kill(os.getpid(), number)
         time.sleep(0.01)
-        assert (tmp_path / "stop").exists()
+        assert stop.exists()
         assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    assert signal.getsignal(signal.SIGTERM) is before
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        raise StoppedError("stopped in epoch 1", TERMINATED)  # as the loop does
+
+    with pytest.raises(StoppedError) as stopped, pretrain._stopped_by_signals(stop):
+        run()
+    assert stopped.value.status == status
+    assert [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)] == before
+
+
+def test_ctrl_c_does_not_wait_for_a_state_that_takes_long(tmp_path, monkeypatch):
+    monkeypatch.setattr(pretrain, "CTRL_C_S", 0.05)
+
+    def validate() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(10)
+
+    with pytest.raises(KeyboardInterrupt), pretrain._stopped_by_signals(tmp_path / "stop"):
+        validate()
+    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
 
 
 def test_a_snapshot_stays_when_a_better_checkpoint_replaces_the_best_one(tmp_path):

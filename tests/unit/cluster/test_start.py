@@ -152,12 +152,12 @@ def test_a_local_ray_leaves_no_folder_and_a_killed_driver_no_process():
             return process
 
         killed = driver("import time", "time.sleep(600)")
-        # Ray's two agents try for a minute to report the end to a server that has ended too
-        family = {pid for pid, command in below(killed.pid).items() if "Agent" not in command}
-        assert len(family) > 3
+        family = set(below(killed.pid))
+        assert len(family) > 5
         killed.kill()
         killed.wait()
-        wait(lambda: not family & {pid for pid, _, _ in living()}, patience_s=60)  # 5 s where the machine is quiet
+        # 5 s where the machine is quiet; Ray's agents, left to themselves, take 65
+        wait(lambda: not family & {pid for pid, _, _ in living()}, patience_s=30)
         assert list(Path(folder).glob("ray/session_2*"))
         assert driver().wait(120) == 0
         assert not list(Path(folder).glob("ray/session_2*"))
