@@ -28,15 +28,16 @@ def unpacked(name: str, to: Path) -> Path:
     return to
 
 
-def written(file: Path, images: Iterable, fps: int) -> Path:
+def written(file: Path, images: Iterable, fps: int, codec: str = "mpeg4") -> Path:
     """A film of images (height, width, 3)."""
     av = pytest.importorskip("av", reason="PyAV is not installed: pip install m3n[video]")
     with av.open(str(file), "w") as container:
         stream = None
         for number, image in enumerate(images):
             if stream is None:
-                stream = container.add_stream("mpeg4", rate=fps)
-                stream.height, stream.width, stream.pix_fmt, stream.bit_rate = *image.shape[:2], "yuv420p", 4_000_000
+                stream = container.add_stream(codec, rate=fps)
+                stream.height, stream.width, stream.bit_rate = *image.shape[:2], 4_000_000
+                stream.pix_fmt = {"gif": "rgb8", "mjpeg": "yuvj420p"}.get(codec, "yuv420p")
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")
             frame.pts, frame.time_base = number, Fraction(1, fps)
             container.mux(stream.encode(frame))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from functools import partial
@@ -30,6 +30,9 @@ from m3n.video.network_files import checked_folder
 
 FILM = "film"  # folder below the clips: what was seen, for `m3n report video`
 LOOKS = pa.schema([("item", pa.string()), ("video", pa.string()), ("look", pa.string())])  # `m3n.video.looks` as JSON
+# and where the video was (`bytes`: 0 on a store), and where in it each clip begins, for `m3n view`
+_CLIPS = pa.list_(pa.struct([("clip_id", pa.string()), ("start_s", pa.float64())]))
+FILMED = pa.schema([("file", pa.string()), ("bytes", pa.int64()), ("clips", _CLIPS)])
 READ = ("model", "person", "arms", "max_fps", "allow_lying", "max_gap_frames")  # settings that decide what a piece becomes
 ALONE_S = 60.0  # of video: for less, `workers=auto` starts nobody
 
@@ -49,6 +52,11 @@ class PieceWorker:
         looks, self._reader.looks = self._reader.looks, []
         write_piece(self._staging / item["file"], clips, notes, frames=frames, looks=looks)
         return {"frames": frames, "seconds": piece.seconds}
+
+    def close(self) -> None:
+        """Close the reader."""
+        if self._reader is not None:
+            self._reader.close()
 
 
 def video_items(
@@ -85,17 +93,27 @@ def video_items(
             yield one
         elif file is not None:
             yield from piece_items(staging / file, known_facts(staging / file), notes)
-    _write_looks(staging, list(wanted))
+    _write_looks(staging, wanted)
 
 
-def _write_looks(staging: Location, files: Sequence[str]) -> None:
+def _write_looks(staging: Location, wanted: Mapping[str, Piece]) -> None:
     storage.remove(staging / FILM)
     if isinstance(staging, Path):
         with storage.writing(staging):
             (staging / FILM).mkdir()
-    looks = (look for file in files for look in known_facts(staging / file)["looks"])
-    rows = ({"item": look["item"], "video": look["video"], "look": json.dumps(look)} for look in looks)
-    tables.write_table(staging / FILM, rows, LOOKS, rows_per_shard=64)
+    rows = (
+        {"item": look["item"], "video": look["video"], "look": json.dumps(look), **_filmed(piece, look)}
+        for file, piece in wanted.items()
+        for look in known_facts(staging / file)["looks"]
+    )
+    tables.write_table(staging / FILM, rows, pa.schema([*LOOKS, *FILMED]), rows_per_shard=64)
+
+
+def _filmed(piece: Piece, look: dict[str, Any]) -> dict[str, Any]:
+    place = storage.location(piece.file)
+    size = place.stat().st_size if isinstance(place, Path) and place.exists() else 0
+    clips = [{"clip_id": name, "start_s": start} for name, start in look.get("clips", {}).items()]
+    return {"file": piece.file, "bytes": size, "clips": clips}
 
 
 def _run(
@@ -103,7 +121,8 @@ def _run(
 ) -> Generator[Item, None, None]:
     count = min(len(todo), (cores() if seconds > ALONE_S else 1) if isinstance(workers, str) else workers)
     if count < 2:
-        yield from map(make(), todo)
+        with closing(make()) as worker:
+            yield from map(worker, todo)
         return
     connect(workers=count)
     yield from run_items(make, todo, count)

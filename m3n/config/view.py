@@ -30,6 +30,9 @@ class ViewConfig(Options):
         None, description="placements to show; null: all in the table, or both wrists for poses and sketches"
     )
     rate_hz: Positive = Field(60.0, description="sampling rate of sensors that are simulated for poses and sketches [Hz]")
+    film_mb: float = Field(
+        12.0, ge=0, description="of a saved page: largest size of the pictures of its videos, all clips together [MB]; 0: none"
+    )
     clips: Count | None = Field(
         None, description="of a file of sketches: clips to author, the first ones of `m3n ingest sketch`; null: 4 per sketch"
     )

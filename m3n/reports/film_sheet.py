@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from m3n.video.landmarks import NAMES
+from m3n.video.landmarks import BONES
 from m3n.video.looks import image_of
 
 if TYPE_CHECKING:
@@ -18,25 +18,6 @@ ROWS = 8  # of a page
 _PICTURES = 6  # of a row
 _SIDES = {"left": "#2a9d8f", "right": "#e76f51", "": "#f4d35e"}  # the person's own sides, and what joins them
 _FAINT = 0.3  # visibility below which a bone is drawn thin
-
-
-def _bones() -> list[tuple[int, int, str]]:
-    limbs = (
-        "shoulder elbow",
-        "elbow wrist",
-        "wrist index",
-        "wrist pinky",
-        "shoulder hip",
-        "hip knee",
-        "knee ankle",
-        "ankle foot_index",
-    )
-    ends = [(f"{s}_{a}", f"{s}_{b}", s) for s in ("left", "right") for a, b in (limb.split() for limb in limbs)]
-    ends += [(f"left_{joint}", f"right_{joint}", "") for joint in ("shoulder", "hip")]
-    return [(NAMES.index(a), NAMES.index(b), side) for a, b, side in ends]
-
-
-_BONES = _bones()
 
 
 def film_sheet(path: Path, looks: Sequence[dict[str, Any]]) -> None:
@@ -69,7 +50,7 @@ def _picture(ax: Axes, picture: dict[str, Any]) -> None:
     image, points = image_of(picture), np.array(picture["points"])
     seen = np.array(picture["visibility"])
     ax.imshow(image)
-    for a, b, side in _BONES:
+    for a, b, side in BONES:
         sure = min(seen[a], seen[b]) >= _FAINT
         ax.plot(*points[[a, b]].T, color=_SIDES[side], lw=2.2 if sure else 0.7, alpha=0.95, solid_capstyle="round")
     ax.set_xlim(-0.5, image.shape[1] - 0.5)

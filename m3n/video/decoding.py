@@ -59,12 +59,15 @@ def facts(file: Path) -> Facts:
         return Facts(duration, codec.width, codec.height, codec.name)
 
 
-def frames(file: Path, start_s: float = 0.0, stop_s: float | None = None, max_fps: float = 60.0) -> Iterator[Frame]:
-    """The frames of a video from `start_s` up to, not including, `stop_s`, in the order of their time stamps.
+def frames(
+    file: Path, start_s: float = 0.0, stop_s: float | None = None, max_fps: float = 60.0, largest_side: int = LARGEST_SIDE
+) -> Iterator[Frame]:
+    """The frames of a video from `start_s` up to, not including, `stop_s`, in the order of their time stamps, no side of an image
+    longer than `largest_side`.
 
     A damaged packet is passed over. Raises InputError for a file that cannot be decoded.
     """
-    least = _RATE_SHARE / max_fps
+    least = least_step(max_fps)
     with _opened(file) as (container, stream):
         base = float(stream.time_base)
         origin = 0 if stream.start_time is None else stream.start_time
@@ -80,7 +83,12 @@ def frames(file: Path, start_s: float = 0.0, stop_s: float | None = None, max_fp
             if time_s < start_s or time_s < last + least:
                 continue
             last = time_s
-            yield Frame(time_s, _image(decoded))
+            yield Frame(time_s, _image(decoded, largest_side))
+
+
+def least_step(max_fps: float) -> float:
+    """Seconds after a frame within which another one is skipped."""
+    return _RATE_SHARE / max_fps
 
 
 def _decoded(file: Path, container: Any, stream: Any) -> Iterator[Any]:
@@ -104,8 +112,8 @@ def _decoded(file: Path, container: Any, stream: Any) -> Iterator[Any]:
             raise InputError(f"{file.name}: cannot be decoded ({_said(error)}); is it damaged?") from None
 
 
-def _image(frame: Any) -> NDArray[np.uint8]:
-    shrink = LARGEST_SIDE / max(frame.width, frame.height)
+def _image(frame: Any, largest_side: int) -> NDArray[np.uint8]:
+    shrink = largest_side / max(frame.width, frame.height)
     size = {}
     if shrink < 1:
         size = {"width": max(2, round(frame.width * shrink)), "height": max(2, round(frame.height * shrink))}
@@ -134,6 +142,7 @@ def _opened(file: Path) -> Iterator[tuple[Any, Any]]:
         if codec.width * codec.height > _LARGEST_PIXELS:
             raise InputError(f"{file.name}: says that its frames have {codec.width} x {codec.height} pixels; is it damaged?")
         codec.thread_count = 1  # workers share the cores
+        codec.options = {"max_pixels": str(_LARGEST_PIXELS)}  # of frames that say otherwise than the header
         yield container, stream
 
 

@@ -19,3 +19,22 @@ def _other(name: str) -> str:
 OTHER_SIDE = np.array([NAMES.index(_other(name)) for name in NAMES])
 TRUNK = [NAMES.index(f"{side}_{joint}") for joint in ("shoulder", "hip") for side in ("left", "right")]
 BODY = slice(NAMES.index("left_shoulder"), len(NAMES))  # without the face
+_LIMBS = (
+    "shoulder elbow",
+    "elbow wrist",
+    "wrist index",
+    "wrist pinky",
+    "shoulder hip",
+    "hip knee",
+    "knee ankle",
+    "ankle foot_index",
+)
+
+
+def _bones() -> list[tuple[int, int, str]]:
+    ends = [(f"{s}_{a}", f"{s}_{b}", s) for s in ("left", "right") for a, b in (limb.split() for limb in _LIMBS)]
+    ends += [(f"left_{joint}", f"right_{joint}", "") for joint in ("shoulder", "hip")]
+    return [(NAMES.index(a), NAMES.index(b), side) for a, b, side in ends]
+
+
+BONES = _bones()  # that are drawn: both ends, and the side of the body, empty for what joins the sides

@@ -21,6 +21,7 @@ from typing import Any
 import joblib
 import numpy as np
 import torch
+from fuzz.damaged_films import sound
 from fuzz.public_sets import (
     dsads_files,
     hhar_files,
@@ -252,6 +253,7 @@ ORIGINALS: dict[str, Original] = {
         lambda file, tree: _write_text(file, pickled(tree)), ["fps=30"], True,
     ),
     "sketch": Original("moves.yaml", sketch_text, _write_text, ["clips=2"]),
+    "video": Original("film.mp4", lambda: sound()["film.mp4"], _write_text, ["workers=1"]),
     "recordings": Original(
         "watch.csv", lambda: sample_csv(sample_columns(subject=["a"] * 200, label=["walk"] * 90 + ["run"] * 110)), _write_text,
         ["acc_unit=g", "gyro_unit=deg/s"],

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from fuzz.damaged_films import write_damaged_film
 from fuzz.hostile import SETTING_VALUES
 from fuzz.mutations import blind, damaged_settings, pick, write_damaged
 from fuzz.originals import ORIGINALS
@@ -162,7 +163,7 @@ def _input(folder: Path, source: str, index: int, seed: int) -> tuple[Path | Non
         settings = [s for s in damaged_settings(keys, rng) if not re.match(r"clips=(30|9+|1e9)$", s)]  # valid, but long
         return None, [*settings, *([] if any(s.startswith("clips") for s in settings) else ["clips=2"])], None
     original = ORIGINALS[source]
-    path = write_damaged(folder, original, rng)
+    path = write_damaged_film(folder, rng) if source == "video" else write_damaged(folder, original, rng)
     settings = [*original.settings, "max_rejected=0.9"]
     return path, settings + (damaged_settings(keys, rng) if rng.random() < 0.1 else []), None
 

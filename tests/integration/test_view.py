@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from places import REPOSITORY
+from video_people import filmed
 
 from m3n import schema
 from m3n.commands.view.command import save, server
@@ -93,6 +94,31 @@ def test_a_saved_page_moves_without_a_server(clips: Path, tmp_path: Path, monkey
         await page.value("$('search').value = 'bend'; list()")
         assert await page.value("[...document.querySelectorAll('#list b')].map((e) => e.textContent)") == ["bend"]
         assert await page.value("performance.getEntriesByType('resource').length") == 0  # nothing was loaded
+
+    visit(monkeypatch, file.as_uri(), look)
+
+
+def test_the_video_moves_with_the_body(pose_clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    poses = filmed(tmp_path, pose_clip("video-walk", 61, label="walk"))
+    file = tmp_path / "page.html"
+    save(poses, None, file)
+    (tmp_path / "walk.mp4").unlink()
+    canvas = "document.querySelector('#film canvas')"
+    grey = (
+        f"{canvas}.getContext('2d').getImageData({canvas}.width * 0.9, {canvas}.height / 2, 1, 1).data[0]"  # beside the person
+    )
+
+    async def look(page: Any) -> None:
+        assert await page.value("$('film').clientWidth") > 100
+        seen = []
+        for seconds in (0.0, 0.95, 1.9):
+            await page.value(f"seek({seconds})")
+            await page.until("panels[2].images[panels[2].number()].complete")
+            seen.append(await page.value(grey))
+        for level, seconds in zip(seen, (0.5, 1.4, 2.4), strict=True):  # of the video: the clip begins half a second into it
+            assert abs(level - (10 + 5 * 20 * seconds)) < 8
+        assert await page.value("panels[2].film.points.length") == 20
+        assert await body_colours(page) > 2_000
 
     visit(monkeypatch, file.as_uri(), look)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from m3n.reports.view.page import page
 from m3n.reports.view.server import LOOPBACK, serve
 
 LISTED, SAVED, PARTNERS = 5_000, 12, 1_000_000
+_OF_BASE64 = 0.75  # bytes in a character
 
 
 def open_pages(place: Location, beside: Location | None, config: ViewConfig, most: int) -> Listed:
@@ -35,7 +37,11 @@ def save(place: Location, beside: Location | None, file: Path, config: ViewConfi
     clips = {}
     with bar("view", len(opened.entries)) as advance:
         for number in range(len(opened.entries)):
-            clips[number] = opened.clip(number)
+            clip = opened.clip(number)
+            if clip.film:
+                share = _OF_BASE64 * 1e6 * config.film_mb / len(opened.entries)
+                clip = replace(clip, film=opened.film(number, share) if config.film_mb else False)
+            clips[number] = clip
             advance(1, opened.entries[number].name)
     text = page(opened.title, opened.entries, opened.notice, clips, any(clip.motion for clip in clips.values()))
     file.parent.mkdir(parents=True, exist_ok=True)

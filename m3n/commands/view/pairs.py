@@ -17,6 +17,7 @@ from m3n.commands.view.places import Listed
 from m3n.errors import InputError
 from m3n.imu.fidelity import SIGNALS, align, correlation, norm
 from m3n.reports.view.clip import Clip, Trace
+from m3n.reports.view.film import Film
 from m3n.sources.shared.recording_rows import interpolated
 
 _LONGEST_S = 120.0  # that is searched for the lag
@@ -58,6 +59,9 @@ class Beside(Listed):
         return replace(
             a, bands={**a.bands, **b.bands}, motion=a.motion or b.motion, traces=traces, beside=beside, note=note or b.note
         )
+
+    def film(self, number: int, most_bytes: float) -> Film:
+        return self.first.film(self.numbers[number], most_bytes)
 
 
 def _by_id(first: Listed, other: Listed) -> dict[int, int]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import numpy as np
 import pyarrow as pa
 
 from m3n import schema, sources
+from m3n.commands.view.films import Films
 from m3n.commands.view.listing import Line, bands_of, choose, cut, stretches, table_lines
 from m3n.config import Site, ViewConfig
 from m3n.errors import InputError, nearest
@@ -31,6 +33,7 @@ from m3n.io import storage, tables
 from m3n.io.storage import Location
 from m3n.motion.sketch_file import read_sketches, shipped_sketches
 from m3n.reports.view.clip import Clip, Entry, Part, Trace, motion_of
+from m3n.reports.view.film import Film
 from m3n.schema import Rejected
 from m3n.sources.poses import sketched
 from m3n.sources.shared.ingest_notes import Notes
@@ -63,6 +66,10 @@ class Listed:
         """The data of an entry; InputError for a damaged row."""
         raise NotImplementedError
 
+    def film(self, number: int, most_bytes: float) -> Film:
+        """The video of an entry whose clip says that it has one; InputError for one that cannot be decoded."""
+        raise InputError(f"{self.entries[number].name} has no video")
+
 
 class Clips(Listed):
     """A table of pose clips or of synthetic clips."""
@@ -82,7 +89,8 @@ class Clips(Listed):
         self.sites = {name: sites[name] for name in self.placements if name in sites}
         self.rate_hz = config.rate_hz
         lines = table_lines(shards, pa.schema(_CLIP_LINE), lambda row: row["n_frames"] / row["fps"])
-        super().__init__(str(place), *choose(lines, config, most, str(place)))
+        self.films = Films(place)
+        super().__init__(str(place), *choose(lines, config, most, str(place)), self.films.notice)
 
     def clip(self, number: int) -> Clip:
         line = self.lines[number]
@@ -94,8 +102,15 @@ class Clips(Listed):
             raise InputError(f"{line.shard} row {line.row} (clip '{row['clip_id']}'): {problem}")
         if self.simulated:
             rate, samples = float(row["rate_hz"]), {p: row[schema.imu_column(p)] for p in self.placements}
-            return _moving(row, line.entry, self.sites, samples, rate, "")
-        return _simulated(row, line.entry, self.sites, self.rate_hz)
+            clip = _moving(row, line.entry, self.sites, samples, rate, "")
+        else:
+            clip = _simulated(row, line.entry, self.sites, self.rate_hz)
+        return replace(clip, film=line.entry.name in self.films)
+
+    def film(self, number: int, most_bytes: float) -> Film:
+        if self.entries[number].name not in self.films:
+            return super().film(number, most_bytes)
+        return self.films.film(self.entries[number], most_bytes)
 
 
 class Recordings(Listed):

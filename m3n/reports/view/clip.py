@@ -18,6 +18,7 @@ from m3n.body.kinematics import fitted_betas, joint_transforms, rest_joints
 from m3n.body.model import standin_body
 from m3n.config import Site
 from m3n.imu.placement import mount
+from m3n.reports.view.film import Film, plain_film
 
 FRAMES_HZ = 30.0  # the page draws the frames between by interpolation
 _BONES = 4  # that bend a vertex; the fifth and sixth weigh less than can be seen
@@ -71,7 +72,8 @@ class Motion:
 
 @dataclass(frozen=True)
 class Clip:
-    """All that the page shows of an entry. `beside`: traces of another table, drawn over those of the same placement."""
+    """All that the page shows of an entry. `beside`: traces of another table, drawn over those of the same placement; `film`: its
+    video, or whether there is one, which a served page then asks for."""
 
     seconds: float
     bands: Mapping[str, Sequence[Part]] = field(default_factory=dict)
@@ -79,6 +81,7 @@ class Clip:
     traces: Mapping[str, Trace] = field(default_factory=dict)
     beside: Mapping[str, Trace] = field(default_factory=dict)
     note: str = ""
+    film: Film | bool = False
 
 
 def motion_of(row: Mapping[str, Any], sites: Mapping[str, Site], start_s: float, stop_s: float) -> Motion:
@@ -120,6 +123,7 @@ def plain_clip(clip: Clip) -> dict[str, Any]:
         "traces": {name: _plain_trace(trace) for name, trace in clip.traces.items()},
         "beside": {name: _plain_trace(trace) for name, trace in clip.beside.items()},
         "note": clip.note,
+        "film": plain_film(clip.film) if isinstance(clip.film, Film) else clip.film,
     }
 
 

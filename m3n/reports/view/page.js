@@ -13,9 +13,10 @@ const seek = (seconds) => {
   for (const panel of panels) panel.seek(state.at);
 };
 const traces = new Traces($("plots"), $("legend"), seek);
-const panels = [new Bands($("bands"), seek), traces];
+const panels = [new Bands($("bands"), seek), traces, new Film($("film"))];
+let scene = null;
 if (DATA.body) {
-  try { panels.push(new Scene($("scene"), DATA.body)); } catch (error) { trouble(error.message); }
+  try { panels.push(scene = new Scene($("scene"), DATA.body)); } catch (error) { trouble(error.message); }
 }
 
 function clock(seconds) {
@@ -75,8 +76,8 @@ async function choose(number) {
   $("label").textContent = label || name;
   $("text").textContent = text;
   $("facts").textContent = [name, subject && `person ${subject}`, source, start > 0 && `from ${clock(start)}`, clip.note].filter(Boolean).join(" · ");
-  document.querySelector("main").classList.toggle("still", !clip.motion || panels.length < 3);
-  $("scene").hidden = !clip.motion || panels.length < 3;
+  document.querySelector("main").classList.toggle("still", !clip.motion || !scene);
+  $("scene").hidden = !clip.motion || !scene;
   $("time").max = clip.seconds;
   if (Object.keys(clip.beside).length && traces.mode === "axes" && !state.chosenMode) press("mode", "norm");
   for (const panel of panels) panel.show(clip);
@@ -96,7 +97,7 @@ async function asking(path) {
 function press(group, value) {
   for (const button of $(group).querySelectorAll("button")) button.setAttribute("aria-pressed", button.dataset[group] === value);
   if (group === "mode") { traces.mode = value; traces.paint(); }
-  if (group === "look") { panels[2].look = value; panels[2].seek(state.at); }
+  if (group === "look") { scene.look = value; scene.seek(state.at); }
 }
 
 function play(on) {

@@ -16,7 +16,7 @@ from typing import Any
 
 from m3n.reports.view.clip import Clip, Entry, plain_body, plain_clip, plain_entry
 
-SCRIPTS = ("scene.js", "traces.js", "page.js")
+SCRIPTS = ("scene.js", "film.js", "traces.js", "page.js")
 _HERE = Path(__file__).parent
 
 

@@ -1,4 +1,4 @@
-"""Serves the page of `m3n view` on loopback: `/` is the page, `/clip/N` the data of one clip.
+"""Serves the page of `m3n view` on loopback: `/` is the page, `/clip/N` the data of one clip, `/film/N` its video.
 
 Requests that name another host than loopback are refused: a page of a stranger in the same browser could otherwise read the
 recordings by pointing a name of its own at 127.0.0.1 (DNS rebinding).
@@ -16,9 +16,11 @@ from typing import Any, Protocol
 
 from m3n.errors import InputError
 from m3n.reports.view.clip import Clip, Entry, plain_clip
+from m3n.reports.view.film import Film, plain_film
 from m3n.reports.view.page import as_json, page
 
 LOOPBACK = "127.0.0.1"
+FILM_BYTES = 16e6  # of a clip's pictures
 _OWN_NAMES = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?")
 
 
@@ -32,6 +34,9 @@ class Shown(Protocol):
 
     def clip(self, number: int) -> Clip:
         """The data of one entry; InputError for a damaged row."""
+
+    def film(self, number: int, most_bytes: float) -> Film:
+        """The video of an entry that has one; InputError for one that cannot be decoded."""
 
 
 def serve(opened: Shown, reopen: Callable[[], Shown], port: int) -> ThreadingHTTPServer:
@@ -57,7 +62,7 @@ class _Place:
     def __init__(self, opened: Shown, reopen: Callable[[], Shown]) -> None:
         self._shown: Shown = opened
         self._fresh, self._reopen = True, reopen
-        self._lock = threading.Lock()
+        self._lock, self._films = threading.Lock(), threading.Lock()
 
     def page(self) -> str:
         with self._lock:
@@ -73,6 +78,10 @@ class _Place:
         with self._lock:
             return self._shown.clip(number)
 
+    def film(self, number: int) -> Film:
+        with self._films:  # one at a time is decoded, while clips are read
+            return self._shown.film(number, FILM_BYTES)
+
     def __len__(self) -> int:
         return len(self._shown.entries)
 
@@ -86,9 +95,11 @@ class _Answers(BaseHTTPRequestHandler):
             self._answer(403, "text/plain", "this page is for this machine alone: open it at http://127.0.0.1")
         elif (path := self.path.split("?")[0]) == "/":
             self._answer(200, "text/html", self.place.page())
-        elif (found := re.fullmatch(r"/clip/(\d{1,9})", path)) and int(found[1]) < len(self.place):
+        elif (found := re.fullmatch(r"/(clip|film)/(\d{1,9})", path)) and int(found[2]) < len(self.place):
+            number = int(found[2])
             try:
-                self._answer(200, "application/json", as_json(plain_clip(self.place.clip(int(found[1])))))
+                data = plain_clip(self.place.clip(number)) if found[1] == "clip" else plain_film(self.place.film(number))
+                self._answer(200, "application/json", as_json(data))
             except InputError as error:
                 self._answer(422, "text/plain", str(error))
         else:

@@ -7,7 +7,7 @@ stand-in. Stretches of videos (`m3n.sources.poses.video_pieces`) are read one by
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from m3n.sources.shared.gaps import part_id
 from m3n.sources.shared.ingest_notes import Notes
 from m3n.sources.shared.joint_names import smpl_joints
 from m3n.sources.shared.pose_rows import pose_row
-from m3n.video import decoding
+from m3n.video.decoder import Decoder
 from m3n.video.landmarks import NAMES
 from m3n.video.looks import Pictures, look, pictured
 from m3n.video.motion import Hidden, Motion, in_sight, joints_of, motion_of
@@ -45,17 +45,19 @@ def pose_clips(path: Location, options: Options, notes: Notes | None = None) -> 
     Raises InputError as `pieces` does, and where the networks are missing.
     """
     notes = Notes() if notes is None else notes
-    reader = None
-    for piece in pieces(path, options, notes):
-        if isinstance(piece, Rejected):
-            yield piece
-            continue
-        reader = reader or Reader(options)
-        yield from reader.clips(piece, notes)
+    with ExitStack() as stack:
+        reader = None
+        for piece in pieces(path, options, notes):
+            if isinstance(piece, Rejected):
+                yield piece
+                continue
+            reader = reader or stack.enter_context(closing(Reader(options)))
+            yield from reader.clips(piece, notes)
 
 
 class Reader:
-    """Reads pieces of videos, one after the other; holds the networks, and the last video where it came from a store.
+    """Reads pieces of videos, one after the other; holds the networks, a process that decodes, and the last video where it came
+    from a store.
 
     `frames`: how many it has looked at; `looks`: what it saw (`m3n.video.looks`), until somebody takes it. Raises MissingError
     where the networks are missing.
@@ -65,14 +67,20 @@ class Reader:
         self.options, self.frames = options, 0
         self.looks: list[dict[str, Any]] = []
         self._networks = PoseNetworks(checked_folder(options.model), options.model)
+        self._decoder = Decoder()
         self._copies, self._copied = ExitStack(), ("", Path())
+
+    def close(self) -> None:
+        """End the process that decodes, and remove the copy of a video."""
+        self._decoder.close()
+        self._copies.close()
 
     def clips(self, piece: Piece, notes: Notes) -> Iterator[dict[str, Any] | Rejected]:
         """The rows of one piece: usually one; none where nobody is seen, several where the film is cut, an arm is hidden or several
         people are taken. `notes` counts what was put right or left out."""
         try:
             file = self._local(storage.location(piece.file))
-            found = decoding.frames(file, piece.start_s, piece.stop_s, self.options.max_fps)
+            found = self._decoder.frames(file, piece.start_s, piece.stop_s, self.options.max_fps)
             cuts = -1
             for shot in shots(found):
                 kept: Pictures = {}
@@ -113,13 +121,15 @@ class Reader:
             notes.count("frames whose left and right were exchanged and put right", motion.swapped, where)
             item = "-".join(filter(None, (clip_id, person)))
             spans, hidden = in_sight(motion, ("left", "right") if options.arms == "both" else (options.arms,))
-            self.looks.append(look(item, where, track, stretch, motion, hidden, kept))
-            yield from _rows(piece, item, subject, motion, spans, hidden, options)
+            seen = look(item, where, track, stretch, motion, hidden, kept)
+            self.looks.append(seen)
+            yield from _rows(piece, item, subject, motion, spans, hidden, options, seen["clips"])
 
 
 def _rows(
-    piece: Piece, clip_id: str, subject: str | None, motion: Motion, spans: list[slice], hidden: list[Hidden], options: Options
-) -> Iterator[dict[str, Any] | Rejected]:
+    piece: Piece, clip_id: str, subject: str | None, motion: Motion, spans: list[slice], hidden: list[Hidden], options: Options,
+    starts: dict[str, float],
+) -> Iterator[dict[str, Any] | Rejected]:  # fmt: skip
     where = piece.video
     for out in hidden:
         yield _left_out(clip_id, motion, out.start, out.stop, f"{where}: {out.reason}")
@@ -138,6 +148,7 @@ def _rows(
             if not isinstance(clip, FittedClip):
                 yield clip
                 continue
+            starts[clip.clip_id] = round(motion.start_s + (span.start + clip.frames.start) / motion.fps, 4)
             yield pose_row(
                 clip.clip_id, SOURCE, motion.fps, clip.fit.poses, clip.fit.trans, clip.fit.betas, subject=subject,
                 text=piece.text, label=piece.label, repairs=clip.repairs, file=where,

@@ -20,6 +20,7 @@ from m3n.schema import Rejected
 from m3n.sources.poses.video_options import Options
 from m3n.sources.shared.ingest_notes import Notes
 from m3n.video import decoding, spans
+from m3n.video.decoder import Decoder
 from m3n.video.spans import Span
 
 SOURCE = "video"
@@ -70,31 +71,32 @@ def pieces(path: Location, options: Options, notes: Notes | None = None) -> Iter
     """
     videos, single, pattern = _videos(path), not path.is_dir(), options.pattern()
     wanted = _spans(options, videos, single, notes)
-    for video in videos:
-        given = wanted if wanted is None else wanted.get(video.name)
-        if given == []:
-            if notes is not None:
-                notes.count("videos left out, because the labels have no row for them", 1, video.name)
-            continue
-        known = pattern.match(video.name if not single else _whole_name(video.place)) if pattern else {}
-        try:
-            with storage.local_copy(video.place) as file:
-                length, sha256 = decoding.facts(file).duration_s, storage.sha256(file)
-        except InputError as error:
-            if single:
-                raise
-            yield Rejected(video.name, str(error))
-            continue
-        for span in given or [Span(video.name, 0.0, None)]:
-            for start, stop in _stretches(spans.inside(span, length, video.name), length, options.stretch_s):
-                label = span.label or known.get("label") or options.label
-                text = span.text or known.get("text") or options.text
-                yield Piece(
-                    storage.full_name(video.place), video.name, sha256, f"{SOURCE}-{video.clip}", start, stop,
-                    max(0.0, (length or 0.0 if stop is None else stop) - start),
-                    span.subject or known.get("subject") or options.subject, label,
-                    (label or "").replace("_", " ") if text is None else text,
-                )  # fmt: skip
+    with Decoder() as decoder:
+        for video in videos:
+            given = wanted if wanted is None else wanted.get(video.name)
+            if given == []:
+                if notes is not None:
+                    notes.count("videos left out, because the labels have no row for them", 1, video.name)
+                continue
+            known = pattern.match(video.name if not single else _whole_name(video.place)) if pattern else {}
+            try:
+                with storage.local_copy(video.place) as file:
+                    length, sha256 = decoder.facts(file).duration_s, storage.sha256(file)
+            except InputError as error:
+                if single:
+                    raise
+                yield Rejected(video.name, str(error))
+                continue
+            for span in given or [Span(video.name, 0.0, None)]:
+                for start, stop in _stretches(spans.inside(span, length, video.name), length, options.stretch_s):
+                    label = span.label or known.get("label") or options.label
+                    text = span.text or known.get("text") or options.text
+                    yield Piece(
+                        storage.full_name(video.place), video.name, sha256, f"{SOURCE}-{video.clip}", start, stop,
+                        max(0.0, (length or 0.0 if stop is None else stop) - start),
+                        span.subject or known.get("subject") or options.subject, label,
+                        (label or "").replace("_", " ") if text is None else text,
+                    )  # fmt: skip
 
 
 def _spans(options: Options, videos: list[_Video], single: bool, notes: Notes | None) -> dict[str, list[Span]] | None:
