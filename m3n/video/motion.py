@@ -23,7 +23,7 @@ from m3n.video.landmarks import BODY, NAMES, OTHER_SIDE, TRUNK
 from m3n.video.networks import FloatArray
 from m3n.video.tracking import Stretch, Track
 
-POSITION_HZ, TWIST_HZ, DISTANCE_HZ = 4.0, 1.5, 0.5  # cut-offs: joints, the hand's width, the distance from the camera
+POSITION_HZ, TWIST_HZ, DISTANCE_HZ = 4.0, 1.5, 0.2  # cut-offs: joints, the hand's width, the distance from the camera
 _HIDDEN = 0.1  # below this visibility, in the mean of `_HIDDEN_S`, a joint of an arm is hidden
 _HIDDEN_S = 0.25
 _UNSEEN = 0.3  # a landmark whose visibility stays below this in most frames is left out: legs out of the picture
