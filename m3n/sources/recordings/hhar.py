@@ -23,7 +23,7 @@ from pydantic import Field
 from m3n.config import Options as BaseOptions
 from m3n.errors import InputError, one_line, shown
 from m3n.schema import Rejected
-from m3n.sources.shared.recording_rows import FloatArray, common_clock, ordered, recording_row, within
+from m3n.sources.shared.recording_rows import FloatArray, on_sensor_clock, ordered_rows, recording_row, within
 from m3n.sources.shared.unit_checks import UnitCheck
 from m3n.untrusted.archives import unpacked, zip_or_folder
 
@@ -100,16 +100,14 @@ def _watch(acc: pa.Table, gyro: pa.Table | None, pair: dict[str, Any], placement
         raise InputError(f"{where}: the model is '{shown(model)}', expected {' or '.join(RATES_HZ)}")
     rate = RATES_HZ[model]
     times, values, labels = _stream(f"Watch_accelerometer.csv, {where}", acc, pair)
-    streams = [(times, values)]
+    turning = None
     if gyro is not None and (own := _rows(gyro, pair)).num_rows:
-        streams.append(_stream(f"Watch_gyroscope.csv, {where}", own, pair)[:2])
+        turning = _stream(f"Watch_gyroscope.csv, {where}", own, pair)[:2]
     edges = np.flatnonzero(np.r_[True, labels[1:] != labels[:-1]])
     stops = np.r_[times[edges[1:]], times[-1] + 1 / rate]
     spans = [(float(times[a]), float(b), ACTIVITIES[labels[a]]) for a, b in zip(edges, stops, strict=True) if labels[a]]
     check, rows = UnitCheck(), []
-    for number, (start, found) in enumerate(common_clock(streams, rate)):
-        rates = found[1] if len(found) == 2 else np.full_like(found[0], np.nan)
-        samples = np.concatenate([found[0], rates], axis=1)
+    for number, (start, samples) in enumerate(on_sensor_clock((times, values), turning, rate)):
         check.add(samples, rate)
         rows.append(
             recording_row(
@@ -119,7 +117,7 @@ def _watch(acc: pa.Table, gyro: pa.Table | None, pair: dict[str, Any], placement
         )  # fmt: skip
     if not rows:
         raise InputError(f"{where}: acceleration and gyroscope never ran at the same time")
-    check.check(where, "m/s2", "rad/s" if len(streams) == 2 else None)
+    check.check(where, "m/s2", "rad/s" if turning is not None else None)
     yield from rows
 
 
@@ -129,7 +127,7 @@ def _rows(table: pa.Table, pair: dict[str, Any]) -> pa.Table:
 
 
 def _stream(where: str, table: pa.Table, pair: dict[str, Any]) -> tuple[FloatArray, FloatArray, NDArray[Any]]:
-    """Times (n,) s of the device's clock, values (n, 3) and activities (n,), empty where there is none."""
+    """Times (n,) s of the device's clock, values (n, 3) and activities (n,), "" for a row without one."""
     held = _rows(table, pair)
     clock, arrival = (held[key].to_numpy() for key in ("Creation_Time", "Arrival_Time"))
     values = np.stack([held[axis].to_numpy() for axis in "xyz"], axis=1)
@@ -146,6 +144,6 @@ def _stream(where: str, table: pa.Table, pair: dict[str, Any]) -> tuple[FloatArr
     if unknown:
         raise InputError(f"{where}: the activity '{shown(unknown[0])}' is not among {', '.join(ACTIVITIES)}")
     times = (clock[order] - clock[order[0]]) * 1e-9 + float(clock[order[0]]) * 1e-9
-    kept = np.isfinite(values[order]).all(axis=1) & (np.diff(times, prepend=-np.inf) > 0)
-    clean = ordered(where, times, values[order])
-    return *clean, np.where(words == "null", "", words)[order][kept]
+    values, words = values[order], np.where(words == "null", "", words)[order]
+    rows = ordered_rows(where, times, values)
+    return times[rows], values[rows], words[rows]

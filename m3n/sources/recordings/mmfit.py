@@ -25,7 +25,7 @@ from pydantic import Field
 from m3n.config import Options as BaseOptions
 from m3n.errors import InputError, shown
 from m3n.schema import Rejected
-from m3n.sources.shared.recording_rows import FloatArray, Segment, common_clock, ordered, recording_row, within
+from m3n.sources.shared.recording_rows import FloatArray, Segment, common_clock, ordered, recording_row, six_channels, within
 from m3n.sources.shared.unit_checks import check_units
 from m3n.untrusted.archives import zip_or_folder
 from m3n.untrusted.npy import plain_array
@@ -89,8 +89,7 @@ def _workout(files: _Files, read: _Reader, workout: str, options: Options) -> It
         samples = {}
         for placement in _SIDES:
             if (placement, "acc") in sampled:
-                acc = sampled[placement, "acc"]
-                samples[placement] = np.concatenate([acc, sampled.get((placement, "gyr"), np.full_like(acc, np.nan))], axis=1)
+                samples[placement] = six_channels(sampled[placement, "acc"], sampled.get((placement, "gyr")))
                 check_units(files[workout, f"{_SIDES[placement]}_acc.npy"], samples[placement], RATE_HZ, "m/s2", "rad/s")
         stop = start + len(values[0]) / RATE_HZ
         yield recording_row(

@@ -19,7 +19,7 @@ import numpy as np
 from m3n.errors import InputError, shown
 from m3n.schema import Rejected
 from m3n.sources.shared.pose_rows import misread
-from m3n.sources.shared.recording_rows import FloatArray, common_clock, ordered, recording_row
+from m3n.sources.shared.recording_rows import FloatArray, common_clock, ordered, recording_row, six_channels
 from m3n.sources.shared.unit_checks import ACC_UNITS, GYRO_UNITS, check_units
 from m3n.untrusted.archives import zip_or_folder
 
@@ -93,7 +93,7 @@ def _recording(
         if np.isfinite(values).all(axis=1).sum() < 2:
             continue
         held = ordered(f"{where}, {placement}", times, values)
-        samples = held[1] if values.shape[1] == 6 else np.concatenate([held[1], np.full_like(held[1], np.nan)], axis=1)
+        samples = held[1] if values.shape[1] == 6 else six_channels(held[1])
         check_units(f"{where}, {placement}", samples, of.rate_hz, of.acc_unit, of.gyro_unit if at.gyro is not None else None)
         other = "left_wrist" if placement == "right_wrist" and subject in of.left_handed else placement
         streams[other] = held
@@ -101,7 +101,7 @@ def _recording(
         raise InputError(f"{where}: no row has a value in every channel of a placement")
     for number, (start, values_of) in enumerate(common_clock(list(streams.values()), of.rate_hz)):
         made = {
-            placement: held if held.shape[1] == 6 else np.concatenate([held, np.full_like(held, np.nan)], axis=1)
+            placement: held if held.shape[1] == 6 else six_channels(held)
             for placement, held in zip(streams, values_of, strict=True)
         }
         count = len(values_of[0])

@@ -21,7 +21,7 @@ from m3n.config import Options as BaseOptions
 from m3n.errors import InputError
 from m3n.schema import Rejected
 from m3n.sources.shared.pose_rows import misread
-from m3n.sources.shared.recording_rows import FloatArray, common_clock, ordered, recording_row
+from m3n.sources.shared.recording_rows import Stream, on_sensor_clock, ordered, recording_row
 from m3n.sources.shared.unit_checks import UnitCheck
 from m3n.untrusted.archives import unpacked, zip_or_folder
 
@@ -36,7 +36,6 @@ _FOREARM = re.compile(r"(?:^|/)(acc|Gyroscope)_[a-z]+(?:_(\d+))?_forearm(?:_(\d+
 _ZIP_PART = re.compile(r"_(\d+)_csv(?:\.zip)?/[^/]*$")
 _HEADER = "id,attr_time,attr_x,attr_y,attr_z"
 _LARGEST = 512 << 20  # bytes of one file
-_Stream = tuple[FloatArray, FloatArray]  # times (n,) s, values (n, 3)
 
 
 class Options(BaseOptions):
@@ -71,7 +70,7 @@ def _activity(
     files: list[str], read: Callable[[str], bytes], person: str, activity: str, placement: str
 ) -> Iterator[dict[str, Any]]:
     where = f"proband{person}, {activity}"
-    parts: dict[int, dict[str, _Stream]] = {}
+    parts: dict[int, dict[str, Stream]] = {}
     for file in files:
         for name, data in unpacked(file, read(file), _LARGEST):
             if (found := _FOREARM.search(name)) is None:
@@ -87,10 +86,7 @@ def _activity(
     for part, sensors in sorted(parts.items()):
         if "acc" not in sensors:
             raise InputError(f"{where}: part {part} has a gyroscope and no acceleration")
-        both = [sensors["acc"], *([sensors["Gyroscope"]] if "Gyroscope" in sensors else [])]
-        for number, (start, values) in enumerate(common_clock(both, RATE_HZ)):
-            rates = values[1] if len(values) == 2 else np.full_like(values[0], np.nan)
-            samples = np.concatenate([values[0], rates], axis=1)
+        for number, (start, samples) in enumerate(on_sensor_clock(sensors["acc"], sensors.get("Gyroscope"), RATE_HZ)):
             check.add(samples, RATE_HZ)
             rows.append(
                 recording_row(
@@ -104,7 +100,7 @@ def _activity(
     yield from rows
 
 
-def _stream(name: str, data: bytes) -> _Stream:
+def _stream(name: str, data: bytes) -> Stream:
     where = name.rsplit("/", 1)[-1]
     text = data.decode("ascii", "replace")
     header = text.partition("\n")[0].strip()

@@ -20,7 +20,7 @@ from pydantic import Field
 from m3n.config import Options as BaseOptions
 from m3n.errors import InputError, shown
 from m3n.schema import Rejected
-from m3n.sources.shared.recording_rows import FloatArray, common_clock, ordered, recording_row
+from m3n.sources.shared.recording_rows import Stream, on_sensor_clock, ordered, recording_row
 from m3n.sources.shared.unit_checks import UnitCheck
 from m3n.untrusted.archives import zip_or_folder
 
@@ -34,7 +34,7 @@ _ACTIVITIES = {
     "H": "eating_soup", "I": "eating_chips", "J": "eating_pasta", "K": "drinking", "L": "eating_sandwich", "M": "kicking",
     "O": "catching", "P": "dribbling", "Q": "writing", "R": "clapping", "S": "folding_clothes",
 }  # fmt: skip
-_Streams = dict[str, tuple[FloatArray, FloatArray]]  # letter -> times (n,) s, values (n, 3)
+_Streams = dict[str, Stream]  # by letter
 
 
 class Options(BaseOptions):
@@ -73,10 +73,7 @@ def _person(
     )
     check, rows = UnitCheck(), []
     for letter, stream in acc.items():
-        both = [stream, gyro[letter]] if letter in gyro else [stream]
-        for number, (_, values) in enumerate(common_clock(both, RATE_HZ)):
-            rates = values[1] if len(values) == 2 else np.full_like(values[0], np.nan)
-            samples = np.concatenate([values[0], rates], axis=1)
+        for number, (_, samples) in enumerate(on_sensor_clock(stream, gyro.get(letter), RATE_HZ)):
             check.add(samples, RATE_HZ)
             rows.append(
                 recording_row(

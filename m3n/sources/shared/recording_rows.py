@@ -13,12 +13,13 @@ from m3n.errors import InputError
 from m3n.schema import imu_column
 
 FloatArray = NDArray[np.float64]
+Stream = tuple[FloatArray, FloatArray]  # times (n,) s, increasing, and values (n, channels)
 MAX_GAP_S = 0.5  # a longer silence of a sensor is not bridged: it splits the recording
 _YEAR_2100 = 4_102_444_800.0
 Segment = tuple[float, float, str]  # start and stop, s, and label
 
 
-def common_clock(streams: Sequence[tuple[FloatArray, FloatArray]], rate_hz: float) -> Iterator[tuple[float, list[FloatArray]]]:
+def common_clock(streams: Sequence[Stream], rate_hz: float) -> Iterator[tuple[float, list[FloatArray]]]:
     """(start, values of every stream) of the stretches of time in which every stream was running, on one regular grid.
 
     A stream is times (n,) s, increasing, and values (n, channels), which are interpolated linearly. A stretch ends where a
@@ -37,25 +38,41 @@ def common_clock(streams: Sequence[tuple[FloatArray, FloatArray]], rate_hz: floa
             yield start, [interpolated(times, values, grid) for times, values in streams]
 
 
-def ordered(where: str, times_s: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Times (n,) and values (n, channels) without rows in which something is missing or the time stands still.
+def on_sensor_clock(acc: Stream, gyro: Stream | None, rate_hz: float) -> Iterator[tuple[float, FloatArray]]:
+    """(start, samples (n, 6)) of the stretches of `common_clock` in which a sensor's accelerometer and gyroscope were running."""
+    for start, values in common_clock([acc] if gyro is None else [acc, gyro], rate_hz):
+        yield start, six_channels(*values)
+
+
+def six_channels(acc: FloatArray, rates: FloatArray | None = None) -> FloatArray:
+    """Samples (n, 6) of acceleration and angular rate (n, 3); NaN for the rate of a sensor without a gyroscope."""
+    return np.concatenate([acc, np.full_like(acc, np.nan) if rates is None else rates], axis=1)
+
+
+def ordered(where: str, times_s: FloatArray, values: FloatArray) -> Stream:
+    """Times (n,) and values (n, channels) of the `ordered_rows`."""
+    rows = ordered_rows(where, times_s, values)
+    return times_s[rows], values[rows]
+
+
+def ordered_rows(where: str, times_s: FloatArray, values: FloatArray) -> NDArray[np.intp]:
+    """The numbers of the rows in which nothing is missing and the time does not stand still.
 
     Raises InputError, which names `where`, for time that goes back, for values over a million and for fewer than two rows.
     """
-    kept = np.isfinite(times_s) & np.isfinite(values).all(axis=1)
-    times, values = times_s[kept], values[kept]
-    steps = np.diff(times, prepend=-np.inf)
+    rows = np.flatnonzero(np.isfinite(times_s) & np.isfinite(values).all(axis=1))
+    steps = np.diff(times_s[rows], prepend=-np.inf)
     if (steps < 0).any():
-        row = int(np.flatnonzero(kept)[np.argmax(steps < 0)])
         raise InputError(
-            f"{where}: time goes back by {-float(steps.min()):.6g} s, first at sample {row}, expected samples in order"
+            f"{where}: time goes back by {-float(steps.min()):.6g} s, first at sample {rows[np.argmax(steps < 0)]}, expected "
+            "samples in order"
         )
-    times, values = times[steps > 0], values[steps > 0]
-    if len(times) < 2:
-        raise InputError(f"{where}: {len(times)} whole samples, expected at least 2")
-    if not np.abs(values).max() <= 1e6:
+    rows = rows[steps > 0]
+    if len(rows) < 2:
+        raise InputError(f"{where}: {len(rows)} whole samples, expected at least 2")
+    if not np.abs(values[rows]).max() <= 1e6:
         raise InputError(f"{where}: holds values over a million; is the file damaged?")
-    return times, values
+    return rows
 
 
 def interpolated(times: FloatArray, values: FloatArray, grid: FloatArray) -> FloatArray:

@@ -117,6 +117,20 @@ def test_hhar_parts_the_watches_whose_rows_a_file_mixes(tmp_path: Path) -> None:
         assert row["segments"][0]["start_s"] == pytest.approx(1.97, abs=0.01)
 
 
+def test_hhar_keeps_each_activity_with_its_samples_where_lost_rows_share_their_times(tmp_path: Path) -> None:
+    files = public_sets.hhar_files()
+    name = next(name for name in files if name.endswith("Watch_accelerometer.csv"))
+    header, *lines = files[name].splitlines()
+    lost = [",".join([*line.split(",")[:3], "NaN", "NaN", "NaN", *line.split(",")[6:]]) for line in lines]
+    both = [line for pair in zip(lost, lines, strict=True) for line in pair]
+    write_zip(tmp_path / "lost.zip", files | {name: "\n".join([header, *both]) + "\n"})
+    module = load("hhar")
+    found = list(module.imu_recordings(tmp_path / "lost.zip", module.Options(placement="left_wrist")))
+    for row, whole in zip(found, rows("hhar", tmp_path, placement="left_wrist"), strict=True):
+        assert row["segments"] == whole["segments"]
+        assert row["n_samples"] == whole["n_samples"]
+
+
 def test_hhar_rejects_two_recordings_of_one_clock_reading_and_nothing_else(tmp_path: Path) -> None:
     files = public_sets.hhar_files()
     name = next(iter(files))
