@@ -49,6 +49,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> dict[str, float]:
     figures: dict[str, float] = {}
+    rates: list[float] = []
     few = options.files // 4
     with tempfile.TemporaryDirectory() as held:
         folder = Path(held)
@@ -56,14 +57,12 @@ def run(options: argparse.Namespace) -> dict[str, float]:
             short, small = ingested(options.amass, few, workers, folder)
             long, large = ingested(options.amass, options.files, workers, folder)
             named = f"{workers}_worker" + ("s" if workers > 1 else "")
-            figures[f"files_per_s_{named}"] = (options.files - few) / (long - short)
+            rates.append((options.files - few) / (long - short))
+            figures[f"files_per_s_{named}"] = rates[-1]
             figures[f"seconds_{named}"] = long
             figures[f"peak_mb_{few}_files_{named}"], figures[f"peak_mb_{options.files}_files_{named}"] = small, large
         tables = {workers: folder / f"out-{options.files}-{workers}" / "poses" for workers in options.workers}
         held_bytes = [{file.name: file.read_bytes() for file in sorted(table.iterdir())} for table in tables.values()]
         if any(one != held_bytes[0] for one in held_bytes):
             raise SystemExit("the tables differ with the number of workers")
-    first, last = (
-        figures[f"files_per_s_{w}_worker" + ("s" if w > 1 else "")] for w in (options.workers[0], options.workers[-1])
-    )
-    return figures | {"speedup": last / first}
+    return figures | {"speedup": rates[-1] / rates[0]}

@@ -87,7 +87,7 @@ def run_workers(
     """Pretrain on `config.workers` Ray Train workers, resuming from the state in `staging` if there is one.
 
     The best checkpoint and the last state are left in `staging`. `on_metrics(epoch, metrics)` is called in this process after every
-    epoch, also for one that is repeated. SIGTERM ends the run after the current step. Raises InputError if the loop finds
+    epoch, also for one that is repeated. SIGTERM and Ctrl-C end the run after the current step. Raises InputError if the loop finds
     the data or the config bad, and StoppedError if the run was stopped early.
     """
     import ray

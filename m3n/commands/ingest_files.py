@@ -6,7 +6,6 @@ file is a piece of its own (`m3n.commands.piece_files`), and the table is writte
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -101,7 +100,8 @@ def file_items(
     elapsed = time.perf_counter() - started
     figures |= {"files": len(pieces), "files_found_finished": len(found), "elapsed_s": elapsed}
     figures |= {"files_per_s": len(todo) / elapsed} if todo else {}
-    inputs[path.name] = _folder_sha256(path, digests)
+    names = sorted(files_below(path), key=PurePath)
+    inputs[path.name] = tables.named_sha256((name, digests.get(name) or storage.sha256(path / name)) for name in names)
 
 
 def _run(make: Callable[[], FileWorker], groups: list[Item], workers: int | Literal["auto"]) -> Generator[Item, None, None]:
@@ -121,11 +121,3 @@ def _finished(path: Location, staging: Location, pieces: dict[str, str]) -> set[
 
     with ThreadPoolExecutor(REQUESTS) as pool:
         return {pieces[name] for name, finished in zip(pieces, pool.map(is_finished, pieces), strict=True) if finished}
-
-
-def _folder_sha256(path: Location, known: dict[str, str]) -> str:
-    """As `tables.file_sha256` of a local folder; `known`: digests of files by name."""
-    digest = hashlib.sha256()
-    for name in sorted(files_below(path), key=PurePath):
-        digest.update(f"{name} {known.get(name) or storage.sha256(path / name)}\n".encode())
-    return digest.hexdigest()

@@ -234,8 +234,9 @@ class Pieces:
         return None if best is None else "".join("xyz"[column] for column in _ORDERS[best[0]])
 
     def _fitting(self, changes: list[FloatArray], least_gain: float) -> tuple[int, float] | None:
-        """(number of the change, rate in Hz): the one of `changes` (3, 3) of the angular rate, of which the first is none, with
-        which the mean force is gravity in every piece; None where it is none, or nothing speaks for one."""
+        """(number of the change, rate in Hz) of the angular rate that makes the mean force gravity in every piece.
+
+        `changes`: matrices (3, 3), the first of which changes nothing. None if that one fits, or no other fits clearly better."""
         found: dict[float, list[FloatArray]] = {}
         for pieces, rate in self._alike():
             known = pieces[np.isfinite(pieces).all((1, 2))]

@@ -291,16 +291,17 @@ def package_versions() -> dict[str, str]:
 
 def file_sha256(path: Location) -> str:
     """SHA-256 of a file, or of a folder's files with their names (on an object store, of those directly in it)."""
-    if path.is_dir():
-        digest = hashlib.sha256()
-        if not isinstance(path, Path):
-            for item in storage.files(path):
-                digest.update(f"{item.name} {storage.sha256(item)}\n".encode())
-            return digest.hexdigest()
-        for file in sorted(p for p in path.rglob("*") if p.is_file()):
-            digest.update(f"{file.relative_to(path)} {file_sha256(file)}\n".encode())
-        return digest.hexdigest()
-    return storage.sha256(path)
+    if not path.is_dir():
+        return storage.sha256(path)
+    if not isinstance(path, Path):
+        return named_sha256((item.name, storage.sha256(item)) for item in storage.files(path))
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    return named_sha256((file.relative_to(path), storage.sha256(file)) for file in files)
+
+
+def named_sha256(files: Iterable[tuple[object, str]]) -> str:
+    """`file_sha256` of a folder from the names and digests of its files, in order."""
+    return hashlib.sha256("".join(f"{name} {sha256}\n" for name, sha256 in files).encode()).hexdigest()
 
 
 def data_sha256(folder: Location) -> str:

@@ -21,7 +21,7 @@ _NEAR_S = 0.06  # landmarks are those of a frame so near, or none
 @dataclass(frozen=True)
 class Film:
     """Pictures of a clip at `times_s` (n,) from its start: JPEG files; landmarks `points` (n, 22, 2) in shares of the picture, and
-    their `visibility` (n, 22), 0 where there are none."""
+    their `visibility` (n, 22), which is 0 if nobody was seen."""
 
     times_s: np.ndarray
     pictures: list[bytes]

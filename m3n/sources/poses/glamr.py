@@ -14,7 +14,7 @@ import numpy as np
 from m3n.errors import InputError, shown
 from m3n.io.storage import Location
 from m3n.schema import Rejected
-from m3n.sources.shared.estimator_rows import EstimateOptions, Track, check_fps, frame_numbers, names_of, of_file, track_rows
+from m3n.sources.shared.estimator_rows import EstimateOptions, Track, frame_numbers, names_of, of_file, required_fps, track_rows
 from m3n.sources.shared.ingest_notes import Notes
 from m3n.sources.shared.pose_files import FileSource, PoseFile, Rows
 from m3n.sources.shared.pose_rows import numbers, require
@@ -34,7 +34,7 @@ class Options(EstimateOptions):
 def pose_clips(path: Location, options: Options, notes: Notes | None = None) -> Rows:
     """Rows of `pose_clips` (smpl, z up), one or more per person; `path` is a file or a folder of them.
 
-    A bad file of a folder is Rejected. Raises InputError without `fps`, where there is no file, and for a single one that is not
+    A bad file in a folder is Rejected. Raises InputError if `fps` is not given, if there is no file, and if a single file is not
     GLAMR's or asks for more than arrays.
     """
     return FILES.rows(path, options, notes)
@@ -56,7 +56,7 @@ def _rows(one: PoseFile, options: Options, notes: Notes) -> Rows:
         yield from track_rows(track, clip_id, known, source=SOURCE, body_model="smpl", where=where)
 
 
-FILES = FileSource((".pkl",), "GLAMR's pickle or a folder of them", _rows, check_fps)
+FILES = FileSource((".pkl",), "GLAMR's pickle or a folder of them", _rows, required_fps)
 
 
 def _track(where: str, held: Any) -> Track:

@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from m3n.io.storage import Location
-from m3n.sources.shared.estimator_rows import EstimateOptions, Track, check_fps, of_file, track_rows, with_hands
+from m3n.sources.shared.estimator_rows import EstimateOptions, Track, of_file, required_fps, track_rows, with_hands
 from m3n.sources.shared.ingest_notes import Notes
 from m3n.sources.shared.pose_files import FileSource, PoseFile, Rows
 from m3n.sources.shared.pose_rows import numbers, require
@@ -46,7 +46,7 @@ def _rows(one: PoseFile, options: Options, notes: Notes) -> Rows:
     yield from track_rows(track, f"{SOURCE}-{one.name}", known, source=SOURCE, body_model="smplx", where=where)
 
 
-FILES = FileSource((".pt", ".pth"), "GVHMR's hmr4d_results.pt or a folder of them", _rows, check_fps)
+FILES = FileSource((".pt", ".pth"), "GVHMR's hmr4d_results.pt or a folder of them", _rows, required_fps)
 
 
 def _track(file: Path, key: str) -> Track:

@@ -16,7 +16,7 @@ import numpy as np
 from m3n.errors import InputError, shown
 from m3n.io.storage import Location
 from m3n.schema import Rejected
-from m3n.sources.shared.estimator_rows import CameraOptions, Track, check_fps, names_of, of_file, rotvecs, track_rows
+from m3n.sources.shared.estimator_rows import CameraOptions, Track, names_of, of_file, required_fps, rotvecs, track_rows
 from m3n.sources.shared.ingest_notes import Notes
 from m3n.sources.shared.pose_files import FileSource, PoseFile, Rows
 from m3n.sources.shared.pose_rows import FloatArray, numbers, require
@@ -33,8 +33,8 @@ class Options(CameraOptions):
 def pose_clips(path: Location, options: Options, notes: Notes | None = None) -> Rows:
     """Rows of `pose_clips` (smpl, z up), one or more per tracked person; `path` is a file or a folder of them.
 
-    A bad file of a folder is Rejected. Raises InputError without `fps`, where there is no file, and for a single one of another
-    kind.
+    A bad file in a folder is Rejected. Raises InputError if `fps` is not given, if there is no file, and if a single file is of
+    another kind.
     """
     return FILES.rows(path, options, notes)
 
@@ -64,7 +64,7 @@ def _rows(one: PoseFile, options: Options, notes: Notes) -> Rows:
         yield from track_rows(track, clip_id, known, source=SOURCE, body_model="smpl", where=where)
 
 
-FILES = FileSource((".pkl",), "4DHumans' pickle or a folder of them", _rows, check_fps)
+FILES = FileSource((".pkl",), "4DHumans' pickle or a folder of them", _rows, required_fps)
 
 
 def _people(where: str, image: dict[str, Any], order: int) -> Iterator[tuple[str, _Seen]]:

@@ -17,7 +17,7 @@ import numpy as np
 from m3n.errors import InputError, shown
 from m3n.io.storage import Location
 from m3n.schema import Rejected
-from m3n.sources.shared.estimator_rows import CameraOptions, Track, check_fps, in_order, names_of, of_file, track_rows
+from m3n.sources.shared.estimator_rows import CameraOptions, Track, in_order, names_of, of_file, required_fps, track_rows
 from m3n.sources.shared.ingest_notes import Notes
 from m3n.sources.shared.pose_files import FileSource, PoseFile, Rows
 from m3n.sources.shared.pose_rows import FloatArray, numbers, require
@@ -52,7 +52,7 @@ def pose_clips(path: Location, options: Options, notes: Notes | None = None) -> 
         yield from _clips({image: found[key] for key, image in names_of(found).items()}, one.name, one.file.name, known)
 
     expected = "ROMP's video_results.npz or a folder of npz files"
-    yield from FileSource((".npz",), expected, read, check_fps).rows(path, options, notes)
+    yield from FileSource((".npz",), expected, read, required_fps).rows(path, options, notes)
     for folder, (images, known) in folders.items():
         name = f"{path.name}/{folder}".rstrip("/") if path.is_dir() else PurePath(path.name).stem
         yield from _clips(images, name, folder or path.name, known)

@@ -20,7 +20,7 @@ from pydantic import Field
 from m3n.errors import InputError
 from m3n.io.storage import Location
 from m3n.schema import Rejected
-from m3n.sources.shared.estimator_rows import CameraOptions, Track, check_fps, in_order, of_file, track_rows
+from m3n.sources.shared.estimator_rows import CameraOptions, Track, in_order, of_file, required_fps, track_rows
 from m3n.sources.shared.ingest_notes import Notes
 from m3n.sources.shared.pose_files import FileSource, PoseFile, Rows
 from m3n.sources.shared.pose_rows import FloatArray, numbers, read_npz, require
@@ -54,7 +54,7 @@ def pose_clips(path: Location, options: Options, notes: Notes | None = None) -> 
             folders.setdefault(one.name.rpartition("/")[0], _Frames({}, known)).tracks[one.file.name] = track
 
     expected = "an npz or pickle with smplx_root_pose and its like, or a folder of them"
-    yield from FileSource((".npz", ".pkl"), expected, read, check_fps).rows(path, options, notes)
+    yield from FileSource((".npz", ".pkl"), expected, read, required_fps).rows(path, options, notes)
     for folder, frames in folders.items():
         name = folder or path.name
         where = PurePath(name).name
@@ -67,7 +67,7 @@ def pose_clips(path: Location, options: Options, notes: Notes | None = None) -> 
 
 
 class _Frames(NamedTuple):
-    """The files of a folder that hold a frame each, by name, and what is known of them."""
+    """The one-frame files of a folder, by name, and the settings for them."""
 
     tracks: dict[str, Track]
     known: Options

@@ -19,7 +19,6 @@ from scipy.spatial.transform import Rotation
 
 from m3n.config import Positive
 from m3n.errors import InputError, one_line
-from m3n.io.storage import Location
 from m3n.schema import JOINT_COUNT, Rejected
 from m3n.sources.shared.gaps import bridged, part_id, stretches
 from m3n.sources.shared.plausibility import Up, repairs
@@ -82,13 +81,8 @@ def of_file(options: E, one: PoseFile) -> E:
     return options.model_copy(update=one.said(options))
 
 
-def check_fps(path: Location, options: EstimateOptions) -> None:
-    """InputError, before any file is read, where fps was not given."""
-    required_fps(options, path)
-
-
-def required_fps(options: EstimateOptions, where: object) -> float:
-    """The option fps; InputError where it was not given."""
+def required_fps(where: object, options: EstimateOptions) -> float:
+    """The option fps; InputError, which names `where`, if it was not given."""
     if options.fps is None:
         raise InputError(f"{where}: the frame rate is not in the file; give fps=<frames per second of the video>")
     return options.fps
@@ -98,7 +92,7 @@ def track_rows(
     track: Track, clip_id: str, options: EstimateOptions, *, source: str, body_model: str, where: str
 ) -> Iterator[dict[str, Any] | Rejected]:
     """Rows of `pose_clips` of one person, z up, from a track whose vertical axis is `options.vertical()`."""
-    fps = required_fps(options, where)
+    fps = required_fps(where, options)
     if len(track.frames) and (np.diff(track.frames) <= 0).any():
         yield Rejected(clip_id, f"{where}: frame numbers do not increase")
         return

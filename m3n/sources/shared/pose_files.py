@@ -108,12 +108,12 @@ class FileSource:
     suffixes: Sequence[str]
     expected: str
     read: Read
-    check: Callable[[Location, Any], None] = _accepted
+    check: Callable[[Location, Any], object] = _accepted
 
     def rows(self, path: Location, options: Any, notes: Notes | None = None) -> Rows:
         """Rows of every file of `path`, by name; a file of a folder that cannot be read is Rejected.
 
-        Raises InputError where there is no file, and for a single one that cannot be read.
+        Raises InputError if there is no file, and if the only file cannot be read.
         """
         self.check(path, options)
         notes = Notes() if notes is None else notes
